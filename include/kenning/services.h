@@ -1,0 +1,83 @@
+/* What the host does for blocks: log, progress, cancelling, finding frameworks, running converter tools, hashing,
+ * caching. The same names in the library and in plug-ins (there they go through the host table, see plugin.h). */
+#ifndef KENNING_SERVICES_H
+#define KENNING_SERVICES_H
+
+#include <kenning/record.h>
+#include <kenning/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum kn_log_level { KN_LOG_DEBUG = 0, KN_LOG_INFO, KN_LOG_WARNING, KN_LOG_ERROR, KN_LOG_CRITICAL } kn_log_level;
+
+/* One line to stderr when `level` is at or above the chosen verbosity. Thread-safe. */
+KN_API void kn_log(kn_log_level level, const char *format, ...) KN_PRINTF(2, 3);
+KN_API void kn_vlog(kn_log_level level, const char *format, va_list arguments) KN_PRINTF(2, 0);
+
+/* Shows progress on stderr: rate-limited, in place on a terminal, lines otherwise. `total` 0: unknown. `detail` (may be
+ * NULL) is shown behind, e.g. "loss 0.31". The call with done == total ends the line. */
+KN_API void kn_progress(const char *what, double done, double total, const char *detail);
+
+/* True once the user asked to stop (Ctrl-C): finish the step at hand and return KN_CANCELLED. Cheap. */
+KN_API bool kn_cancelled(void);
+
+/* CLOCK_MONOTONIC_RAW in nanoseconds. */
+KN_API int64_t kn_now_ns(void);
+
+/* Path of a framework's shared library, in this order: `parameter` (a block's own option, may be NULL), the
+ * environment variable KENNING_<FRAMEWORK>_LIBRARY, what `kenning install <framework>` put in place under the name
+ * `key` of the manifest ("library"). KN_NOT_INSTALLED, with the command to run, when there is none. Free with kn_free. */
+KN_API kn_status kn_framework_file(const char *framework, const char *key, const char *parameter,
+                                   char **out_path) KN_MUST_USE;
+
+/* dlopen with RTLD_NOW | RTLD_LOCAL by absolute path; signal handlers that the library installs are put back. The
+ * handle is never closed. KN_NOT_INSTALLED when `path` cannot be loaded; the loader's words are in the message. */
+KN_API kn_status kn_library_open(const char *path, void **out_handle) KN_MUST_USE;
+
+/* A converter tool: a script of a back-end run by the Python of the framework's own environment, in a process of its
+ * own. */
+typedef struct kn_tool_request {
+  const char *framework;         /* environment: `kenning install <framework>` makes it */
+  const char *script;            /* file name in the plug-in's tool directory, e.g. "convert.py" */
+  const char *const *arguments;  /* NULL-terminated, without the script */
+  double timeout_s;              /* 0: one hour */
+  size_t memory_limit_bytes;     /* 0: no limit */
+  const char *progress;          /* shown while it runs; lines "PROGRESS done total text" of the tool move it */
+} kn_tool_request;
+
+/* Runs the tool and waits. Its stdout and stderr go to a log that is kept; on failure the status holds the last lines
+ * and the log's path. Lines of the tool of the form "RESULT key value" (value up to the end of line) are put into
+ * `result` (may be NULL) as strings. KN_NOT_INSTALLED without environment, KN_TIMEOUT, KN_CANCELLED,
+ * KN_BACKEND_FAILED; a line "ERROR invalid|incompatible|baddata text" of a failing tool sets the code and the message. */
+KN_API kn_status kn_tool_run(const kn_tool_request *request, kn_record *result) KN_MUST_USE;
+
+/* Identity of a tool for cache keys: hash of the script and of the environment's lock. Free with kn_free. */
+KN_API kn_status kn_tool_identity(const char *framework, const char *script, char **out_identity) KN_MUST_USE;
+
+/* SHA-256 in lower-case hexadecimal. */
+KN_API kn_status kn_sha256_file(const char *path, char out_hex[65]) KN_MUST_USE;
+KN_API kn_status kn_sha256(const void *data, size_t bytes, char out_hex[65]) KN_MUST_USE;
+
+/* Content-addressed cache of tool results ($XDG_CACHE_HOME/kenning). `key` is any text: its hash names the entry.
+ * Lookup copies the entry to `path` (whole or not at all) and sets *out_hit. Store copies `path` into the cache. Both
+ * verify the entry's own hash; a damaged entry counts as a miss and is removed. */
+KN_API kn_status kn_cache_lookup(const char *key, const char *path, bool *out_hit) KN_MUST_USE;
+KN_API kn_status kn_cache_store(const char *key, const char *path) KN_MUST_USE;
+
+/* Writes a whole file or nothing: temporary file in the same directory, fsync, rename. Missing parent directories are
+ * made. */
+KN_API kn_status kn_file_write(const char *path, const void *data, size_t bytes) KN_MUST_USE;
+/* Reads a whole file of at most `limit` bytes (0: 1 GiB) into memory with a terminating NUL that is not counted. Free
+ * with kn_free. KN_NOT_FOUND, KN_IO_ERROR, KN_BAD_DATA when larger. */
+KN_API kn_status kn_file_read(const char *path, size_t limit, char **out_data, size_t *out_bytes) KN_MUST_USE;
+/* A name for a temporary file beside `path` (for producers that write by themselves), and the rename that publishes
+ * it. kn_file_publish removes `temporary` when it fails. */
+KN_API kn_status kn_file_temporary(const char *path, char **out_temporary) KN_MUST_USE;
+KN_API kn_status kn_file_publish(const char *temporary, const char *path) KN_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

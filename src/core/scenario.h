@@ -1,0 +1,28 @@
+/* A scenario: the blocks of one JSON file or of one command line, bound and checked against each other. Nothing is
+ * opened here: no model, no data set, no framework. */
+#ifndef KENNING_CORE_SCENARIO_H
+#define KENNING_CORE_SCENARIO_H
+
+#include "core/instance.h"
+
+typedef struct kn_scenario {
+  kn_json json;               /* empty when built from flags */
+  kn_instance model_wrapper;  /* .cls NULL: none */
+  kn_instance dataset;
+  kn_instance *optimizers;
+  size_t optimizer_count;
+  kn_instance runtime;
+  kn_instance runtime_protocol;
+} kn_scenario;
+
+/* Reads and binds a scenario; all faults at once. */
+kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
+/* Rules between blocks: optimizer or protocol without runtime, format chain. Part of kn_scenario_read. */
+kn_status kn_scenario_check(const kn_scenario *scenario) KN_MUST_USE;
+/* Inputs that do not exist (`kenning check --files`). */
+kn_status kn_scenario_check_files(const kn_scenario *scenario) KN_MUST_USE;
+/* KN_NOT_INSTALLED for blocks of which only the table stands. Part of every run, not of check. */
+kn_status kn_scenario_check_runnable(const kn_scenario *scenario) KN_MUST_USE;
+void kn_scenario_clear(kn_scenario *scenario);
+
+#endif
