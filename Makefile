@@ -1,0 +1,67 @@
+# A thin front to CMake, Ninja and CTest. The targets are told by `make help`.
+.POSIX:
+.NOTPARALLEL:
+.DEFAULT_GOAL := build
+.PHONY: build demo test test-all tsan valgrind fuzz coverage analyze bench lint format install clean help
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+# Installs missing Debian packages; `make BOOTSTRAP=true` leaves the system alone.
+BOOTSTRAP ?= scripts/bootstrap
+
+build:            ## the release build: build/kenning
+	@$(BOOTSTRAP) build
+	@scripts/build release $(JOBS)
+	@scripts/link-programs
+
+demo: build       ## the demonstration
+	@$(BOOTSTRAP) demo
+	scripts/demo
+
+test: build       ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(BOOTSTRAP) demo test
+	@scripts/build dev $(JOBS)
+	@scripts/run-tests dev $(JOBS)
+
+test-all: test    ## the tests with release flags, ThreadSanitizer and valgrind too
+	@for preset in check tsan valgrind; do \
+	  scripts/build $$preset $(JOBS) && scripts/run-tests $$preset $(JOBS) || exit 1; done
+
+tsan valgrind: build ## the tests under ThreadSanitizer or valgrind
+	@$(BOOTSTRAP) demo test
+	@scripts/build $@ $(JOBS)
+	@scripts/run-tests $@ $(JOBS)
+
+fuzz: build       ## the fuzz targets, in build/fuzz (clang)
+	@$(BOOTSTRAP) test lint
+	@scripts/build fuzz $(JOBS)
+
+coverage: build   ## line coverage of the tests: build/coverage/html/index.html
+	@$(BOOTSTRAP) demo test lint
+	@scripts/build coverage $(JOBS)
+	@scripts/run-tests coverage $(JOBS)
+	@mkdir -p build/coverage/html
+	gcovr --root . --filter src/ --filter backends/ --html-details build/coverage/html/index.html --print-summary build/coverage
+
+analyze:          ## gcc's static analyzer over everything
+	@$(BOOTSTRAP) build
+	@scripts/build analyze $(JOBS)
+
+bench: build      ## the benchmarks
+	@$(BOOTSTRAP) demo
+	scripts/bench
+
+lint:             ## every linter that is installed
+	@scripts/lint $(JOBS)
+
+format:           ## clang-format on every C file
+	git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' | xargs -0 -r clang-format -i
+
+install: build    ## into $(DESTDIR)$(PREFIX)
+	cmake --install build/release --prefix $(PREFIX)
+
+clean:            ## removes build/
+	rm -rf build
+
+help:             ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1: /p' Makefile
