@@ -1,0 +1,263 @@
+#include "core/registry.h"
+#include "core/builtin.h"
+#include "core/instance.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+  bool loaded;
+  kn_registered *items;
+  size_t count;
+  char **paths; /* of plug-ins, owned */
+  size_t path_count;
+} registry;
+
+const char *kn_executable_directory(void) {
+  static char directory[PATH_MAX];
+  if (!directory[0]) {
+    ssize_t length = readlink("/proc/self/exe", directory, sizeof directory - 1);
+    if (length <= 0) return NULL;
+    directory[length] = '\0';
+    char *slash = strrchr(directory, '/');
+    if (slash) *slash = '\0';
+  }
+  return directory;
+}
+
+static kn_status add(const kn_class *cls, const kn_plugin *plugin, const char *path) {
+  kn_registered *items = kn_realloc(registry.items, (registry.count + 1) * sizeof *items);
+  if (!items) return kn_status_out_of_memory();
+  registry.items = items;
+  items[registry.count++] = (kn_registered){.cls = cls, .plugin = plugin, .plugin_path = path};
+  return NULL;
+}
+
+/* Why a class cannot be registered, or NULL. Mandatory functions of each kind are checked here, once. */
+static const char *class_fault(const kn_class *cls) {
+  if (cls->struct_size != sizeof(kn_class)) return "its kn_class has another size";
+  if (!cls->name || !strchr(cls->name, '.')) return "its name is no dotted path";
+  if (cls->kind <= 0 || cls->kind >= KN_KIND_COUNT) return "its kind is unknown";
+  if (!cls->summary) return "it has no summary";
+  if (!cls->ops) return NULL;
+  switch (cls->kind) {
+    case KN_KIND_DATASET: {
+      const kn_dataset_ops *ops = cls->ops;
+      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->info || !ops->label || !ops->load ||
+          !ops->sample_id)
+        return "its kn_dataset_ops lacks a mandatory function";
+      return cls->instance_size < sizeof(kn_dataset_options) ? "its instance is smaller than its options" : NULL;
+    }
+    case KN_KIND_MODELWRAPPER: {
+      const kn_modelwrapper_ops *ops = cls->ops;
+      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->framework || !ops->format ||
+          !ops->iospec || !ops->inference)
+        return "its kn_modelwrapper_ops lacks a mandatory function";
+      return cls->instance_size < sizeof(kn_modelwrapper_options) ? "its instance is smaller than its options" : NULL;
+    }
+    case KN_KIND_OPTIMIZER: {
+      const kn_optimizer_ops *ops = cls->ops;
+      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->compile || !cls->input_formats ||
+          !cls->output_formats)
+        return "its kn_optimizer_ops lacks a mandatory function";
+      return cls->instance_size < sizeof(kn_optimizer_options) ? "its instance is smaller than its options" : NULL;
+    }
+    case KN_KIND_RUNTIME: {
+      const kn_runtime_ops *ops = cls->ops;
+      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->inference || !cls->input_formats)
+        return "its kn_runtime_ops lacks a mandatory function";
+      return cls->instance_size < sizeof(kn_runtime_options) ? "its instance is smaller than its options" : NULL;
+    }
+    default: return NULL;
+  }
+}
+
+static void skip(const char *path, const char *why) { kn_log(KN_LOG_WARNING, "plug-in %s is left out: %s", path, why); }
+
+static kn_status load_plugin(const char *path) {
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    skip(path, dlerror());
+    return NULL;
+  }
+  kn_plugin_query_fn query;
+  *(void **)&query = dlsym(handle, "kenning_plugin_query");
+  const kn_plugin *plugin = query ? query(&kn_host_table) : NULL;
+  char why[256] = "";
+  if (!query)
+    snprintf(why, sizeof why, "it exports no kenning_plugin_query");
+  else if (!plugin || plugin->magic != KN_PLUGIN_MAGIC)
+    snprintf(why, sizeof why, "it is no Kenning plug-in");
+  else if (plugin->abi_major != KN_ABI_MAJOR || plugin->abi_minor != KN_ABI_MINOR ||
+           plugin->struct_size != sizeof(kn_plugin))
+    snprintf(why, sizeof why, "it was built for plug-in interface %u.%u, this is %d.%d: build it anew",
+             plugin->abi_major, plugin->abi_minor, KN_ABI_MAJOR, KN_ABI_MINOR);
+  else if (plugin->sanitizer != KN_SANITIZER_KIND)
+    snprintf(why, sizeof why, "it was built with another sanitizer setting than this program");
+  for (size_t i = 0; !why[0] && plugin->classes[i]; i++) {
+    const char *fault = class_fault(plugin->classes[i]);
+    if (fault) snprintf(why, sizeof why, "class %s: %s", plugin->classes[i]->name, fault);
+  }
+  if (why[0]) {
+    skip(path, why);
+    dlclose(handle); /* nothing of it was used */
+    return NULL;
+  }
+  /* A plug-in that worked stays loaded: engines keep threads. */
+  char **paths = kn_realloc(registry.paths, (registry.path_count + 1) * sizeof *paths);
+  if (!paths) return kn_status_out_of_memory();
+  registry.paths = paths;
+  char *copy = kn_strdup(path);
+  if (!copy) return kn_status_out_of_memory();
+  paths[registry.path_count++] = copy;
+  for (size_t i = 0; plugin->classes[i]; i++) KN_TRY(add(plugin->classes[i], plugin, copy));
+  return NULL;
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* Loads every kenning-*.so of a directory, in order of name. A missing directory is an empty one. */
+static kn_status load_directory(const char *directory) {
+  DIR *listing = opendir(directory);
+  if (!listing) return NULL;
+  char **names = NULL;
+  size_t count = 0;
+  kn_status status = NULL;
+  for (struct dirent *entry; !status && (entry = readdir(listing));) {
+    size_t length = strlen(entry->d_name);
+    if (strncmp(entry->d_name, "kenning-", 8) || length < 11 || strcmp(entry->d_name + length - 3, ".so")) continue;
+    char **grown = kn_realloc(names, (count + 1) * sizeof *names);
+    if (grown) names = grown;
+    if (!grown || !(names[count] = kn_strdup(entry->d_name)))
+      status = kn_status_out_of_memory();
+    else
+      count++;
+  }
+  closedir(listing);
+  if (count) qsort(names, count, sizeof *names, compare_names);
+  for (size_t i = 0; i < count; i++) {
+    char *path = status ? NULL : kn_format("%s/%s", directory, names[i]);
+    if (!status) status = path ? load_plugin(path) : kn_status_out_of_memory();
+    kn_free(path);
+    kn_free(names[i]);
+  }
+  kn_free(names);
+  return status;
+}
+
+static kn_status load_all(void) {
+  for (size_t i = 0; kn_builtin_classes[i]; i++) {
+    const char *fault = class_fault(kn_builtin_classes[i]);
+    if (fault) return kn_status_make(KN_INTERNAL, "built-in class %s: %s", kn_builtin_classes[i]->name, fault);
+    KN_TRY(add(kn_builtin_classes[i], NULL, NULL));
+  }
+  const char *list = getenv("KENNING_PLUGIN_PATH");
+  while (list && *list) {
+    size_t length = strcspn(list, ":");
+    char *directory = kn_strndup(list, length);
+    if (!directory) return kn_status_out_of_memory();
+    kn_status status = length ? load_directory(directory) : NULL;
+    kn_free(directory);
+    KN_TRY(status);
+    list += length + (list[length] == ':');
+  }
+  static const char *const places[] = {"plugins", "../lib/kenning/plugins"};
+  const char *base = kn_executable_directory();
+  for (size_t i = 0; base && i < sizeof places / sizeof places[0]; i++) {
+    char *directory = kn_format("%s/%s", base, places[i]);
+    if (!directory) return kn_status_out_of_memory();
+    bool there = !access(directory, R_OK | X_OK);
+    kn_status status = there ? load_directory(directory) : NULL;
+    kn_free(directory);
+    KN_TRY(status);
+    if (there) break; /* beside the executable (build tree) or installed: not both */
+  }
+  return NULL;
+}
+
+kn_status kn_registry_load(void) {
+  if (registry.loaded) return NULL;
+  kn_status status = load_all();
+  if (status)
+    kn_registry_unload();
+  else
+    registry.loaded = true;
+  return status;
+}
+
+void kn_registry_unload(void) {
+  for (size_t i = 0; i < registry.path_count; i++) kn_free(registry.paths[i]);
+  kn_free(registry.paths);
+  kn_free(registry.items);
+  memset(&registry, 0, sizeof registry);
+}
+
+size_t kn_registry_count(void) { return registry.count; }
+
+const kn_registered *kn_registry_at(size_t index) { return index < registry.count ? &registry.items[index] : NULL; }
+
+const kn_registered *kn_registry_of(const kn_class *cls) {
+  for (size_t i = 0; i < registry.count; i++)
+    if (registry.items[i].cls == cls) return &registry.items[i];
+  return NULL;
+}
+
+/* Packages that changed their name between the original's versions. */
+static const char *const renamed[][2] = {
+    {"kenning.optimizers.", "kenning.compilers."},
+    {"kenning.protocols.", "kenning.runtimeprotocols."},
+    {"kenning.interactive.", "kenning.outputcollectors."},
+};
+
+/* The seed's spelling of a dotted path, into `out`. */
+static const char *seed_spelling(const char *name, char out[256]) {
+  snprintf(out, 256, "%s", name);
+  for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++)
+    if (!strncmp(name, renamed[i][0], strlen(renamed[i][0])))
+      snprintf(out, 256, "%s%s", renamed[i][1], name + strlen(renamed[i][0]));
+  return out;
+}
+
+static bool names_class(const char *name, const char *seed, const kn_class *cls) {
+  char canonical[256];
+  if (strchr(name, '.')) return !strcmp(cls->name, name) || !strcmp(seed_spelling(cls->name, canonical), seed);
+  return !strcmp(strrchr(cls->name, '.') + 1, name);
+}
+
+static kn_status not_found(const char *name, kn_kind kind) {
+  const char *names[256];
+  size_t count = 0;
+  const char *last = strrchr(name, '.');
+  for (size_t i = 0; i < registry.count && count < 256; i++)
+    if (!kind || registry.items[i].cls->kind == kind) names[count++] = strrchr(registry.items[i].cls->name, '.') + 1;
+  const char *near = kn_closest_name(last ? last + 1 : name, names, count);
+  const char *what = kind ? kn_kind_name(kind) : "class";
+  if (near) return kn_status_make(KN_NOT_FOUND, "there is no %s '%.200s'; did you mean '%s'?", what, name, near);
+  return kn_status_make(KN_NOT_FOUND, "there is no %s '%.200s'; `kenning list` shows what there is", what, name);
+}
+
+kn_status kn_registry_find(const char *name, kn_kind kind, const kn_class **out_class) {
+  *out_class = NULL;
+  KN_TRY(kn_registry_load());
+  char seed[256];
+  seed_spelling(name, seed);
+  const kn_class *other = NULL;
+  for (size_t i = 0; i < registry.count; i++) {
+    const kn_class *cls = registry.items[i].cls;
+    if (!names_class(name, seed, cls)) continue;
+    if (!kind || cls->kind == kind) {
+      *out_class = cls;
+      return NULL;
+    }
+    other = cls;
+  }
+  if (other)
+    return kn_status_make(KN_INVALID_ARGUMENT, "'%.200s' is a %s, not a %s", name, kn_kind_name(other->kind),
+                          kn_kind_name(kind));
+  return not_found(name, kind);
+}

@@ -1,0 +1,243 @@
+#include "core/scenario.h"
+#include "core/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- reading ---- */
+
+static kn_status fault(const kn_json *json, yyjson_val *key, yyjson_val *value, kn_code code, const char *text) {
+  char where[KN_JSON_WHERE_SIZE];
+  return kn_status_make_at(code, kn_json_where(json, key, value, where), "%s", text);
+}
+
+/* Finds the class named by "type" of a block; the block's place is kept for later messages. */
+static kn_status bind_block(const kn_json *json, yyjson_val *key, yyjson_val *object, kn_kind kind,
+                            kn_instance *out_instance) {
+  *out_instance = (kn_instance){0};
+  if (!yyjson_is_obj(object))
+    return fault(json, key, object, KN_INVALID_ARGUMENT, "a block is an object with 'type' and 'parameters'");
+  kn_status faults = NULL;
+  yyjson_val *type = NULL, *type_key = NULL, *parameters = NULL, *parameters_key = NULL, *member_key, *member;
+  size_t i, count;
+  yyjson_obj_foreach(object, i, count, member_key, member) {
+    const char *name = yyjson_get_str(member_key);
+    yyjson_val **slot = !strcmp(name, "type") ? &type : !strcmp(name, "parameters") ? &parameters : NULL;
+    if (!slot) {
+      faults = kn_status_join(faults, fault(json, member_key, NULL, KN_NOT_FOUND,
+                                            "a block has 'type' and 'parameters' and nothing else"));
+    } else if (*slot) {
+      faults = kn_status_join(faults, fault(json, member_key, NULL, KN_INVALID_ARGUMENT, "this key is given twice"));
+    } else {
+      *slot = member;
+      *(slot == &type ? &type_key : &parameters_key) = member_key;
+    }
+  }
+  if (!type || !yyjson_is_str(type))
+    return kn_status_join(faults, fault(json, type ? type_key : key, type, KN_INVALID_ARGUMENT,
+                                        "a block needs 'type', the name of its class"));
+  if (parameters && !yyjson_is_obj(parameters)) {
+    faults = kn_status_join(
+        faults, fault(json, parameters_key, parameters, KN_INVALID_ARGUMENT, "'parameters' must be an object"));
+    parameters = NULL;
+  }
+  char where[KN_JSON_WHERE_SIZE];
+  kn_json_where(json, type_key, type, where);
+  const kn_class *cls;
+  kn_status status = kn_registry_find(yyjson_get_str(type), kind, &cls);
+  if (status) {
+    kn_status placed = kn_status_make_at(kn_status_code(status), where, "%s", kn_status_message(status, 0));
+    kn_status_free(status);
+    return kn_status_join(faults, placed);
+  }
+  status = kn_instance_create(cls, out_instance);
+  if (status) return kn_status_join(faults, status);
+  out_instance->where = kn_strdup(where);
+  if (!out_instance->where) return kn_status_join(faults, kn_status_out_of_memory());
+  faults = kn_status_join(faults, kn_instance_set_json(out_instance, json, parameters));
+  return kn_status_join(faults, kn_instance_check_required(out_instance));
+}
+
+static kn_status bind_optimizers(const kn_json *json, yyjson_val *key, yyjson_val *list, kn_scenario *scenario) {
+  if (!yyjson_is_arr(list)) return fault(json, key, list, KN_INVALID_ARGUMENT, "'optimizers' must be a list of blocks");
+  size_t wanted = yyjson_arr_size(list);
+  if (wanted > 64) return fault(json, key, list, KN_INVALID_ARGUMENT, "more than 64 optimizers");
+  scenario->optimizers = kn_alloc_array(wanted, sizeof *scenario->optimizers);
+  if (!scenario->optimizers) return kn_status_out_of_memory();
+  scenario->optimizer_count = wanted;
+  kn_status faults = NULL;
+  size_t i, count;
+  yyjson_val *item;
+  yyjson_arr_foreach(list, i, count, item) {
+    faults = kn_status_join(faults, bind_block(json, key, item, KN_KIND_OPTIMIZER, &scenario->optimizers[i]));
+  }
+  return faults;
+}
+
+static kn_status bind_scenario(kn_scenario *scenario) {
+  const kn_json *json = &scenario->json;
+  if (!yyjson_is_obj(json->root)) return fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
+  static const char *const names[] = {"model_wrapper", "dataset",     "optimizers", "runtime", "runtime_protocol",
+                                      "protocol",      "platform", "$schema"};
+  struct {
+    kn_instance *instance;
+    kn_kind kind;
+  } slots[] = {{&scenario->model_wrapper, KN_KIND_MODELWRAPPER},
+               {&scenario->dataset, KN_KIND_DATASET},
+               {NULL, 0},
+               {&scenario->runtime, KN_KIND_RUNTIME},
+               {&scenario->runtime_protocol, KN_KIND_RUNTIMEPROTOCOL},
+               {&scenario->runtime_protocol, KN_KIND_RUNTIMEPROTOCOL}};
+  kn_status faults = NULL;
+  bool seen[6] = {false};
+  size_t i, count;
+  yyjson_val *key, *value;
+  yyjson_obj_foreach(json->root, i, count, key, value) {
+    const char *name = yyjson_get_str(key);
+    size_t which = 0;
+    while (which < 8 && strcmp(names[which], name)) which++;
+    char where[KN_JSON_WHERE_SIZE];
+    if (which == 7) continue; /* editors' hint */
+    if (which == 6) {
+      faults = kn_status_join(faults, fault(json, key, NULL, KN_NOT_FOUND,
+                                            "'platform' is not supported: this scenario runs on this machine"));
+      continue;
+    }
+    if (which == 8) {
+      const char *near = kn_closest_name(name, names, 5);
+      kn_json_where(json, key, NULL, where);
+      faults = kn_status_join(
+          faults, near ? kn_status_make_at(KN_NOT_FOUND, where, "a scenario has no '%.96s'; did you mean '%s'?", name, near)
+                       : kn_status_make_at(KN_NOT_FOUND, where,
+                                           "a scenario has no '%.96s'; it has model_wrapper, dataset, optimizers, "
+                                           "runtime and runtime_protocol",
+                                           name));
+      continue;
+    }
+    size_t group = which == 5 ? 4 : which; /* "protocol" is today's name of "runtime_protocol" */
+    if (seen[group]) {
+      faults = kn_status_join(faults, fault(json, key, NULL, KN_INVALID_ARGUMENT, "this block is given twice"));
+      continue;
+    }
+    seen[group] = true;
+    if (yyjson_is_null(value)) continue;
+    faults = kn_status_join(faults, which == 2
+                                        ? bind_optimizers(json, key, value, scenario)
+                                        : bind_block(json, key, value, slots[which].kind, slots[which].instance));
+  }
+  if (!seen[0])
+    faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'model_wrapper'"));
+  if (!seen[1])
+    faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'dataset'"));
+  return faults;
+}
+
+kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
+  *out_scenario = (kn_scenario){0};
+  KN_TRY(kn_json_read(path, &out_scenario->json));
+  kn_status faults = bind_scenario(out_scenario);
+  faults = kn_status_join(faults, kn_scenario_check(out_scenario));
+  if (faults) kn_scenario_clear(out_scenario);
+  return faults;
+}
+
+/* ---- rules between blocks ---- */
+
+static bool has(const char *const *formats, const char *format) {
+  for (; formats && *formats; formats++)
+    if (!strcmp(*formats, format) || !strcmp(*formats, "any") || !strcmp(format, "any")) return true;
+  return false;
+}
+
+static bool intersect(const char *const *outputs, const char *const *inputs) {
+  for (; outputs && *outputs; outputs++)
+    if (has(inputs, *outputs)) return true;
+  return false;
+}
+
+static void join_names(const char *const *names, char *out, size_t size) {
+  out[0] = '\0';
+  for (size_t used = 0; names && *names; names++, used = strlen(out))
+    snprintf(out + used, size - used, "%s%s", used ? ", " : "", *names);
+}
+
+static const char *short_name(const kn_instance *instance) { return strrchr(instance->cls->name, '.') + 1; }
+
+/* What a block writes: for optimizers with a choice, what these options choose. */
+static const char *const *output_formats(const kn_instance *instance, const char *chosen[2]) {
+  const kn_optimizer_ops *ops = instance->cls->ops;
+  if (instance->cls->kind == KN_KIND_OPTIMIZER && ops && ops->output_format) {
+    chosen[0] = ops->output_format(instance->self);
+    chosen[1] = NULL;
+    return chosen;
+  }
+  return instance->cls->output_formats;
+}
+
+static kn_status check_link(const kn_instance *from, const kn_instance *to) {
+  const char *chosen[2];
+  const char *const *outputs = output_formats(from, chosen);
+  if (!from->cls || !to->cls || !outputs || !to->cls->input_formats || intersect(outputs, to->cls->input_formats))
+    return NULL;
+  char gives[256], takes[256];
+  join_names(outputs, gives, sizeof gives);
+  join_names(to->cls->input_formats, takes, sizeof takes);
+  return kn_status_make_at(KN_INCOMPATIBLE, to->where, "%s takes %s, but %s before it gives %s", short_name(to), takes,
+                           short_name(from), gives);
+}
+
+kn_status kn_scenario_check(const kn_scenario *scenario) {
+  kn_status faults = NULL;
+  const char *where = scenario->json.name;
+  if (!scenario->runtime.cls && scenario->optimizer_count)
+    faults = kn_status_join(
+        faults, kn_status_make_at(KN_INVALID_ARGUMENT,
+                                  scenario->optimizers[0].where ? scenario->optimizers[0].where : where,
+                                  "an optimizer needs a 'runtime' that runs its result"));
+  if (!scenario->runtime.cls && scenario->runtime_protocol.cls)
+    faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, scenario->runtime_protocol.where,
+                                                      "a runtime protocol needs a 'runtime' that runs on the target"));
+  const kn_instance *previous = &scenario->model_wrapper;
+  for (size_t i = 0; i <= scenario->optimizer_count; i++) {
+    bool last = i == scenario->optimizer_count;
+    const kn_instance *next = last ? &scenario->runtime : &scenario->optimizers[i];
+    if (last && !scenario->optimizer_count) break; /* the runtime loads its own save_model_path */
+    if (previous->cls && next->cls) faults = kn_status_join(faults, check_link(previous, next));
+    previous = next;
+  }
+  return faults;
+}
+
+/* Calls `check` for every block of the scenario. */
+static kn_status for_each(const kn_scenario *scenario, kn_status (*check)(const kn_instance *)) {
+  kn_status faults = NULL;
+  const kn_instance *blocks[] = {&scenario->model_wrapper, &scenario->dataset, &scenario->runtime,
+                                 &scenario->runtime_protocol};
+  for (size_t i = 0; i < 4; i++)
+    if (blocks[i]->cls) faults = kn_status_join(faults, check(blocks[i]));
+  for (size_t i = 0; i < scenario->optimizer_count; i++)
+    if (scenario->optimizers[i].cls) faults = kn_status_join(faults, check(&scenario->optimizers[i]));
+  return faults;
+}
+
+kn_status kn_scenario_check_files(const kn_scenario *scenario) { return for_each(scenario, kn_instance_check_files); }
+
+static kn_status check_runnable(const kn_instance *instance) {
+  if (instance->cls->ops) return NULL;
+  return kn_status_make_at(KN_NOT_INSTALLED, instance->where,
+                           "%s is known by its parameters only: this version of kenning cannot run it yet",
+                           short_name(instance));
+}
+
+kn_status kn_scenario_check_runnable(const kn_scenario *scenario) { return for_each(scenario, check_runnable); }
+
+void kn_scenario_clear(kn_scenario *scenario) {
+  kn_instance_destroy(&scenario->model_wrapper);
+  kn_instance_destroy(&scenario->dataset);
+  for (size_t i = 0; i < scenario->optimizer_count; i++) kn_instance_destroy(&scenario->optimizers[i]);
+  kn_free(scenario->optimizers);
+  kn_instance_destroy(&scenario->runtime);
+  kn_instance_destroy(&scenario->runtime_protocol);
+  kn_json_clear(&scenario->json);
+  *scenario = (kn_scenario){0};
+}
