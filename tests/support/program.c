@@ -37,12 +37,12 @@ static int64_t now_ns(void) {
 
 static const char *variable(const char *name) {
   const char *value = getenv(name);
-  if (!value) fail_msg("%s is not set: run the test with ctest", name);
+  if (!value) kt_fail("%s is not set: run the test with ctest", name);
   return value;
 }
 
 static const char *existing_program(const char *path, const char *how) {
-  if (access(path, X_OK) != 0) fail_msg("%s: %s; %s", path, strerror(errno), how);
+  if (access(path, X_OK) != 0) kt_fail("%s: %s; %s", path, strerror(errno), how);
   return path;
 }
 
@@ -51,7 +51,7 @@ const char *kt_kenning(void) { return existing_program(variable("KENNING_TEST_PR
 const char *kt_kenning_release(void) {
   static char path[4096];
   int length = snprintf(path, sizeof path, "%s/kenning", variable("KENNING_TEST_RELEASE_DIR"));
-  if (length < 0 || (size_t)length >= sizeof path) fail_msg("the path of the release build is too long");
+  if (length < 0 || (size_t)length >= sizeof path) kt_fail("the path of the release build is too long");
   return existing_program(path, "run `make` first");
 }
 
@@ -59,17 +59,17 @@ static int memory_file(const char *text) {
   int file = memfd_create("kenning-test", MFD_CLOEXEC);
   size_t bytes = text ? strlen(text) : 0;
   if (file < 0 || (bytes && write(file, text, bytes) != (ssize_t)bytes) || lseek(file, 0, SEEK_SET) != 0) {
-    fail_msg("file in memory: %s", strerror(errno));
+    kt_fail("file in memory: %s", strerror(errno));
   }
   return file;
 }
 
 static char *whole(int file, size_t *out_bytes) {
   struct stat status;
-  if (fstat(file, &status) != 0) fail_msg("fstat: %s", strerror(errno));
+  if (fstat(file, &status) != 0) kt_fail("fstat: %s", strerror(errno));
   size_t room = (size_t)status.st_size, bytes = 0;
   char *text = malloc(room + 1);
-  if (!text) fail_msg("out of memory");
+  if (!text) kt_fail("out of memory");
   while (bytes < room) {
     ssize_t n = pread(file, text + bytes, room - bytes, (off_t)bytes);
     if (n <= 0) break;
@@ -91,7 +91,7 @@ static char **changed_environment(const char *const *changes) {
   while (environ[count]) count++;
   while (changes && changes[change_count]) change_count++;
   char **result = calloc(count + change_count + 1, sizeof *result);
-  if (!result) fail_msg("out of memory");
+  if (!result) kt_fail("out of memory");
   size_t n = 0;
   for (size_t i = 0; i < count; i++) {
     bool replaced = false;
@@ -108,7 +108,7 @@ static const char **launcher_arguments(const char *const *arguments) {
   size_t count = 0;
   while (arguments[count]) count++;
   const char **result = calloc(count + 3, sizeof *result);
-  if (!result) fail_msg("out of memory");
+  if (!result) kt_fail("out of memory");
   result[0] = variable("KENNING_TEST_LAUNCHER_PROGRAM");
   result[1] = "3";
   memcpy(result + 2, arguments, count * sizeof *result);
@@ -119,7 +119,7 @@ kt_process *kt_start(const char *const *arguments, const kt_run_options *options
   static const kt_run_options defaults = {0};
   if (!options) options = &defaults;
   kt_process *process = calloc(1, sizeof *process);
-  if (!process) fail_msg("out of memory");
+  if (!process) kt_fail("out of memory");
   process->timeout_s = options->timeout_s > 0 ? options->timeout_s : DEFAULT_TIMEOUT_S;
   process->name = arguments[0];
   process->out = memory_file(NULL);
@@ -142,7 +142,7 @@ kt_process *kt_start(const char *const *arguments, const kt_run_options *options
   char **environment = changed_environment(options->environment);
   process->start_ns = now_ns();
   int error = posix_spawn(&process->pid, launch[0], &actions, &attributes, (char *const *)launch, environment);
-  if (error) fail_msg("cannot start %s: %s", launch[0], strerror(error));
+  if (error) kt_fail("cannot start %s: %s", launch[0], strerror(error));
   free(environment);
   free(launch);
   posix_spawnattr_destroy(&attributes);
@@ -174,7 +174,7 @@ void kt_signal(kt_process *process, int signal) { kill(-process->pid, signal); }
 /* True when the launcher ended in time. */
 static bool wait_end(pid_t pid, int timeout_s) {
   int file = (int)syscall(SYS_pidfd_open, pid, 0);
-  if (file < 0) fail_msg("pidfd_open: %s", strerror(errno));
+  if (file < 0) kt_fail("pidfd_open: %s", strerror(errno));
   struct pollfd end = {.fd = file, .events = POLLIN};
   int64_t deadline_ns = now_ns() + (int64_t)timeout_s * 1000000000;
   int ready = 0;
@@ -187,17 +187,11 @@ static bool wait_end(pid_t pid, int timeout_s) {
 }
 
 static void read_report(const kt_process *process, kt_run *run) {
-  char *report = whole(process->report, NULL);
-  int status = 0;
-  long peak_rss_kib = 0;
-  int fields = sscanf(report, "%d %ld", &status, &peak_rss_kib);
-  if (fields != 2) {
-    print_error("%s", report);
-    free(report);
-    fail_msg("%s was not started, or its launcher was killed", process->name);
-  }
+  char *report = whole(process->report, NULL), *end = report;
+  int status = (int)strtol(report, &end, 10);
+  if (end == report) kt_fail("%s was not started, or its launcher was killed: %s", process->name, report);
+  run->peak_rss_kib = strtol(end, NULL, 10);
   free(report);
-  run->peak_rss_kib = peak_rss_kib;
   run->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   run->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
