@@ -8,18 +8,22 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 # Installs missing Debian packages; `make BOOTSTRAP=true` leaves the system alone.
 BOOTSTRAP ?= scripts/bootstrap
+# The sets of packages (scripts/packages) that the goal takes; `build`, on which the others depend, installs them.
+PACKAGES = build
+demo bench: PACKAGES = build demo
+test test-all tsan valgrind: PACKAGES = build demo test
+fuzz: PACKAGES = build test lint
+coverage: PACKAGES = build demo test lint
 
 build:            ## the release build: build/kenning
-	@$(BOOTSTRAP) build
+	@$(BOOTSTRAP) $(PACKAGES)
 	@scripts/build release $(JOBS)
 	@scripts/link-programs
 
 demo: build       ## the demonstration
-	@$(BOOTSTRAP) demo
 	scripts/demo
 
 test: build       ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(BOOTSTRAP) demo test
 	@scripts/build dev $(JOBS)
 	@scripts/run-tests dev $(JOBS)
 
@@ -28,16 +32,13 @@ test-all: test    ## the tests with release flags, ThreadSanitizer and valgrind 
 	  scripts/build $$preset $(JOBS) && scripts/run-tests $$preset $(JOBS) || exit 1; done
 
 tsan valgrind: build ## the tests under ThreadSanitizer or valgrind
-	@$(BOOTSTRAP) demo test
 	@scripts/build $@ $(JOBS)
 	@scripts/run-tests $@ $(JOBS)
 
 fuzz: build       ## the fuzz targets, in build/fuzz (clang)
-	@$(BOOTSTRAP) test lint
 	@scripts/build fuzz $(JOBS)
 
 coverage: build   ## line coverage of the tests: build/coverage/html/index.html
-	@$(BOOTSTRAP) demo test lint
 	@scripts/build coverage $(JOBS)
 	@scripts/run-tests coverage $(JOBS)
 	@mkdir -p build/coverage/html
@@ -48,7 +49,6 @@ analyze:          ## gcc's static analyzer over everything
 	@scripts/build analyze $(JOBS)
 
 bench: build      ## the benchmarks
-	@$(BOOTSTRAP) demo
 	scripts/bench
 
 lint:             ## every linter that is installed
