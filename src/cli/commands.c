@@ -1,0 +1,37 @@
+/* The table of commands. */
+#include "cli/command.h"
+#include "cli/options.h"
+
+const kn_command kn_commands[] = {
+    {"train", "Train the model of a scenario", KN_CHAIN_USAGE, kn_chain_options, sizeof(kn_chain_values), true,
+     kn_command_chain},
+    {"optimize", "Optimize and compile the model of a scenario", KN_CHAIN_USAGE, kn_chain_options,
+     sizeof(kn_chain_values), true, kn_command_chain},
+    {"test", "Run the model of a scenario on its data set and measure", KN_CHAIN_USAGE, kn_chain_options,
+     sizeof(kn_chain_values), true, kn_command_chain},
+    {"report", "Render reports from measurements", KN_CHAIN_USAGE, kn_chain_options, sizeof(kn_chain_values), true,
+     kn_command_chain},
+    {"check", "Judge scenarios without opening models, data sets or frameworks", "S.json... [--files]",
+     kn_check_options, sizeof(kn_check_values), false, kn_command_check},
+    {"list", "List the blocks, and what must be installed for them", "[KIND...] [--json]", kn_list_options,
+     sizeof(kn_list_values), false, kn_command_list},
+    {"info", "Explain a block and its parameters", "CLASS...", NULL, 0, false, kn_command_info},
+    {"schema", "Print the JSON Schema (2020-12) of scenarios", "", NULL, 0, false, kn_command_schema},
+    {"install", "Install frameworks", "FRAMEWORK...", NULL, 0, false, kn_command_install},
+    {"doctor", "Check the installed frameworks and this machine", "[--json]", NULL, 0, false, kn_command_doctor},
+    {"completion", "Print a completion script", "bash|zsh|fish", NULL, 0, false, kn_command_completion},
+    {"reference", "Print the reference of all blocks as Markdown", "", NULL, 0, false, kn_command_reference},
+    {"model_training", "Train a model (the original's scenario)", "MODELWRAPPER DATASET --batch-size N ...",
+     kn_training_options, sizeof(kn_training_values), false, kn_command_model_training},
+    {"json_inference_tester", "Run a JSON scenario (the original's scenario)", "S.json OUT.json", kn_json_tester_options,
+     sizeof(kn_json_tester_values), false, kn_command_json_inference_tester},
+    {"inference_tester", "Run a scenario given by flags (the original's scenario)",
+     "MODELWRAPPER DATASET OUT.json [--runtime-cls CLASS] [--compiler-cls CLASS] ...", kn_tester_options,
+     sizeof(kn_tester_values), false, kn_command_inference_tester},
+    {"inference_performance", "Measure a model in its native framework (the original's scenario)",
+     "MODELWRAPPER DATASET OUT.json ...", kn_performance_options, sizeof(kn_performance_values), false,
+     kn_command_inference_performance},
+    {"render_report", "Render reports from measurements (the original's scenario)",
+     "NAME OUT.rst --measurements M.json... | M.json NAME OUT.rst", kn_render_options, sizeof(kn_render_values), false,
+     kn_command_render_report},
+    {0}};
