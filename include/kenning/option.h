@@ -61,9 +61,11 @@ typedef struct kn_option {
   const char *flag;           /* replaces the derived flag, with its dashes ("--model-path") */
   const char *const *aliases; /* other JSON keys of this row (NULL-terminated); two spellings in one object: error */
   const char *deprecated;     /* why, and what to use instead */
+  size_t given; /* KN_GIVEN(struct, member): a bool that becomes true when the user gave the row; 0: nobody asks */
 } kn_option;
 
 #define KN_FIELD(type, member) .offset = offsetof(type, member)
+#define KN_GIVEN(type, member) .given = offsetof(type, member)
 
 #ifdef __cplusplus
 }

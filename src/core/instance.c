@@ -99,6 +99,8 @@ void kn_instance_destroy(kn_instance *instance) {
 
 static void mark_given(kn_instance *instance, size_t index) {
   if (index < 64) instance->given |= (uint64_t)1 << index;
+  const kn_option *row = kn_option_at(instance->cls, index);
+  if (row && row->given) *(bool *)((char *)instance->self + row->given) = true;
 }
 
 static kn_status set_int(const kn_instance *instance, const kn_option *option, int64_t value, const char *where) {
