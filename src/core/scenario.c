@@ -205,6 +205,16 @@ kn_status kn_scenario_check(const kn_scenario *scenario) {
     if (previous->cls && next->cls) faults = kn_status_join(faults, check_link(previous, next));
     previous = next;
   }
+  for (size_t i = 1; i < scenario->optimizer_count; i++) {
+    const kn_instance *first = &scenario->optimizers[i - 1], *second = &scenario->optimizers[i];
+    if (!first->cls || !second->cls) continue;
+    const char *one = ((const kn_optimizer_options *)first->self)->compiled_model_path;
+    const char *two = ((const kn_optimizer_options *)second->self)->compiled_model_path;
+    if (one && two && !strcmp(one, two))
+      faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, second->where,
+                                                        "%s writes %s, which is its own input, the result of %s",
+                                                        short_name(second), two, short_name(first)));
+  }
   return faults;
 }
 
@@ -230,6 +240,31 @@ static kn_status check_runnable(const kn_instance *instance) {
 }
 
 kn_status kn_scenario_check_runnable(const kn_scenario *scenario) { return for_each(scenario, check_runnable); }
+
+static bool add_block(yyjson_mut_doc *doc, yyjson_mut_val *object, const kn_instance *instance) {
+  yyjson_mut_val *parameters = kn_instance_to_json(instance, doc);
+  return parameters && yyjson_mut_obj_add_str(doc, object, "type", instance->cls->name) &&
+         yyjson_mut_obj_add_val(doc, object, "parameters", parameters);
+}
+
+yyjson_mut_val *kn_scenario_to_json(const kn_scenario *scenario, yyjson_mut_doc *doc) {
+  if (scenario->json.root) return yyjson_val_mut_copy(doc, scenario->json.root);
+  const struct {
+    const char *key;
+    const kn_instance *instance;
+  } blocks[] = {{"dataset", &scenario->dataset},
+                {"model_wrapper", &scenario->model_wrapper},
+                {"runtime_protocol", &scenario->runtime_protocol},
+                {"runtime", &scenario->runtime}};
+  yyjson_mut_val *object = yyjson_mut_obj(doc);
+  bool ok = object != NULL;
+  for (size_t i = 0; i < 4; i++)
+    if (blocks[i].instance->cls) ok = ok && add_block(doc, yyjson_mut_obj_add_obj(doc, object, blocks[i].key), blocks[i].instance);
+  yyjson_mut_val *list = scenario->optimizer_count ? yyjson_mut_obj_add_arr(doc, object, "optimizers") : NULL;
+  for (size_t i = 0; i < scenario->optimizer_count; i++)
+    ok = ok && list && add_block(doc, yyjson_mut_arr_add_obj(doc, list), &scenario->optimizers[i]);
+  return ok ? object : NULL;
+}
 
 void kn_scenario_clear(kn_scenario *scenario) {
   kn_instance_destroy(&scenario->model_wrapper);

@@ -23,6 +23,9 @@ kn_status kn_scenario_check(const kn_scenario *scenario) KN_MUST_USE;
 kn_status kn_scenario_check_files(const kn_scenario *scenario) KN_MUST_USE;
 /* KN_NOT_INSTALLED for blocks of which only the table stands. Part of every run, not of check. */
 kn_status kn_scenario_check_runnable(const kn_scenario *scenario) KN_MUST_USE;
+/* The scenario as JSON in `doc` (the measurements' build_cfg): as given in the file, or with every option written out
+ * when it was built from flags. NULL when memory is exhausted. */
+yyjson_mut_val *kn_scenario_to_json(const kn_scenario *scenario, yyjson_mut_doc *doc);
 void kn_scenario_clear(kn_scenario *scenario);
 
 #endif
