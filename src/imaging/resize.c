@@ -1,0 +1,219 @@
+/* Separable convolution in fixed point: a pass over one axis, rounded to 8 bits, then one over the other. The result is
+ * Pillow's as long as the weights come from the same operations in double in the same order and the passes have the
+ * same order too, so both are part of the contract. */
+#include "imaging/resize.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Fraction bits of a weight: 8 bits of pixel and 2 of overshoot stay below them in an int32. */
+enum { WEIGHT_BITS = 32 - 8 - 2, CHANNELS = 3 };
+
+static const double pi = 3.14159265358979323846;
+
+static double box(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
+
+static double triangle(double x) {
+  x = fabs(x);
+  return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+static double hamming(double x) {
+  x = fabs(x);
+  if (x == 0.0) return 1.0;
+  if (x >= 1.0) return 0.0;
+  x *= pi;
+  return sin(x) / x * (0.54f + 0.46f * cos(x)); /* float constants: Pillow's */
+}
+
+/* Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981, with a = -0.5. */
+static double cubic(double x) {
+  const double a = -0.5;
+  x = fabs(x);
+  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0.0;
+}
+
+static double sinc(double x) {
+  if (x == 0.0) return 1.0;
+  x *= pi;
+  return sin(x) / x;
+}
+
+static double lanczos3(double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0; }
+
+static const struct filter {
+  double (*weight)(double x);
+  double support; /* half width in source pixels when enlarging */
+} filters[] = {
+    [KN_RESAMPLE_BOX] = {box, 0.5},          [KN_RESAMPLE_BILINEAR] = {triangle, 1.0},
+    [KN_RESAMPLE_HAMMING] = {hamming, 1.0},  [KN_RESAMPLE_BICUBIC] = {cubic, 2.0},
+    [KN_RESAMPLE_LANCZOS] = {lanczos3, 3.0},
+};
+
+/* For every output position: the source positions that count and their weights. */
+typedef struct weights {
+  size_t stride; /* weights per output position, the unused ones zero */
+  uint32_t *first, *count;
+  int32_t *values;
+} weights;
+
+static void weights_clear(weights *at) {
+  kn_free(at->first);
+  kn_free(at->count);
+  kn_free(at->values);
+}
+
+static kn_status weights_make(uint32_t from, uint32_t to, const struct filter *filter, weights *out) {
+  double scale = (double)from / to;
+  double filter_scale = scale < 1.0 ? 1.0 : scale;
+  double support = filter->support * filter_scale;
+  double inverse = 1.0 / filter_scale;
+  *out = (weights){.stride = (size_t)ceil(support) * 2 + 1};
+  size_t total;
+  double *exact = kn_alloc_array(out->stride, sizeof *exact);
+  out->first = kn_alloc_array(to, sizeof *out->first);
+  out->count = kn_alloc_array(to, sizeof *out->count);
+  if (kn_mul_size(out->stride, to, &total)) out->values = kn_alloc_array(total, sizeof *out->values);
+  if (!exact || !out->first || !out->count || !out->values) {
+    kn_free(exact);
+    weights_clear(out);
+    return kn_status_out_of_memory();
+  }
+  for (uint32_t i = 0; i < to; i++) {
+    double center = (i + 0.5) * scale;
+    int first = (int)(center - support + 0.5);
+    int last = (int)(center + support + 0.5);
+    if (first < 0) first = 0;
+    if (last > (int)from) last = (int)from;
+    double sum = 0.0;
+    for (int x = first; x < last; x++) sum += exact[x - first] = filter->weight((x - center + 0.5) * inverse);
+    for (int x = 0; x < last - first; x++) {
+      double weight = (sum != 0.0 ? exact[x] / sum : exact[x]) * (1 << WEIGHT_BITS);
+      out->values[i * out->stride + (size_t)x] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+    }
+    out->first[i] = (uint32_t)first;
+    out->count[i] = (uint32_t)(last - first);
+  }
+  kn_free(exact);
+  return NULL;
+}
+
+static inline uint8_t to_byte(int32_t fixed) {
+  fixed >>= WEIGHT_BITS;
+  return (uint8_t)(fixed < 0 ? 0 : fixed > 255 ? 255 : fixed);
+}
+
+/* The starting value of a sum: one half, so that to_byte rounds. */
+static const int32_t half = 1 << (WEIGHT_BITS - 1);
+
+static void resize_rows(const kn_image *from, const weights *at, kn_image *to) {
+  for (uint32_t y = 0; y < to->height; y++) {
+    const uint8_t *row = from->pixels + (size_t)y * from->width * CHANNELS;
+    uint8_t *out = to->pixels + (size_t)y * to->width * CHANNELS;
+    for (uint32_t x = 0; x < to->width; x++, out += CHANNELS) {
+      const uint8_t *pixel = row + (size_t)at->first[x] * CHANNELS;
+      const int32_t *weight = at->values + x * at->stride;
+      int32_t red = half, green = half, blue = half;
+      for (uint32_t i = 0; i < at->count[x]; i++, pixel += CHANNELS) {
+        red += pixel[0] * weight[i];
+        green += pixel[1] * weight[i];
+        blue += pixel[2] * weight[i];
+      }
+      out[0] = to_byte(red);
+      out[1] = to_byte(green);
+      out[2] = to_byte(blue);
+    }
+  }
+}
+
+/* Adds whole source rows, so that the inner loop runs over neighbouring bytes. `sums` holds one row. */
+static void resize_columns(const kn_image *from, const weights *at, int32_t *restrict sums, kn_image *to) {
+  size_t row_values = (size_t)from->width * CHANNELS;
+  for (uint32_t y = 0; y < to->height; y++) {
+    const uint8_t *row = from->pixels + at->first[y] * row_values;
+    uint8_t *out = to->pixels + y * row_values;
+    for (size_t x = 0; x < row_values; x++) sums[x] = half;
+    for (uint32_t i = 0; i < at->count[y]; i++, row += row_values) {
+      int32_t weight = at->values[y * at->stride + i];
+      for (size_t x = 0; x < row_values; x++) sums[x] += row[x] * weight;
+    }
+    for (size_t x = 0; x < row_values; x++) out[x] = to_byte(sums[x]);
+  }
+}
+
+static kn_status pass_rows(const kn_image *from, uint32_t width, const struct filter *filter, kn_image *out) {
+  weights at;
+  KN_TRY(weights_make(from->width, width, filter, &at));
+  kn_status status = kn_image_create(width, from->height, NULL, out);
+  if (!status) resize_rows(from, &at, out);
+  weights_clear(&at);
+  return status;
+}
+
+static kn_status pass_columns(const kn_image *from, uint32_t height, const struct filter *filter, kn_image *out) {
+  weights at;
+  KN_TRY(weights_make(from->height, height, filter, &at));
+  int32_t *sums = kn_alloc_array((size_t)from->width * CHANNELS, sizeof *sums);
+  kn_status status = sums ? kn_image_create(from->width, height, NULL, out) : kn_status_out_of_memory();
+  if (!status) resize_columns(from, &at, sums, out);
+  kn_free(sums);
+  weights_clear(&at);
+  return status;
+}
+
+static kn_status convolve(const kn_image *from, uint32_t width, uint32_t height, const struct filter *filter,
+                          kn_image *out) {
+  /* Pillow's rule since version 13: columns first where the height loses more than twice what the width loses. */
+  int64_t less_width = (int64_t)from->width - width, less_height = (int64_t)from->height - height;
+  bool columns_first = less_height > 0 && less_height > 2 * less_width;
+  if (!less_width) return pass_columns(from, height, filter, out);
+  if (!less_height) return pass_rows(from, width, filter, out);
+  kn_image between = {0};
+  kn_status status =
+      columns_first ? pass_columns(from, height, filter, &between) : pass_rows(from, width, filter, &between);
+  if (!status)
+    status = columns_first ? pass_rows(&between, width, filter, out) : pass_columns(&between, height, filter, out);
+  kn_image_clear(&between);
+  return status;
+}
+
+/* Source position of each output position. Pillow adds the step up instead of multiplying, and so do we: the rounding
+ * errors decide between neighbours. */
+static void nearest_positions(uint32_t from, uint32_t to, uint32_t *out) {
+  double step = (double)from / to;
+  double at = step * 0.5;
+  for (uint32_t i = 0; i < to; i++, at += step) out[i] = (uint32_t)at < from ? (uint32_t)at : from - 1;
+}
+
+static kn_status nearest(const kn_image *from, uint32_t width, uint32_t height, kn_image *out) {
+  uint32_t *columns = kn_alloc_array(width, sizeof *columns);
+  uint32_t *rows = kn_alloc_array(height, sizeof *rows);
+  kn_status status = columns && rows ? kn_image_create(width, height, NULL, out) : kn_status_out_of_memory();
+  if (!status) {
+    nearest_positions(from->width, width, columns);
+    nearest_positions(from->height, height, rows);
+    uint8_t *pixel = out->pixels;
+    for (uint32_t y = 0; y < height; y++) {
+      const uint8_t *row = from->pixels + (size_t)rows[y] * from->width * CHANNELS;
+      for (uint32_t x = 0; x < width; x++, pixel += CHANNELS)
+        memcpy(pixel, row + (size_t)columns[x] * CHANNELS, CHANNELS);
+    }
+  }
+  kn_free(columns);
+  kn_free(rows);
+  return status;
+}
+
+kn_status kn_image_resize(const kn_image *image, uint32_t width, uint32_t height, kn_resample filter,
+                          kn_image *out_image) {
+  *out_image = (kn_image){0};
+  if (width == image->width && height == image->height) {
+    KN_TRY(kn_image_create(width, height, NULL, out_image));
+    memcpy(out_image->pixels, image->pixels, (size_t)width * height * CHANNELS);
+    return NULL;
+  }
+  if (filter == KN_RESAMPLE_NEAREST) return nearest(image, width, height, out_image);
+  return convolve(image, width, height, &filters[filter], out_image);
+}
