@@ -1,6 +1,6 @@
 #include "measurements/statistics.h"
 
-#include "measurements/random.h"
+#include <kenning/random.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -32,20 +32,20 @@ double kn_percentile(const double *sorted, size_t count, double percent) {
 
 /* ---- bootstrap ---- */
 
-typedef struct kn_stream {
+typedef struct kn_draws {
   uint64_t seed, next;
-} kn_stream;
+} kn_draws;
 
-static double uniform(kn_stream *stream) { return kn_random_unit(stream->seed, stream->next++); }
+static double uniform(kn_draws *stream) { return kn_random_unit(stream->seed, stream->next++); }
 
 /* Box and Muller, "A note on the generation of random normal deviates", 1958. */
-static double normal(kn_stream *stream) {
+static double normal(kn_draws *stream) {
   double radius = sqrt(-2 * log(uniform(stream)));
   return radius * cos(2 * 3.14159265358979323846 * uniform(stream));
 }
 
 /* Gamma variate of shape >= 1 (Marsaglia and Tsang, "A simple method for generating gamma variables", 2000). */
-static double gamma_variate(kn_stream *stream, double shape) {
+static double gamma_variate(kn_draws *stream, double shape) {
   double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
   for (;;) {
     double x = normal(stream), v = 1 + c * x;
@@ -63,7 +63,7 @@ static double at_position(const double *sorted, size_t count, double uniform_val
 /* Median of one resample. A resample draws `count` indexes floor(count * U); its r-th smallest value belongs to the
  * r-th smallest U, which is distributed as Beta(r, count - r + 1), and given that one, the next is the smallest of
  * count - r uniform variates above it (David and Nagaraja, "Order statistics", 2003, sections 2.1 and 2.5). */
-static double resampled_median(const double *sorted, size_t count, kn_stream *stream) {
+static double resampled_median(const double *sorted, size_t count, kn_draws *stream) {
   size_t lower = (count + 1) / 2; /* rank of the lower middle, from 1 */
   double a = gamma_variate(stream, (double)lower), b = gamma_variate(stream, (double)(count - lower + 1));
   double first = a / (a + b);
@@ -82,7 +82,7 @@ static void interval95(double *resamples, double out_interval[2]) {
 kn_status kn_bootstrap_median(const double *sorted, size_t count, uint64_t seed, double out_interval[2]) {
   double *resamples = kn_alloc_array(RESAMPLES, sizeof *resamples);
   if (!resamples) return kn_status_out_of_memory();
-  kn_stream stream = {.seed = seed};
+  kn_draws stream = {.seed = seed};
   for (size_t i = 0; i < RESAMPLES; i++) resamples[i] = resampled_median(sorted, count, &stream);
   interval95(resamples, out_interval);
   kn_free(resamples);
@@ -93,7 +93,7 @@ kn_status kn_bootstrap_median_ratio(const double *first, size_t first_count, con
                                     uint64_t seed, double out_interval[2]) {
   double *resamples = kn_alloc_array(RESAMPLES, sizeof *resamples);
   if (!resamples) return kn_status_out_of_memory();
-  kn_stream stream = {.seed = seed};
+  kn_draws stream = {.seed = seed};
   for (size_t i = 0; i < RESAMPLES; i++) {
     double numerator = resampled_median(first, first_count, &stream);
     resamples[i] = numerator / resampled_median(second, second_count, &stream);
