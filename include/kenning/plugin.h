@@ -7,6 +7,7 @@
 #define KENNING_PLUGIN_H
 
 #include <kenning/block.h>
+#include <kenning/process.h>
 #include <kenning/services.h>
 
 #ifdef __cplusplus
@@ -107,7 +108,12 @@ typedef struct kn_plugin {
   X(kn_status, kn_file_read, (const char *path, size_t limit, char **out_data, size_t *out_bytes),                    \
     (path, limit, out_data, out_bytes))                                                                               \
   X(kn_status, kn_file_temporary, (const char *path, char **out_temporary), (path, out_temporary))                    \
-  X(kn_status, kn_file_publish, (const char *temporary, const char *path), (temporary, path))
+  X(kn_status, kn_file_publish, (const char *temporary, const char *path), (temporary, path))                         \
+  X(kn_status, kn_process_run, (const kn_process_request *request, kn_process_result *out_result),                    \
+    (request, out_result))                                                                                            \
+  X(kn_status, kn_process_output, (const char *const *arguments, double timeout_s, char **out_text),                  \
+    (arguments, timeout_s, out_text))                                                                                 \
+  X(kn_status, kn_process_find, (const char *program, char **out_path), (program, out_path))
 
 /* Functions without result (C has no `return` of void expressions in strict mode). */
 #define KN_HOST_PROCEDURES(X)                                                                                         \

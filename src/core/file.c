@@ -1,0 +1,284 @@
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DEFAULT_LIMIT = 1 << 30, FIRST_PIECE = 64 << 10, LOCK_POLL_NS = 50000000 };
+
+kn_status kn_file_fault(const char *path, const char *verb, int error) {
+  switch (error) {
+    case ENOMEM: return kn_status_out_of_memory();
+    case ENOENT: return kn_status_make(KN_NOT_FOUND, "%s: cannot %s: there is no such file or directory", path, verb);
+    case ENOSPC:
+    case EDQUOT:
+      return kn_status_make(KN_IO_ERROR, "%s: cannot %s: the disk is full; free some space or choose another place",
+                            path, verb);
+    default: return kn_status_make(KN_IO_ERROR, "%s: cannot %s: %s", path, verb, strerror(error));
+  }
+}
+
+bool kn_file_exists(const char *path, uint64_t *out_bytes) {
+  struct stat status;
+  if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return false;
+  if (out_bytes) *out_bytes = (uint64_t)status.st_size;
+  return true;
+}
+
+kn_status kn_directory_make(const char *path) {
+  char *partial = kn_strdup(path);
+  if (!partial) return kn_status_out_of_memory();
+  kn_status status = NULL;
+  for (char *p = partial; !status; p++) {
+    if (*p && (*p != '/' || p == partial)) continue;
+    char end = *p;
+    *p = '\0';
+    struct stat found;
+    if (*partial && mkdir(partial, 0777) != 0 && errno != EEXIST) {
+      status = kn_file_fault(partial, "make the directory", errno);
+    } else if (*partial && stat(partial, &found) == 0 && !S_ISDIR(found.st_mode)) {
+      status = kn_file_fault(partial, "make the directory", ENOTDIR);
+    }
+    *p = end;
+    if (!end) break;
+  }
+  kn_free(partial);
+  return status;
+}
+
+/* The directory of a file name: "." for one without '/'. */
+static char *parent_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return kn_strdup(".");
+  return kn_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+kn_status kn_directory_make_parent(const char *path) {
+  char *parent = parent_of(path);
+  if (!parent) return kn_status_out_of_memory();
+  kn_status status = kn_directory_make(parent);
+  kn_free(parent);
+  return status;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where) {
+  (void)status;
+  (void)type;
+  (void)where;
+  return remove(path) != 0 && errno != ENOENT ? -1 : 0;
+}
+
+kn_status kn_directory_remove(const char *path) {
+  if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
+    return kn_file_fault(path, "remove", errno);
+  return NULL;
+}
+
+static _Thread_local uint64_t counted_bytes;
+
+static int count_entry(const char *path, const struct stat *status, int type, struct FTW *where) {
+  (void)path;
+  (void)where;
+  if (type == FTW_F && S_ISREG(status->st_mode)) counted_bytes += (uint64_t)status->st_size;
+  return 0;
+}
+
+uint64_t kn_directory_bytes(const char *path) {
+  counted_bytes = 0;
+  /* What vanishes meanwhile ends the walk early: a figure that is late by one look. */
+  if (nftw(path, count_entry, 16, FTW_PHYS) != 0) return counted_bytes;
+  return counted_bytes;
+}
+
+kn_status kn_file_temporary(const char *path, char **out_temporary) {
+  static atomic_uint counter;
+  *out_temporary = NULL;
+  const char *slash = strrchr(path, '/');
+  const char *name = slash ? slash + 1 : path;
+  if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s is the name of a directory, not of a file to write", path);
+  struct stat found;
+  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode))
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s exists and is not a regular file: nothing is written over it", path);
+  KN_TRY(kn_directory_make_parent(path));
+  /* The end of the name stays: some producers choose their format by it. Names are at most 255 bytes long. */
+  size_t length = strlen(name);
+  const char *tail = length > 200 ? name + length - 200 : name;
+  *out_temporary = kn_format("%.*s.tmp-%ld-%u-%s", (int)(name - path), path, (long)getpid(),
+                             atomic_fetch_add(&counter, 1), tail);
+  return *out_temporary ? NULL : kn_status_out_of_memory();
+}
+
+/* Makes a rename last. Not every file system can; then there is nothing more to do. */
+static void flush_directory(const char *path) {
+  char *parent = parent_of(path);
+  int directory = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (directory >= 0) {
+    (void)fsync(directory);
+    close(directory);
+  }
+  kn_free(parent);
+}
+
+kn_status kn_file_publish(const char *temporary, const char *path) {
+  struct stat found;
+  kn_status status = NULL;
+  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) {
+    status = kn_status_make(KN_INVALID_ARGUMENT, "%s is not a regular file: nothing is written over it", path);
+  } else {
+    int file = open(temporary, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+      status = kn_file_fault(temporary, "open what was written", errno);
+    } else {
+      if (fsync(file) != 0 && errno != EINVAL && errno != EROFS) status = kn_file_fault(path, "write", errno);
+      close(file);
+    }
+    if (!status && rename(temporary, path) != 0) status = kn_file_fault(path, "write", errno);
+  }
+  if (status) {
+    (void)unlink(temporary);
+    return status;
+  }
+  flush_directory(path);
+  return NULL;
+}
+
+/* 0 or an errno. */
+static int write_all(int file, const char *data, size_t bytes) {
+  while (bytes > 0) {
+    ssize_t written = write(file, data, bytes);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    data += written;
+    bytes -= (size_t)written;
+  }
+  return 0;
+}
+
+/* Devices and pipes (/dev/stdout, /dev/full) have nothing to rename. */
+static kn_status write_through(const char *path, const void *data, size_t bytes) {
+  int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return kn_file_fault(path, "open for writing", errno);
+  int error = write_all(file, data, bytes);
+  if (close(file) != 0 && !error) error = errno;
+  return error ? kn_file_fault(path, "write", error) : NULL;
+}
+
+kn_status kn_file_write(const char *path, const void *data, size_t bytes) {
+  struct stat found;
+  if (stat(path, &found) == 0 && (S_ISCHR(found.st_mode) || S_ISFIFO(found.st_mode)))
+    return write_through(path, data, bytes);
+  char *temporary;
+  KN_TRY(kn_file_temporary(path, &temporary));
+  kn_status status = NULL;
+  int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) {
+    status = kn_file_fault(path, "write", errno);
+  } else {
+    int error = write_all(file, data, bytes);
+    if (close(file) != 0 && !error) error = errno;
+    if (error) {
+      status = kn_file_fault(path, "write", error);
+      (void)unlink(temporary);
+    } else {
+      status = kn_file_publish(temporary, path);
+    }
+  }
+  kn_free(temporary);
+  return status;
+}
+
+/* Reads to the end; `room` bytes are at hand in *data and grow as needed, up to `limit` and one. */
+static kn_status read_all(int file, const char *path, size_t limit, char **data, size_t *out_bytes) {
+  size_t bytes = 0, room = 0;
+  struct stat status;
+  if (fstat(file, &status) == 0 && status.st_size > 0 && (uint64_t)status.st_size <= limit)
+    room = (size_t)status.st_size + 1;
+  if (room < FIRST_PIECE) room = FIRST_PIECE;
+  for (;;) {
+    char *more = kn_realloc(*data, room + 1);
+    if (!more) return kn_status_out_of_memory();
+    *data = more;
+    while (bytes < room) {
+      ssize_t got = read(file, more + bytes, room - bytes);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return kn_file_fault(path, "read", errno);
+      if (got == 0) {
+        more[bytes] = '\0';
+        *out_bytes = bytes;
+        return bytes <= limit ? NULL
+                              : kn_status_make(KN_BAD_DATA, "%s is larger than the %zu bytes allowed", path, limit);
+      }
+      bytes += (size_t)got;
+    }
+    if (bytes > limit) return kn_status_make(KN_BAD_DATA, "%s is larger than the %zu bytes allowed", path, limit);
+    if (!kn_mul_size(room, 2, &room) || room > limit + 1) room = limit + 1;
+  }
+}
+
+kn_status kn_file_read(const char *path, size_t limit, char **out_data, size_t *out_bytes) {
+  *out_data = NULL;
+  *out_bytes = 0;
+  if (limit == 0) limit = DEFAULT_LIMIT;
+  if (limit > SIZE_MAX - 2) limit = SIZE_MAX - 2;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (file < 0) return kn_file_fault(path, "read", errno);
+  struct stat found = {0};
+  kn_status status = NULL;
+  if (fstat(file, &found) != 0) {
+    status = kn_file_fault(path, "read", errno);
+  } else if (S_ISDIR(found.st_mode)) {
+    status = kn_status_make(KN_BAD_DATA, "%s is a directory, not a file", path);
+  } else if (S_ISREG(found.st_mode) && (uint64_t)found.st_size > limit) {
+    status = kn_status_make(KN_BAD_DATA, "%s has %lld bytes; at most %zu are allowed", path, (long long)found.st_size,
+                            limit);
+  } else {
+    status = read_all(file, path, limit, out_data, out_bytes);
+  }
+  close(file);
+  if (status) {
+    kn_free(*out_data);
+    *out_data = NULL;
+    *out_bytes = 0;
+  }
+  return status;
+}
+
+kn_status kn_file_lock(const char *path, bool shared, const char *waiting, int *out_lock) {
+  *out_lock = -1;
+  KN_TRY(kn_directory_make_parent(path));
+  int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (lock < 0) return kn_file_fault(path, "lock", errno);
+  bool told = false;
+  while (flock(lock, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    kn_status status = NULL;
+    if (errno != EWOULDBLOCK) {
+      status = kn_file_fault(path, "lock", errno);
+    } else if (kn_cancelled()) {
+      status = kn_status_make(KN_CANCELLED, "stopped while waiting for %s", path);
+    }
+    if (status) {
+      close(lock);
+      return status;
+    }
+    if (!told && waiting) kn_log(KN_LOG_INFO, "%s", waiting);
+    told = true;
+    nanosleep(&(struct timespec){.tv_nsec = LOCK_POLL_NS}, NULL);
+  }
+  *out_lock = lock;
+  return NULL;
+}
+
+void kn_file_unlock(int lock) {
+  if (lock >= 0) close(lock);
+}

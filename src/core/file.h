@@ -1,0 +1,29 @@
+/* Files and directories besides what <kenning/services.h> declares (kn_file_read, kn_file_write, ...). */
+#ifndef KENNING_CORE_FILE_H
+#define KENNING_CORE_FILE_H
+
+#include <kenning/services.h>
+
+/* Status for a failed system call: "`path`: cannot `verb`: reason". `error` is its errno: KN_NOT_FOUND for a missing
+ * file, KN_IO_ERROR otherwise. Never NULL. */
+kn_status kn_file_fault(const char *path, const char *verb, int error) KN_MUST_USE;
+
+/* Makes a directory with its parents; an existing one is fine. */
+kn_status kn_directory_make(const char *path) KN_MUST_USE;
+/* Makes the directory that `path` lies in. */
+kn_status kn_directory_make_parent(const char *path) KN_MUST_USE;
+/* Removes `path` with all that is in it; does not follow symbolic links. A missing one is fine. */
+kn_status kn_directory_remove(const char *path) KN_MUST_USE;
+/* Sum of the sizes of the files below `path`, 0 when there is none. For showing progress: nothing is locked. */
+uint64_t kn_directory_bytes(const char *path);
+
+/* True when `path` is a regular file (symbolic links are followed); `out_bytes` (may be NULL) is its size. */
+bool kn_file_exists(const char *path, uint64_t *out_bytes);
+
+/* Takes the lock of the lock file `path` (made when missing) and waits for it until kn_cancelled. `waiting` is logged
+ * when it does not come at once. `shared`: several readers at a time. Release with kn_file_unlock. */
+kn_status kn_file_lock(const char *path, bool shared, const char *waiting, int *out_lock) KN_MUST_USE;
+/* A negative `lock` is allowed. */
+void kn_file_unlock(int lock);
+
+#endif

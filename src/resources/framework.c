@@ -1,0 +1,91 @@
+/* Finding and opening the libraries of frameworks. */
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kenning/services.h>
+
+#include "core/file.h"
+#include "resources/installation.h"
+
+/* "tflite", "library" -> "KENNING_TFLITE_LIBRARY". */
+static void variable_name(const char *framework, const char *key, char *out, size_t size) {
+  snprintf(out, size, "KENNING_%s_%s", framework, key);
+  for (char *c = out; *c; c++) *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+}
+
+/* A file that the user named: taken as it is or refused, never replaced by another. */
+static kn_status named_file(const char *path, const char *by, char **out_path) {
+  if (!kn_file_exists(path, NULL))
+    return kn_status_make(KN_NOT_FOUND, "%s: there is no such file, but %s names it", path, by);
+  char *whole = realpath(path, NULL);
+  if (!whole) return kn_file_fault(path, "find", errno);
+  *out_path = kn_strdup(whole);
+  free(whole);
+  return *out_path ? NULL : kn_status_out_of_memory();
+}
+
+kn_status kn_framework_file(const char *framework, const char *key, const char *parameter, char **out_path) {
+  *out_path = NULL;
+  if (parameter && *parameter) return named_file(parameter, "the scenario", out_path);
+  char name[160];
+  variable_name(framework, key, name, sizeof name);
+  const char *value = getenv(name);
+  if (value && *value) return named_file(value, name, out_path);
+
+  kn_installation installation;
+  KN_TRY(kn_installation_read(framework, &installation));
+  const kn_installed_file *file = kn_installation_file(&installation, key);
+  kn_status status = NULL;
+  if (!file) {
+    status = kn_status_make(KN_NOT_INSTALLED, "the installed %s has no '%s'; run: kenning install --force %s",
+                            framework, key, framework);
+  } else if (!kn_file_exists(file->path, NULL)) {
+    status = kn_status_make(KN_NOT_INSTALLED, "%s is gone; run: kenning install --force %s", file->path, framework);
+  } else {
+    *out_path = kn_strdup(file->path);
+    if (!*out_path) status = kn_status_out_of_memory();
+  }
+  kn_installation_clear(&installation);
+  return status;
+}
+
+enum { SIGNALS = NSIG };
+
+static void save_handlers(struct sigaction *handlers, bool *known) {
+  for (int i = 1; i < SIGNALS; i++) known[i] = sigaction(i, NULL, &handlers[i]) == 0;
+}
+
+/* Some engines install handlers for crashes and interrupts when they are opened. */
+static void restore_handlers(const struct sigaction *handlers, const bool *known) {
+  for (int i = 1; i < SIGNALS; i++) {
+    struct sigaction now;
+    if (!known[i] || i == SIGKILL || i == SIGSTOP || sigaction(i, NULL, &now) != 0) continue;
+    if (now.sa_handler != handlers[i].sa_handler || now.sa_flags != handlers[i].sa_flags)
+      (void)sigaction(i, &handlers[i], NULL);
+  }
+}
+
+kn_status kn_library_open(const char *path, void **out_handle) {
+  struct sigaction handlers[SIGNALS];
+  bool known[SIGNALS];
+  *out_handle = NULL;
+  char *whole = NULL;
+  if (strchr(path, '/')) {
+    whole = realpath(path, NULL);
+    if (!whole) return kn_status_make(KN_NOT_INSTALLED, "%s cannot be opened: %s", path, strerror(errno));
+  }
+  save_handlers(handlers, known);
+  void *handle = dlopen(whole ? whole : path, RTLD_NOW | RTLD_LOCAL);
+  const char *words = handle ? NULL : dlerror();
+  restore_handlers(handlers, known);
+  free(whole);
+  if (!handle) return kn_status_make(KN_NOT_INSTALLED, "the library cannot be loaded: %s", words ? words : path);
+  *out_handle = handle;
+  return NULL;
+}

@@ -1,0 +1,18 @@
+/* SHA-256 in pieces (FIPS 180-4), by libcrypto, which is opened on first use. */
+#ifndef KENNING_RESOURCES_HASH_H
+#define KENNING_RESOURCES_HASH_H
+
+#include <kenning/services.h>
+
+typedef struct kn_hash {
+  void *context; /* NULL: nothing begun */
+} kn_hash;
+
+kn_status kn_hash_begin(kn_hash *out_hash) KN_MUST_USE;
+kn_status kn_hash_add(kn_hash *hash, const void *data, size_t bytes) KN_MUST_USE;
+/* Writes the sum and frees what `hash` holds, also on failure. */
+kn_status kn_hash_end(kn_hash *hash, char out_hex[65]) KN_MUST_USE;
+/* Frees without a sum; a zeroed one is allowed. */
+void kn_hash_abandon(kn_hash *hash);
+
+#endif

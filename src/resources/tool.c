@@ -1,0 +1,221 @@
+/* Converter tools: scripts of back-ends, run by the Python of the framework's own environment. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kenning/process.h>
+#include <kenning/services.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "resources/installation.h"
+#include "resources/place.h"
+#include "resources/tool_log.h"
+
+static const double default_timeout_s = 3600;
+
+/* The user's Python settings stay outside; what a framework says while it starts stays short; nothing is written
+ * beside the scripts. */
+static const char *const environment_changes[] = {
+    "PYTHONNOUSERSITE=1", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONIOENCODING=utf-8",
+    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV",
+    "TF_CPP_MIN_LOG_LEVEL=2", "ORT_DISABLE_TELEMETRY=1", NULL};
+
+typedef struct run {
+  const kn_tool_request *request;
+  kn_record *result;
+  FILE *log;
+  bool has_progress; /* the tool tells where it is */
+  char *error;       /* text of its last ERROR line */
+  kn_code error_code;
+} run;
+
+/* The rest of `line` behind the word `word` and a space, or NULL. */
+static const char *after(const char *line, const char *word) {
+  size_t length = strlen(word);
+  return !strncmp(line, word, length) && line[length] == ' ' ? line + length + 1 : NULL;
+}
+
+static kn_status take_result(run *r, const char *rest) {
+  const char *space = strchr(rest, ' ');
+  if (!r->result || space == rest) return NULL;
+  size_t length = space ? (size_t)(space - rest) : strlen(rest);
+  char *key = kn_strndup(rest, length);
+  if (!key) return kn_status_out_of_memory();
+  kn_status status = kn_record_set_string(r->result, key, space ? space + 1 : "");
+  kn_free(key);
+  return status;
+}
+
+static void take_progress(run *r, const char *rest) {
+  char *end;
+  double done = strtod(rest, &end);
+  if (end == rest || *end != ' ') return;
+  const char *second = end + 1;
+  double total = strtod(second, &end);
+  if (end == second || (*end && *end != ' ') || !(total > 0) || !(done >= 0)) return;
+  r->has_progress = true;
+  /* The full count belongs to the end of the run. */
+  if (r->request->progress && done < total) kn_progress(r->request->progress, done, total, *end ? end + 1 : NULL);
+}
+
+static kn_status take_error(run *r, const char *rest) {
+  static const struct {
+    const char *word;
+    kn_code code;
+  } kinds[] = {{"invalid", KN_INVALID_ARGUMENT}, {"incompatible", KN_INCOMPATIBLE}, {"baddata", KN_BAD_DATA}};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    const char *text = after(rest, kinds[i].word);
+    if (!text) continue;
+    kn_free(r->error);
+    r->error = kn_strdup(text);
+    r->error_code = kinds[i].code;
+    return r->error ? NULL : kn_status_out_of_memory();
+  }
+  return NULL;
+}
+
+static kn_status take_line(void *context, kn_stream stream, const char *line) {
+  run *r = context;
+  /* A log that cannot be written is no reason to stop: kn_tool_log_open has said so if the disk was full before. */
+  (void)fprintf(r->log, "%s\n", line);
+  if (stream != KN_STREAM_OUT) return NULL;
+  const char *rest;
+  if ((rest = after(line, "PROGRESS"))) take_progress(r, rest);
+  if ((rest = after(line, "RESULT"))) return take_result(r, rest);
+  if ((rest = after(line, "ERROR"))) return take_error(r, rest);
+  return NULL;
+}
+
+static void show_time(void *context, double elapsed_s) {
+  run *r = context;
+  char text[32];
+  if (!r->request->progress || r->has_progress) return;
+  snprintf(text, sizeof text, "%.0f s", elapsed_s);
+  kn_progress(r->request->progress, 0, 0, text);
+}
+
+static const char **command_line(const char *python, const char *script, const char *const *arguments) {
+  size_t count = 0;
+  while (arguments && arguments[count]) count++;
+  const char **result = kn_alloc_array(count + 3, sizeof *result);
+  if (!result) return NULL;
+  result[0] = python;
+  result[1] = script;
+  for (size_t i = 0; i < count; i++) result[i + 2] = arguments[i];
+  return result;
+}
+
+/* What the tool said itself outweighs that it failed. */
+static kn_status explain(run *r, kn_status status, const char *log_path) {
+  kn_code code = kn_status_code(status);
+  if (code == KN_BACKEND_FAILED && r->error) {
+    kn_status_free(status);
+    status = kn_status_make(r->error_code, "%s", r->error);
+  }
+  if (code == KN_BACKEND_FAILED || code == KN_TIMEOUT)
+    status = kn_status_annotate(status, "everything %s said is in %s", r->request->script, log_path);
+  return status;
+}
+
+static kn_status run_script(run *r, const char *python, const char *script) {
+  char *log_path;
+  KN_TRY(kn_tool_log_open(r->request->script, &r->log, &log_path));
+  const char **arguments = command_line(python, script, r->request->arguments);
+  kn_process_request process = {
+      .arguments = arguments,
+      .environment = environment_changes,
+      .timeout_s = r->request->timeout_s > 0 ? r->request->timeout_s : default_timeout_s,
+      .memory_limit_bytes = r->request->memory_limit_bytes,
+      .line = take_line,
+      .tick = show_time,
+      .context = r,
+  };
+  kn_process_result result = {0};
+  kn_status status = arguments ? kn_process_run(&process, &result) : kn_status_out_of_memory();
+  (void)fclose(r->log);
+  if (status) {
+    status = explain(r, status, log_path);
+  } else if (r->request->progress) {
+    char text[32];
+    snprintf(text, sizeof text, "%.1f s", result.seconds);
+    kn_progress(r->request->progress, 1, 1, text);
+  }
+  kn_free(r->error);
+  kn_free(arguments);
+  kn_free(log_path);
+  return status;
+}
+
+static kn_status script_path(const char *framework, const char *script, char **out_path) {
+  *out_path = NULL;
+  if (strchr(script, '/')) return kn_status_make(KN_INTERNAL, "the tool '%s' is no plain file name", script);
+  char *name = kn_format("tool/%s", script);
+  if (!name) return kn_status_out_of_memory();
+  kn_status status = kn_place_backend(framework, name, out_path);
+  kn_free(name);
+  return status;
+}
+
+kn_status kn_tool_run(const kn_tool_request *request, kn_record *result) {
+  char *script, *python = NULL;
+  KN_TRY(script_path(request->framework, request->script, &script));
+  kn_installation installation;
+  kn_status status = kn_installation_read(request->framework, &installation);
+  if (!status) status = kn_installation_python(&installation, &python);
+  kn_installation_clear(&installation);
+  run r = {.request = request, .result = result};
+  if (!status) status = run_script(&r, python, script);
+  kn_free(python);
+  kn_free(script);
+  return status;
+}
+
+static int is_source(const struct dirent *entry) {
+  size_t length = strlen(entry->d_name);
+  return length > 3 && !strcmp(entry->d_name + length - 3, ".py");
+}
+
+/* Adds name and hash of each script of the directory: they may import one another. */
+static kn_status add_scripts(const char *directory, kn_text *text) {
+  struct dirent **entries = NULL;
+  int count = scandir(directory, &entries, is_source, alphasort);
+  kn_status status = NULL;
+  for (int i = 0; i < count; i++) {
+    char hex[65], *path = status ? NULL : kn_format("%s/%s", directory, entries[i]->d_name);
+    if (!status) status = path ? kn_sha256_file(path, hex) : kn_status_out_of_memory();
+    if (!status) kn_text_format(text, "%s %s\n", hex, entries[i]->d_name);
+    kn_free(path);
+    free(entries[i]);
+  }
+  free(entries);
+  return status;
+}
+
+kn_status kn_tool_identity(const char *framework, const char *script, char **out_identity) {
+  *out_identity = NULL;
+  char *path, *python = NULL;
+  KN_TRY(script_path(framework, script, &path));
+  kn_installation installation;
+  kn_text text = {0};
+  kn_status status = kn_installation_read(framework, &installation);
+  if (!status) status = kn_installation_python(&installation, &python);
+  if (!status) {
+    kn_text_format(&text, "%s\n%s\n", script, installation.environment.lock_sha256);
+    *strrchr(path, '/') = '\0';
+    status = add_scripts(path, &text);
+  }
+  if (!status) status = kn_text_status(&text);
+  char hex[65];
+  if (!status) status = kn_sha256(text.data, text.length, hex);
+  if (!status) {
+    *out_identity = kn_strdup(hex);
+    if (!*out_identity) status = kn_status_out_of_memory();
+  }
+  kn_text_clear(&text);
+  kn_installation_clear(&installation);
+  kn_free(python);
+  kn_free(path);
+  return status;
+}
