@@ -81,7 +81,7 @@ const char *kn_option_default_text(const kn_option *option, char *out, size_t si
         snprintf(out, size, "null");
       break;
     case KN_OPTION_ENUM:
-      for (const kn_choice *c = option->choices; c->name; c++)
+      for (const kn_choice *c = option->choices; c->name && !*choice; c++)
         if (c->value == (int)option->def.i) choice = c->name;
       snprintf(out, size, "\"%s\"", choice);
       break;

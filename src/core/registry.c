@@ -257,7 +257,7 @@ kn_status kn_registry_find(const char *name, kn_kind kind, const kn_class **out_
     other = cls;
   }
   if (other)
-    return kn_status_make(KN_INVALID_ARGUMENT, "'%.200s' is a %s, not a %s", name, kn_kind_name(other->kind),
-                          kn_kind_name(kind));
+    return kn_status_make(KN_INVALID_ARGUMENT, "'%.200s' is of the kind %s; here a %s is needed", name,
+                          kn_kind_name(other->kind), kn_kind_name(kind));
   return not_found(name, kind);
 }
