@@ -20,11 +20,13 @@ extern "C" {
 #endif
 #define KN_EXPORT __attribute__((visibility("default")))
 #define KN_MUST_USE __attribute__((warn_unused_result))
+#define KN_NEVER_NULL __attribute__((returns_nonnull))
 #define KN_PRINTF(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
 #else
 #define KN_API
 #define KN_EXPORT
 #define KN_MUST_USE
+#define KN_NEVER_NULL
 #define KN_PRINTF(format_index, first_argument)
 #endif
 

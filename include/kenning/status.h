@@ -30,14 +30,14 @@ typedef enum kn_code {
 
 /* Makes a status. Never returns NULL and never fails: when memory is exhausted it returns a static
  * KN_OUT_OF_MEMORY status. Thread-safe. */
-KN_API kn_status kn_status_make(kn_code code, const char *format, ...) KN_MUST_USE KN_PRINTF(2, 3);
+KN_API kn_status kn_status_make(kn_code code, const char *format, ...) KN_MUST_USE KN_NEVER_NULL KN_PRINTF(2, 3);
 /* The same with the place of the fault, e.g. "scenario.json:12:5" (NULL: no place). */
 KN_API kn_status kn_status_make_at(kn_code code, const char *where, const char *format, ...) KN_MUST_USE
-    KN_PRINTF(3, 4);
+    KN_NEVER_NULL KN_PRINTF(3, 4);
 KN_API kn_status kn_status_vmake_at(kn_code code, const char *where, const char *format, va_list arguments) KN_MUST_USE
-    KN_PRINTF(3, 0);
+    KN_NEVER_NULL KN_PRINTF(3, 0);
 /* KN_OUT_OF_MEMORY without allocating. */
-KN_API kn_status kn_status_out_of_memory(void) KN_MUST_USE;
+KN_API kn_status kn_status_out_of_memory(void) KN_MUST_USE KN_NEVER_NULL;
 
 /* Adds a line of context ("while loading model.h5") to a status on its way up and returns it; NULL stays NULL. */
 KN_API kn_status kn_status_annotate(kn_status status, const char *format, ...) KN_MUST_USE KN_PRINTF(2, 3);

@@ -1,6 +1,8 @@
 #include "imaging/pixels.h"
 
-void kn_pixel_table_make(float divisor, const float offset[3], const float deviation[3], kn_pixel_table *out_table) {
+void kn_pixel_table_make(float divisor, const float offset[3], const float deviation[3], bool blue_first,
+                         kn_pixel_table *out_table) {
+  out_table->blue_first = blue_first;
   for (int c = 0; c < 3; c++)
     for (int v = 0; v < 256; v++) out_table->values[c][v] = ((float)v / divisor - offset[c]) / deviation[c];
 }
@@ -21,8 +23,9 @@ kn_status kn_pixels_write(const kn_image *image, const kn_pixel_table *table, bo
   size_t step = planar ? 1 : 3, plane = planar ? count : 1;
   for (size_t c = 0; c < 3; c++) {
     const float *look_up = table->values[c];
+    const uint8_t *source = image->pixels + (table->blue_first ? 2 - c : c);
     float *target = values + c * plane;
-    for (size_t i = 0; i < count; i++) target[i * step] = look_up[image->pixels[i * 3 + c]];
+    for (size_t i = 0; i < count; i++) target[i * step] = look_up[source[i * 3]];
   }
   return NULL;
 }

@@ -65,21 +65,22 @@ static void weights_clear(weights *at) {
   kn_free(at->values);
 }
 
-static kn_status weights_make(uint32_t from, uint32_t to, const struct filter *filter, weights *out) {
+/* False when memory is exhausted. */
+static bool weights_make(uint32_t from, uint32_t to, const struct filter *filter, weights *out) {
   double scale = (double)from / to;
   double filter_scale = scale < 1.0 ? 1.0 : scale;
   double support = filter->support * filter_scale;
   double inverse = 1.0 / filter_scale;
-  *out = (weights){.stride = (size_t)ceil(support) * 2 + 1};
-  size_t total;
-  double *exact = kn_alloc_array(out->stride, sizeof *exact);
-  out->first = kn_alloc_array(to, sizeof *out->first);
-  out->count = kn_alloc_array(to, sizeof *out->count);
-  if (kn_mul_size(out->stride, to, &total)) out->values = kn_alloc_array(total, sizeof *out->values);
-  if (!exact || !out->first || !out->count || !out->values) {
+  size_t stride = (size_t)ceil(support) * 2 + 1;
+  double *exact = kn_alloc_array(stride, sizeof *exact);
+  uint32_t *starts = kn_alloc_array(to, sizeof *starts);
+  uint32_t *counts = kn_alloc_array(to, sizeof *counts);
+  int32_t *values = kn_alloc_array(to, stride * sizeof *values);
+  *out = (weights){.stride = stride, .first = starts, .count = counts, .values = values};
+  if (!exact || !starts || !counts || !values) {
     kn_free(exact);
     weights_clear(out);
-    return kn_status_out_of_memory();
+    return false;
   }
   for (uint32_t i = 0; i < to; i++) {
     double center = (i + 0.5) * scale;
@@ -91,13 +92,13 @@ static kn_status weights_make(uint32_t from, uint32_t to, const struct filter *f
     for (int x = first; x < last; x++) sum += exact[x - first] = filter->weight((x - center + 0.5) * inverse);
     for (int x = 0; x < last - first; x++) {
       double weight = (sum != 0.0 ? exact[x] / sum : exact[x]) * (1 << WEIGHT_BITS);
-      out->values[i * out->stride + (size_t)x] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+      values[i * stride + (size_t)x] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
     }
-    out->first[i] = (uint32_t)first;
-    out->count[i] = (uint32_t)(last - first);
+    starts[i] = (uint32_t)first;
+    counts[i] = (uint32_t)(last - first);
   }
   kn_free(exact);
-  return NULL;
+  return true;
 }
 
 static inline uint8_t to_byte(int32_t fixed) {
@@ -145,7 +146,7 @@ static void resize_columns(const kn_image *from, const weights *at, int32_t *res
 
 static kn_status pass_rows(const kn_image *from, uint32_t width, const struct filter *filter, kn_image *out) {
   weights at;
-  KN_TRY(weights_make(from->width, width, filter, &at));
+  if (!weights_make(from->width, width, filter, &at)) return kn_status_out_of_memory();
   kn_status status = kn_image_create(width, from->height, NULL, out);
   if (!status) resize_rows(from, &at, out);
   weights_clear(&at);
@@ -154,7 +155,7 @@ static kn_status pass_rows(const kn_image *from, uint32_t width, const struct fi
 
 static kn_status pass_columns(const kn_image *from, uint32_t height, const struct filter *filter, kn_image *out) {
   weights at;
-  KN_TRY(weights_make(from->height, height, filter, &at));
+  if (!weights_make(from->height, height, filter, &at)) return kn_status_out_of_memory();
   int32_t *sums = kn_alloc_array((size_t)from->width * CHANNELS, sizeof *sums);
   kn_status status = sums ? kn_image_create(from->width, height, NULL, out) : kn_status_out_of_memory();
   if (!status) resize_columns(from, &at, sums, out);
