@@ -18,7 +18,10 @@ FILES = {
     "src/pipeline/bad.c": '#include "report/model.h"\n',
     "src/report/model.h": '#include "drawing/plot.h"\n',
     "src/drawing/plot.h": "",
-    "src/datasets/good.c": '#include "split.h"\n#include <kenning/base.h>\n',
+    "src/datasets/good.c": '#include "split.h"\n#include <kenning/base.h>\n#include "imaging/image.h"\n',
+    "src/imaging/image.h": "",
+    "src/runtimes/bad.c": '#include "datasets/split.h"\n',
+    "backends/iree/bad.c": '#include "imaging/image.h"\n',
     "src/datasets/split.h": "",
     "src/datasets/bad.c": '#  include "core/json.h"\n',
     "backends/tflite/good.c": '#include "api.h"\n#include <kenning/base.h>\n',
@@ -26,8 +29,8 @@ FILES = {
     "backends/tvm/bad.c": '\n\n#include "../tflite/api.h"\n',
     "src/utils/bad.c": "",
 }
-EXPECTED = ["backends/tvm/bad.c:3:", "include/kenning/bad.h:2:", "src/core/bad.c:4:", "src/datasets/bad.c:1:",
-            "src/metrics/bad.c:1:", "src/pipeline/bad.c:1:", "src/utils/bad.c:1:"]
+EXPECTED = ["backends/iree/bad.c:1:", "backends/tvm/bad.c:3:", "include/kenning/bad.h:2:", "src/core/bad.c:4:", "src/datasets/bad.c:1:",
+            "src/metrics/bad.c:1:", "src/pipeline/bad.c:1:", "src/runtimes/bad.c:1:", "src/utils/bad.c:1:"]
 
 
 def run(checker, root):
