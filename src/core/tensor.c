@@ -84,14 +84,23 @@ static bool integer_range(kn_dtype dtype, double *low, double *high) {
   }
 }
 
+/* Parameters come from model files and io specifications: nothing about them is certain. */
+static kn_status check_quantization(double scale, int64_t zero_point, kn_dtype dtype, double *out_low,
+                                    double *out_high) {
+  if (!integer_range(dtype, out_low, out_high))
+    return kn_status_make(KN_INVALID_ARGUMENT, "quantized values are int8, uint8 or int16, not %s",
+                          kn_dtype_name(dtype));
+  if (!(scale > 0) || !isfinite(scale))
+    return kn_status_make(KN_INVALID_ARGUMENT, "quantization scale %g is not positive", scale);
+  if ((double)zero_point < *out_low || (double)zero_point > *out_high)
+    return kn_status_make(KN_INVALID_ARGUMENT, "zero point %lld does not fit %s", (long long)zero_point,
+                          kn_dtype_name(dtype));
+  return NULL;
+}
+
 kn_status kn_quantize(const float *values, size_t count, double scale, int64_t zero_point, kn_dtype dtype, void *out) {
-  double low, high;
-  if (!integer_range(dtype, &low, &high))
-    return kn_status_make(KN_INVALID_ARGUMENT, "cannot quantize to %s", kn_dtype_name(dtype));
-  if (!(scale > 0) || !isfinite(scale)) return kn_status_make(KN_INVALID_ARGUMENT, "quantization scale %g is not positive", scale);
-  double zero = (double)zero_point;
-  if (zero < low || zero > high)
-    return kn_status_make(KN_INVALID_ARGUMENT, "zero point %lld does not fit %s", (long long)zero_point, kn_dtype_name(dtype));
+  double low, high, zero = (double)zero_point;
+  KN_TRY(check_quantization(scale, zero_point, dtype, &low, &high));
   for (size_t i = 0; i < count; i++) {
     /* float32 division as the frameworks do it, so that ties fall on the same side. */
     double q = (double)rintf(values[i] / (float)scale) + zero;
@@ -108,8 +117,7 @@ kn_status kn_quantize(const float *values, size_t count, double scale, int64_t z
 
 kn_status kn_dequantize(const void *values, size_t count, double scale, int64_t zero_point, kn_dtype dtype, float *out) {
   double low, high;
-  if (!integer_range(dtype, &low, &high))
-    return kn_status_make(KN_INVALID_ARGUMENT, "cannot dequantize from %s", kn_dtype_name(dtype));
+  KN_TRY(check_quantization(scale, zero_point, dtype, &low, &high));
   float step = (float)scale;
   for (size_t i = 0; i < count; i++) {
     int64_t q = dtype == KN_INT8    ? ((const int8_t *)values)[i]
