@@ -29,8 +29,9 @@ FILES = {
     "backends/tvm/bad.c": '\n\n#include "../tflite/api.h"\n',
     "src/utils/bad.c": "",
 }
-EXPECTED = ["backends/iree/bad.c:1:", "backends/tvm/bad.c:3:", "include/kenning/bad.h:2:", "src/core/bad.c:4:", "src/datasets/bad.c:1:",
-            "src/metrics/bad.c:1:", "src/pipeline/bad.c:1:", "src/runtimes/bad.c:1:", "src/utils/bad.c:1:"]
+EXPECTED = ["backends/iree/bad.c:1:", "backends/tvm/bad.c:3:", "include/kenning/bad.h:2:",
+            "src/core/bad.c:4:", "src/datasets/bad.c:1:", "src/metrics/bad.c:1:", "src/pipeline/bad.c:1:",
+            "src/runtimes/bad.c:1:", "src/utils/bad.c:1:"]
 
 
 def run(checker, root):
