@@ -264,8 +264,6 @@ static kn_status set_value(kn_instance *instance, const kn_json *json, const kn_
     case KN_OPTION_STRING:
     case KN_OPTION_PATH:
       if (!yyjson_is_str(value)) break;
-      if (yyjson_get_len(value) != strlen(yyjson_get_str(value)))
-        return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' holds a NUL character", option->name);
       return set_string(instance, option, yyjson_get_str(value));
     case KN_OPTION_ENUM:
       if (!yyjson_is_str(value)) break;

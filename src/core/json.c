@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { MAXIMUM_BYTES = 64 << 20, MAXIMUM_DEPTH = 64 };
+_Static_assert(MAXIMUM_DEPTH == 64, "the messages say 64");
 
 /* Line and column (from 1) of a byte offset in the text. */
 static const char *place(const kn_json *json, size_t offset, char out[KN_JSON_WHERE_SIZE]) {
@@ -19,26 +20,46 @@ static const char *place(const kn_json *json, size_t offset, char out[KN_JSON_WH
   return out;
 }
 
-/* Depth of brackets outside strings and comments, so that deep nesting is refused before anything recurses. */
-static bool too_deep(const char *text, size_t length) {
+/* What is refused before anything is parsed, with its offset, or NULL: nesting that would make readers recurse deeply,
+ * and NUL characters, at which C strings would end early. */
+static const char *refusal(const char *text, size_t length, size_t *out_offset) {
   size_t depth = 0;
   for (size_t i = 0; i < length; i++) {
     char c = text[i];
+    *out_offset = i;
     if (c == '"') {
-      for (i++; i < length && text[i] != '"'; i++)
-        if (text[i] == '\\') i++;
+      for (i++; i < length && text[i] != '"'; i++) {
+        if (text[i] != '\\') continue;
+        *out_offset = i;
+        if (length - i > 5 && !memcmp(text + i, "\\u0000", 6)) return "a string holds a NUL character";
+        i++;
+      }
     } else if (c == '/' && i + 1 < length && text[i + 1] == '/') {
       while (i < length && text[i] != '\n') i++;
     } else if (c == '/' && i + 1 < length && text[i + 1] == '*') {
       for (i += 2; i + 1 < length && !(text[i] == '*' && text[i + 1] == '/'); i++) continue;
       i++;
     } else if (c == '{' || c == '[') {
-      if (++depth > MAXIMUM_DEPTH) return true;
+      if (++depth > MAXIMUM_DEPTH) return "brackets are nested more than 64 deep";
     } else if ((c == '}' || c == ']') && depth) {
       depth--;
     }
   }
-  return false;
+  return NULL;
+}
+
+/* Why `text` was not read: `words` and the offset of the fault. */
+static kn_status fault_at(const char *name, const char *text, size_t length, size_t offset, const char *words) {
+  kn_json json = {.name = (char *)(uintptr_t)name, .text = (char *)(uintptr_t)text, .length = length};
+  char where[KN_JSON_WHERE_SIZE];
+  return kn_status_make_at(KN_BAD_DATA, place(&json, offset, where), "%s", words);
+}
+
+static kn_status parse_fault(const char *name, const char *text, size_t length, const yyjson_read_err *error) {
+  if (error->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) return kn_status_out_of_memory();
+  char words[256];
+  snprintf(words, sizeof words, "not valid JSON: %s", length ? error->msg : "the file is empty");
+  return fault_at(name, text, length, error->pos, words);
 }
 
 kn_status kn_json_parse(const char *name, const char *text, size_t length, kn_json *out_json) {
@@ -46,8 +67,9 @@ kn_status kn_json_parse(const char *name, const char *text, size_t length, kn_js
   if (length > MAXIMUM_BYTES)
     return kn_status_make_at(KN_BAD_DATA, name, "the file has %zu bytes; a configuration has at most %d", length,
                              MAXIMUM_BYTES);
-  if (too_deep(text, length))
-    return kn_status_make_at(KN_BAD_DATA, name, "brackets are nested more than %d deep", MAXIMUM_DEPTH);
+  size_t offset;
+  const char *words = refusal(text, length, &offset);
+  if (words) return fault_at(name, text, length, offset, words);
   kn_json json = {.name = kn_strdup(name), .length = length};
   json.text = kn_alloc(length + 1);
   json.buffer = kn_alloc(length + YYJSON_PADDING_SIZE);
@@ -63,11 +85,7 @@ kn_status kn_json_parse(const char *name, const char *text, size_t length, kn_js
                                   YYJSON_READ_NUMBER_AS_RAW,
                               &kn_json_allocator, &error);
   if (!json.doc) {
-    char where[KN_JSON_WHERE_SIZE];
-    kn_status status = error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION
-                           ? kn_status_out_of_memory()
-                           : kn_status_make_at(KN_BAD_DATA, place(&json, error.pos, where), "not valid JSON: %s",
-                                               length ? error.msg : "the file is empty");
+    kn_status status = parse_fault(name, text, length, &error);
     kn_json_clear(&json);
     return status;
   }
@@ -141,23 +159,14 @@ kn_status kn_json_read_plain(const char *path, yyjson_doc **out_doc) {
   char *text;
   size_t length;
   KN_TRY(kn_file_read(path, (size_t)4 << 30, &text, &length));
-  if (too_deep(text, length)) {
-    kn_free(text);
-    return kn_status_make_at(KN_BAD_DATA, path, "brackets are nested more than %d deep", MAXIMUM_DEPTH);
-  }
-  yyjson_read_err error;
-  yyjson_doc *doc =
-      yyjson_read_opts(text, length, YYJSON_READ_ALLOW_INF_AND_NAN, &kn_json_allocator, &error);
-  kn_status status = NULL;
-  if (!doc) {
-    kn_json json = {.name = (char *)(uintptr_t)path, .text = text, .length = length};
-    char where[KN_JSON_WHERE_SIZE];
-    status = error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION
-                 ? kn_status_out_of_memory()
-                 : kn_status_make_at(KN_BAD_DATA, place(&json, error.pos, where), "not valid JSON: %s",
-                                     length ? error.msg : "the file is empty");
+  size_t offset;
+  const char *words = refusal(text, length, &offset);
+  kn_status status = words ? fault_at(path, text, length, offset, words) : NULL;
+  if (!status) {
+    yyjson_read_err error;
+    *out_doc = yyjson_read_opts(text, length, YYJSON_READ_ALLOW_INF_AND_NAN, &kn_json_allocator, &error);
+    if (!*out_doc) status = parse_fault(path, text, length, &error);
   }
   kn_free(text);
-  *out_doc = doc;
   return status;
 }
