@@ -11,7 +11,7 @@ typedef struct kn_command {
   const kn_option *options; /* NULL: none */
   size_t options_size; /* size of the struct that the rows fill */
   bool chains; /* train, optimize, test, report: several in one call */
-  int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+  int (*run)(int argc, char **argv); /* argv[0] is the command's name, argv[-1] the program's; the exit code */
 } kn_command;
 
 /* All commands, ended by a row without name. */

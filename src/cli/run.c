@@ -1,0 +1,204 @@
+/* The commands that run scenarios: train, optimize, test and their chain, and the original's scenarios. */
+#include "cli/run.h"
+#include "core/log.h"
+
+#include <string.h>
+
+kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
+  kn_run_options options = kn_run_options_default();
+  options.command = (const char *const *)(argv - 1); /* the program's name stands before the command's */
+  options.command_count = (size_t)argc + 1;
+  if (test) {
+    options.run_benchmarks_only = test->run_benchmarks_only;
+    options.convert_to_onnx = test->convert_to_onnx;
+    options.warmup = test->warmup;
+  }
+  if (train) {
+    options.batch_size = train->batch_size;
+    options.learning_rate = train->learning_rate;
+    options.num_epochs = train->num_epochs;
+    options.logdir = train->logdir;
+    options.seed = (uint64_t)train->seed;
+  }
+  return options;
+}
+
+kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
+                          const char *output) {
+  KN_TRY(kn_scenario_check_runnable(scenario));
+  kn_measurements *measurements = NULL;
+  kn_status status = kn_pipeline_execute(scenario, options, steps, &measurements);
+  if (measurements && output) {
+    kn_status written = kn_measurements_write(measurements, output);
+    if (!written && status) kn_log(KN_LOG_WARNING, "what was measured until then is in %s, marked as incomplete", output);
+    status = kn_status_join(status, written);
+  }
+  kn_measurements_destroy(measurements);
+  return status;
+}
+
+/* Parses a command line, sets the verbosity, and calls `body` unless help was asked for. */
+static int run_command(const kn_flags_request *request, kn_status (*body)(const kn_flags_request *, kn_command_line *)) {
+  kn_command_line line;
+  kn_status status = kn_command_line_parse(request, &line);
+  if (!status && !line.help) {
+    kn_log_set_level((kn_log_level)((const kn_common_options *)line.options.self)->verbosity);
+    status = body(request, &line);
+  }
+  kn_command_line_clear(&line);
+  return kn_command_finish(status);
+}
+
+/* ---- the original's scenarios ---- */
+
+static kn_status json_tester(const kn_flags_request *request, kn_command_line *line) {
+  const kn_json_tester_values *values = line->options.self;
+  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  options.cfg_path = line->positionals.items[0];
+  kn_scenario scenario;
+  KN_TRY(kn_scenario_read(options.cfg_path, &scenario));
+  unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
+  kn_status status = kn_run_scenario(&scenario, &options, steps, line->positionals.items[1]);
+  kn_scenario_clear(&scenario);
+  return status;
+}
+
+int kn_command_json_inference_tester(int argc, char **argv) {
+  kn_flags_request request = {.command = kn_command_find("json_inference_tester"),
+                              .argc = argc,
+                              .argv = argv,
+                              .classes_offset = SIZE_MAX,
+                              .minimum = 2,
+                              .maximum = 2};
+  return run_command(&request, json_tester);
+}
+
+static kn_status tester(const kn_flags_request *request, kn_command_line *line) {
+  const kn_tester_values *values = line->options.self;
+  KN_TRY(kn_scenario_check(&line->scenario));
+  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
+  return kn_run_scenario(&line->scenario, &options, steps, line->positionals.items[0]);
+}
+
+int kn_command_inference_tester(int argc, char **argv) {
+  kn_flags_request request = {.command = kn_command_find("inference_tester"),
+                              .argc = argc,
+                              .argv = argv,
+                              .positional_classes = true,
+                              .classes_offset = offsetof(kn_tester_values, classes),
+                              .minimum = 1,
+                              .maximum = 1};
+  return run_command(&request, tester);
+}
+
+static kn_status performance(const kn_flags_request *request, kn_command_line *line) {
+  const kn_performance_values *values = line->options.self;
+  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  return kn_run_scenario(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]);
+}
+
+int kn_command_inference_performance(int argc, char **argv) {
+  kn_flags_request request = {.command = kn_command_find("inference_performance"),
+                              .argc = argc,
+                              .argv = argv,
+                              .positional_classes = true,
+                              .classes_offset = SIZE_MAX,
+                              .minimum = 1,
+                              .maximum = 1};
+  return run_command(&request, performance);
+}
+
+static kn_status training(const kn_flags_request *request, kn_command_line *line) {
+  const kn_training_values *values = line->options.self;
+  kn_run_options options = kn_run_options_from(request->argc, request->argv, NULL, &values->train);
+  return kn_run_scenario(&line->scenario, &options, KN_STEP_TRAIN, NULL);
+}
+
+int kn_command_model_training(int argc, char **argv) {
+  kn_flags_request request = {.command = kn_command_find("model_training"),
+                              .argc = argc,
+                              .argv = argv,
+                              .positional_classes = true,
+                              .classes_offset = SIZE_MAX};
+  return run_command(&request, training);
+}
+
+/* ---- train optimize test report ---- */
+
+enum { REPORT = KN_STEP_TEST << 1 };
+
+static unsigned step_of(const char *word) {
+  static const struct {
+    const char *name;
+    unsigned step;
+  } names[] = {{"train", KN_STEP_TRAIN}, {"optimize", KN_STEP_OPTIMIZE}, {"test", KN_STEP_TEST}, {"report", REPORT}};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (!strcmp(word, names[i].name)) return names[i].step;
+  return 0;
+}
+
+/* What each step of the chain needs, all faults at once. */
+static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
+  kn_status faults = NULL;
+  bool run = steps & ~(unsigned)REPORT, classes = values->classes.modelwrapper_cls && values->classes.dataset_cls;
+  bool any_class = values->classes.modelwrapper_cls || values->classes.dataset_cls || values->classes.runtime_cls ||
+                   values->classes.protocol_cls || values->classes.compiler_cls.count;
+  if (run && !values->json_cfg && !classes)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "which scenario? Give --json-cfg, or --modelwrapper-cls and "
+                                                   "--dataset-cls with the flags of the classes"));
+  if (values->json_cfg && any_class)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "the scenario is given twice: by --json-cfg and by classes"));
+  if ((steps & (KN_STEP_TEST | REPORT)) && !values->measurements.count)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "--measurements is needed: the file of measurements"));
+  if ((steps & KN_STEP_TEST) && values->measurements.count > 1)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "test writes one file; --measurements names %zu", values->measurements.count));
+  if ((steps & REPORT) && !values->report.report_path && !values->report.to_html)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "report needs --report-path, --to-html, or both"));
+  return faults;
+}
+
+static kn_status run_steps(unsigned steps, const kn_flags_request *request, kn_command_line *line) {
+  const kn_chain_values *values = line->options.self;
+  const char *output = values->measurements.count ? values->measurements.items[0] : NULL;
+  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, &values->train);
+  if (!values->json_cfg) {
+    KN_TRY(kn_scenario_check(&line->scenario));
+    return kn_run_scenario(&line->scenario, &options, steps, output);
+  }
+  options.cfg_path = values->json_cfg;
+  kn_scenario scenario;
+  KN_TRY(kn_scenario_read(values->json_cfg, &scenario));
+  kn_status status = kn_run_scenario(&scenario, &options, steps, output);
+  kn_scenario_clear(&scenario);
+  return status;
+}
+
+static kn_status chain(const kn_flags_request *request, kn_command_line *line) {
+  const kn_chain_values *values = line->options.self;
+  unsigned steps = step_of(request->argv[0]);
+  for (size_t i = 0; i < line->positionals.count; i++) {
+    unsigned step = step_of(line->positionals.items[i]);
+    if (!step)
+      return kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s",
+                            line->positionals.items[i], KN_CHAIN_USAGE);
+    steps |= step;
+  }
+  KN_TRY(check_chain(steps, values));
+  if (steps & ~(unsigned)REPORT) KN_TRY(run_steps(steps & ~(unsigned)REPORT, request, line));
+  if (steps & REPORT) KN_TRY(kn_run_report(request->argc, request->argv, &values->report, &values->measurements));
+  return NULL;
+}
+
+int kn_command_chain(int argc, char **argv) {
+  kn_flags_request request = {.command = kn_command_find(argv[0]),
+                              .argc = argc,
+                              .argv = argv,
+                              .classes_offset = offsetof(kn_chain_values, classes),
+                              .maximum = 3};
+  return run_command(&request, chain);
+}

@@ -1,0 +1,20 @@
+/* What the commands that run scenarios share. */
+#ifndef KENNING_CLI_RUN_H
+#define KENNING_CLI_RUN_H
+
+#include "cli/flags.h"
+#include "pipeline/pipeline.h"
+
+/* Options of a run from the flags; `argv` is recorded as the command. */
+kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train);
+
+/* Runs the steps and writes the measurements to `output` (NULL: nowhere): also those of a run that ended early, marked
+ * as such. */
+kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
+                          const char *output) KN_MUST_USE;
+
+/* Renders reports; `measurements` are paths. `path` or `to_html` of the flags must be given. */
+kn_status kn_run_report(int argc, char **argv, const kn_report_flags *flags,
+                        const kn_string_list *measurements) KN_MUST_USE;
+
+#endif
