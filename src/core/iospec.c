@@ -95,9 +95,11 @@ static kn_status read_entry(const kn_json *json, yyjson_val *list_key, yyjson_va
   bool has_scale = false, has_zero = false, has_shape = false;
   yyjson_obj_foreach(object, i, count, key, value) {
     const char *name = yyjson_get_str(key);
-    if (!strcmp(name, "name") && yyjson_is_str(value)) {
+    if (!strcmp(name, "name") && !yyjson_is_null(value)) {
+      if (!yyjson_is_str(value)) return fault(json, key, value, "'name' must be a string");
       entry->name = (char *)(uintptr_t)yyjson_get_str(value);
-    } else if (!strcmp(name, "class_name") && yyjson_is_str(value)) {
+    } else if (!strcmp(name, "class_name") && !yyjson_is_null(value)) {
+      if (!yyjson_is_str(value)) return fault(json, key, value, "'class_name' must be a string");
       entry->class_name = (char *)(uintptr_t)yyjson_get_str(value);
     } else if (!strcmp(name, "shape")) {
       KN_TRY(read_shape(json, key, value, entry));
@@ -210,9 +212,12 @@ kn_status kn_iospec_write(const kn_iospec *spec, const char *path) {
             add_list(doc, "output", &spec->output) &&
             (!spec->processed_output.count || add_list(doc, "processed_output", &spec->processed_output));
   size_t length = 0;
-  char *text = ok ? yyjson_mut_write_opts(doc, YYJSON_WRITE_PRETTY, &kn_json_allocator, &length, NULL) : NULL;
+  yyjson_write_err error = {.code = YYJSON_WRITE_ERROR_MEMORY_ALLOCATION};
+  char *text = ok ? yyjson_mut_write_opts(doc, YYJSON_WRITE_PRETTY, &kn_json_allocator, &length, &error) : NULL;
   yyjson_mut_doc_free(doc);
-  if (!text) return kn_status_out_of_memory();
+  if (!text && error.code == YYJSON_WRITE_ERROR_MEMORY_ALLOCATION) return kn_status_out_of_memory();
+  if (!text) /* a name that is not UTF-8, an infinite scale */
+    return kn_status_make(KN_BAD_DATA, "%s: the io specification cannot be written as JSON: %s", path, error.msg);
   kn_status status = kn_file_write(path, text, length);
   kn_free(text);
   return status;
