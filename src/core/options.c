@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool overridden(const kn_class *cls, const kn_option *end_table, const char *name) {
-  /* A row of a class replaces the row of the same name in its bases and its kind. */
-  for (const kn_class *at = cls; at && at->options != end_table; at = at->base)
+/* A row of a class replaces the row of the same name in its bases and its kind: is there one before `end`? */
+static bool overridden(const kn_class *cls, const kn_class *end, const char *name) {
+  for (const kn_class *at = cls; at != end; at = at->base)
     for (const kn_option *row = at->options; row && row->name; row++)
       if (!strcmp(row->name, name)) return true;
   return false;
@@ -16,10 +16,9 @@ static bool overridden(const kn_class *cls, const kn_option *end_table, const ch
 const kn_option *kn_option_at(const kn_class *cls, size_t index) {
   for (const kn_class *at = cls; at; at = at->base)
     for (const kn_option *row = at->options; row && row->name; row++)
-      if (!overridden(cls, at->options, row->name) && !index--) return row;
-  const kn_option *kind = kn_kind_options(cls->kind);
-  for (const kn_option *row = kind; row && row->name; row++)
-    if (!overridden(cls, kind, row->name) && !index--) return row;
+      if (!overridden(cls, at, row->name) && !index--) return row;
+  for (const kn_option *row = kn_kind_options(cls->kind); row && row->name; row++)
+    if (!overridden(cls, NULL, row->name) && !index--) return row;
   return NULL;
 }
 
