@@ -31,7 +31,8 @@ enum { KN_STEP_TRAIN = 1, KN_STEP_OPTIMIZE = 2, KN_STEP_TEST = 4 };
  * when that is missing).
  *
  * *out_measurements is what to write with kn_measurements_write and to free with kn_measurements_destroy. It is also
- * there, marked as incomplete, when the run was cancelled or failed amid inference; otherwise NULL after a failure. */
+ * there, marked as incomplete, when the run was cancelled, or failed amid inference for another reason than wrong
+ * input; after any other failure it is NULL. */
 kn_status kn_pipeline_execute(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                               kn_measurements **out_measurements) KN_MUST_USE;
 
