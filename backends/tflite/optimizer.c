@@ -1,0 +1,265 @@
+/* TFLiteCompiler: turns Keras models and SavedModels into .tflite files. */
+#include "compiler.h"
+#include "tflite.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kenning/process.h>
+
+#define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const kn_choice frameworks[] = {
+    {"keras", 0, "Keras: .h5, .keras"}, {"tensorflow", 1, "SavedModel"}, {"onnx", 2, "ONNX"}, {0}};
+
+static const kn_choice targets[] = {
+    {"default", KN_TFLITE_TARGET_DEFAULT, "float32 throughout"},
+    {"int8", KN_TFLITE_TARGET_INT8, "weights and values as 8 bit integers, calibrated on samples"},
+    {"float16", KN_TFLITE_TARGET_FLOAT16, "weights as float16, values as float32"},
+    {"edgetpu", KN_TFLITE_TARGET_EDGETPU, "int8 compiled for the Coral Edge TPU by edgetpu_compiler"},
+    {0}};
+
+static const kn_choice io_types[] = {{"float32", KN_TFLITE_FLOAT32, "numbers as the data set delivers them"},
+                                     {"int8", KN_TFLITE_INT8, "signed 8 bit integers"},
+                                     {"uint8", KN_TFLITE_UINT8, "unsigned 8 bit integers"},
+                                     {0}};
+
+enum { OPTIMIZER_ADAM, OPTIMIZER_SGD, OPTIMIZER_RMSPROP };
+
+static const kn_choice optimizers[] = {{"adam", OPTIMIZER_ADAM, "Adam"},
+                                       {"SGD", OPTIMIZER_SGD, "stochastic gradient descent"},
+                                       {"RMSprop", OPTIMIZER_RMSPROP, "RMSprop"},
+                                       {0}};
+
+static const kn_option rows[] = {
+    {"model_framework", "Format of the input model; a hint only, what the file is decides", KN_OPTION_ENUM, 0,
+     KN_FIELD(kn_tflite_compiler, model_framework), .def.i = 2, .choices = frameworks,
+     .aliases = ALIASES("modelframework"), KN_GIVEN(kn_tflite_compiler, model_framework_given)},
+    {"target", "What the model is made for", KN_OPTION_ENUM, 0, KN_FIELD(kn_tflite_compiler, target),
+     .def.i = KN_TFLITE_TARGET_DEFAULT, .choices = targets},
+    {"inference_input_type", "Data type of the model's input", KN_OPTION_ENUM, 0,
+     KN_FIELD(kn_tflite_compiler, inference_input_type), .def.i = KN_TFLITE_FLOAT32, .choices = io_types,
+     .aliases = ALIASES("inferenceinputtype")},
+    {"inference_output_type", "Data type of the model's output", KN_OPTION_ENUM, 0,
+     KN_FIELD(kn_tflite_compiler, inference_output_type), .def.i = KN_TFLITE_FLOAT32, .choices = io_types,
+     .aliases = ALIASES("inferenceoutputtype")},
+    {"dataset_percentage", "Share of the calibration samples that quantization is calibrated on, 0 to 1",
+     KN_OPTION_FLOAT, 0, KN_FIELD(kn_tflite_compiler, dataset_percentage), .def.f = 0.25, .min = 0, .max = 1},
+    {"quantization_aware_training", "Train the model with simulated quantization before it is converted",
+     KN_OPTION_BOOL, 0, KN_FIELD(kn_tflite_compiler, quantization_aware_training)},
+    {"use_tf_select_ops",
+     "Allow operators of TensorFlow where TensorFlow Lite has none; the runtime needs the Flex "
+     "delegate for them",
+     KN_OPTION_BOOL, 0, KN_FIELD(kn_tflite_compiler, use_tf_select_ops)},
+    {"epochs", "Epochs of quantization-aware training", KN_OPTION_INT, 0, KN_FIELD(kn_tflite_compiler, epochs),
+     .def.i = 3, .min = 1, .max = 1000000},
+    {"batch_size", "Samples per step of quantization-aware training", KN_OPTION_INT, 0,
+     KN_FIELD(kn_tflite_compiler, batch_size), .def.i = 32, .min = 1, .max = 1000000},
+    {"optimizer", "Optimizer of quantization-aware training", KN_OPTION_ENUM, 0,
+     KN_FIELD(kn_tflite_compiler, optimizer), .def.i = OPTIMIZER_ADAM, .choices = optimizers},
+    {"disable_from_logits", "The model's outputs are probabilities; models that end in a softmax are recognized",
+     KN_OPTION_BOOL, 0, KN_FIELD(kn_tflite_compiler, disable_from_logits)},
+    {0}};
+
+static const char *choice_name(const kn_choice *choices, int value) {
+  while (choices->name && choices->value != value) choices++;
+  return choices->name ? choices->name : "";
+}
+
+const char *kn_tflite_target_name(int target) { return choice_name(targets, target); }
+
+const char *kn_tflite_io_type_name(int type) { return choice_name(io_types, type); }
+
+const char *kn_tflite_optimizer_name(int optimizer) { return choice_name(optimizers, optimizer); }
+
+bool kn_tflite_target_is_integer(int target) {
+  return target == KN_TFLITE_TARGET_INT8 || target == KN_TFLITE_TARGET_EDGETPU;
+}
+
+static kn_status compiler_open(void *instance) {
+  const kn_tflite_compiler *self = instance;
+  kn_status faults = NULL;
+  bool integer = kn_tflite_target_is_integer(self->target);
+  const char *target = kn_tflite_target_name(self->target);
+  if (!integer && self->inference_input_type != KN_TFLITE_FLOAT32)
+    faults = kn_status_join(
+        faults, kn_status_make(KN_INVALID_ARGUMENT, "inference_input_type %s needs target int8 or edgetpu, not %s",
+                               kn_tflite_io_type_name(self->inference_input_type), target));
+  if (!integer && self->inference_output_type != KN_TFLITE_FLOAT32)
+    faults = kn_status_join(
+        faults, kn_status_make(KN_INVALID_ARGUMENT, "inference_output_type %s needs target int8 or edgetpu, not %s",
+                               kn_tflite_io_type_name(self->inference_output_type), target));
+  if (!integer && self->quantization_aware_training)
+    faults = kn_status_join(
+        faults, kn_status_make(KN_INVALID_ARGUMENT, "quantization_aware_training needs target int8 or edgetpu, not %s",
+                               target));
+  if (integer && !(self->dataset_percentage > 0))
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "dataset_percentage is 0, but target %s has to be calibrated on "
+                                                   "samples: raise it",
+                                                   target));
+  return faults;
+}
+
+static void compiler_close(void *instance) { (void)instance; /* nothing stays open */ }
+
+/* ---- compiling ---- */
+
+/* The parsed model borrows `bytes`. */
+static kn_status read_model(const char *path, char **out_bytes, kn_tflite_model *out_model) {
+  size_t count;
+  *out_model = (kn_tflite_model){0};
+  KN_TRY(kn_file_read(path, (size_t)1 << 36, out_bytes, &count));
+  return kn_tflite_model_read(*out_bytes, count, out_model);
+}
+
+static kn_status check_file(const kn_tflite_compiler *self, const char *path, bool before_edgetpu) {
+  char *bytes = NULL;
+  kn_tflite_model model;
+  kn_status status = read_model(path, &bytes, &model);
+  if (!status) status = kn_tflite_verify(self, &model, before_edgetpu);
+  kn_tflite_model_clear(&model);
+  kn_free(bytes);
+  return status;
+}
+
+/* The compiler writes NAME_edgetpu.tflite into the directory it is told. */
+static kn_status run_edgetpu(const kn_tflite_conversion *conversion, const char *plain, const char *path) {
+  const char *slash = strrchr(plain, '/');
+  char *directory = slash ? kn_strndup(plain, (size_t)(slash - plain) + 1) : kn_strdup("./");
+  char *made = kn_format("%.*s_edgetpu.tflite", (int)(strlen(plain) - strlen(".tflite")), plain);
+  char *report = kn_format("%.*s_edgetpu.log", (int)(strlen(plain) - strlen(".tflite")), plain);
+  kn_status status = directory && made && report ? NULL : kn_status_out_of_memory();
+  const char *arguments[] = {conversion->edgetpu_compiler, "-o", directory, plain, NULL};
+  kn_process_request request = {.arguments = arguments, .timeout_s = 3600};
+  if (!status) status = kn_process_run(&request, NULL);
+  if (!status && access(made, R_OK) != 0)
+    status = kn_status_make(KN_BACKEND_FAILED, "%s ended well, but made no %s", conversion->edgetpu_compiler, made);
+  if (!status) status = kn_file_publish(made, path);
+  if (made) (void)unlink(made);
+  if (report) (void)unlink(report);
+  kn_free(directory);
+  kn_free(made);
+  kn_free(report);
+  return kn_status_annotate(status, "while compiling for the Edge TPU");
+}
+
+static kn_status convert_edgetpu(const kn_tflite_conversion *conversion, const char *path, kn_record *record) {
+  char *name = kn_format("%s.int8.tflite", conversion->compiler->options.compiled_model_path), *plain = NULL;
+  kn_status status = name ? kn_file_temporary(name, &plain) : kn_status_out_of_memory();
+  if (!status) status = kn_tflite_conversion_run(conversion, plain, record);
+  if (!status) status = check_file(conversion->compiler, plain, true);
+  if (!status) status = run_edgetpu(conversion, plain, path);
+  if (plain) (void)unlink(plain);
+  kn_free(plain);
+  kn_free(name);
+  return status;
+}
+
+/* The result at `path`, from the cache or from the converter. */
+static kn_status produce(const kn_tflite_conversion *conversion, const char *path, kn_record *record) {
+  const kn_tflite_compiler *self = conversion->compiler;
+  kn_record *tool;
+  char *key;
+  bool hit;
+  KN_TRY(kn_tflite_conversion_key(conversion, &key));
+  kn_status status = kn_cache_lookup(key, path, &hit);
+  if (!status && hit) {
+    kn_log(KN_LOG_INFO, "the converted model is taken from the cache");
+    status = check_file(self, path, false);
+  } else if (!status) {
+    status = kn_record_object(record, "converter", &tool);
+    if (!status)
+      status = conversion->edgetpu_compiler ? convert_edgetpu(conversion, path, tool)
+                                            : kn_tflite_conversion_run(conversion, path, tool);
+    if (!status) status = check_file(self, path, false);
+    if (!status) status = kn_cache_store(key, path);
+  }
+  kn_free(key);
+  return status ? status : kn_record_set_bool(record, "cached", hit);
+}
+
+static kn_status record_samples(kn_record *record, const char *what, const kn_samples *samples, size_t count) {
+  kn_record *child;
+  KN_TRY(kn_record_object(record, what, &child));
+  KN_TRY(kn_record_set_int(child, "samples", (int64_t)count));
+  return kn_record_set_string(child, "identity", samples->identity ? samples->identity : "");
+}
+
+static void warn_of_flex(const kn_tflite_model *model) {
+  for (size_t i = 0; i < model->kind_count; i++)
+    if (model->kinds[i].custom && model->kinds[i].count && !strncmp(model->kinds[i].name, "Flex", 4))
+      kn_log(KN_LOG_WARNING,
+             "the model uses TensorFlow's operator %s: it runs only with TensorFlow's Flex delegate in "
+             "delegates_list",
+             model->kinds[i].name + 4);
+}
+
+static kn_status describe(const kn_tflite_conversion *conversion, const char *path, kn_iospec *out_spec,
+                          kn_record *record) {
+  const kn_tflite_compiler *self = conversion->compiler;
+  char *bytes = NULL, hex[65];
+  kn_tflite_model model;
+  kn_status status = read_model(path, &bytes, &model);
+  if (!status) {
+    const char *version = model.converter_version ? model.converter_version : "unknown";
+    status = kn_record_set_string(record, "compiler_version", version);
+  }
+  if (!status) warn_of_flex(&model);
+  if (!status) status = kn_tflite_describe_contents(&model, record);
+  if (!status) status = kn_tflite_describe_io(&model, conversion->request->input_spec, out_spec);
+  kn_tflite_model_clear(&model);
+  kn_free(bytes);
+  KN_TRY(status);
+  KN_TRY(kn_sha256_file(path, hex));
+  KN_TRY(kn_record_set_string(record, "compiler_framework", "tensorflow"));
+  KN_TRY(kn_record_set_string(record, "target", kn_tflite_target_name(self->target)));
+  KN_TRY(kn_record_set_string(record, "input_format", conversion->format));
+  KN_TRY(kn_record_set_string(record, "input_sha256", conversion->input_sha256));
+  KN_TRY(kn_record_set_string(record, "sha256", hex));
+  if (conversion->calibration_count)
+    KN_TRY(record_samples(record, "calibration", conversion->request->calibration, conversion->calibration_count));
+  if (self->quantization_aware_training)
+    KN_TRY(record_samples(record, "training", conversion->request->train, conversion->request->train->count));
+  return NULL;
+}
+
+static kn_status compile_to(const kn_tflite_conversion *conversion, kn_iospec *out_spec, kn_record *record) {
+  const char *path = conversion->compiler->options.compiled_model_path;
+  char *temporary;
+  KN_TRY(kn_file_temporary(path, &temporary));
+  kn_status status = produce(conversion, temporary, record);
+  if (!status) status = describe(conversion, temporary, out_spec, record);
+  if (!status) status = kn_file_publish(temporary, path);
+  if (status) {
+    kn_iospec_clear(out_spec);
+    (void)unlink(temporary);
+  }
+  kn_free(temporary);
+  return status;
+}
+
+static kn_status compiler_compile(void *instance, const kn_compile_request *request, kn_iospec *out_spec,
+                                  kn_record *out_record) {
+  kn_tflite_conversion conversion;
+  *out_spec = (kn_iospec){0};
+  kn_status status = kn_tflite_conversion_begin(instance, request, &conversion);
+  if (!status) status = compile_to(&conversion, out_spec, out_record);
+  kn_tflite_conversion_clear(&conversion);
+  return status;
+}
+
+static const kn_optimizer_ops ops = {
+    .struct_size = sizeof ops, .open = compiler_open, .close = compiler_close, .compile = compiler_compile};
+
+const kn_class kn_tflite_compiler_class = {.struct_size = sizeof(kn_class),
+                                           .name = "kenning.compilers.tflite.TFLiteCompiler",
+                                           .kind = KN_KIND_OPTIMIZER,
+                                           .summary = "Converts TensorFlow models to TensorFlow Lite",
+                                           .framework = "tflite",
+                                           .options = rows,
+                                           .instance_size = sizeof(kn_tflite_compiler),
+                                           .ops = &ops,
+                                           .input_formats = (const char *const[]){"keras", "saved_model", NULL},
+                                           .output_formats = (const char *const[]){"tflite", NULL}};

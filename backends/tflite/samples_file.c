@@ -1,0 +1,50 @@
+/* Samples of a data set as raw files for the converter. */
+#include "compiler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static kn_status write_all(FILE *file, const void *data, size_t bytes, const char *path) {
+  if (fwrite(data, 1, bytes, file) == bytes) return NULL;
+  return kn_status_make(KN_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
+}
+
+static kn_status write_samples(const kn_samples *samples, size_t count, const char *what, const kn_tensor_view *sample,
+                               FILE *file, const char *path, FILE *labels, const char *labels_path) {
+  for (size_t i = 0; i < count; i++) {
+    if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while reading %s", what);
+    KN_TRY(samples->load(samples->context, i, sample));
+    KN_TRY(write_all(file, sample->data, sample->bytes, path));
+    if (labels) {
+      int64_t label;
+      KN_TRY(samples->label(samples->context, i, &label));
+      KN_TRY(write_all(labels, &label, sizeof label, labels_path));
+    }
+    kn_progress(what, (double)(i + 1), (double)count, NULL);
+  }
+  return NULL;
+}
+
+static kn_status close_file(FILE *file, const char *path, kn_status status) {
+  if (file && fclose(file) != 0 && !status)
+    return kn_status_make(KN_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
+  return status;
+}
+
+kn_status kn_tflite_samples_write(const kn_samples *samples, size_t count, const char *what, const char *path,
+                                  const char *labels_path) {
+  kn_tensor_view sample;
+  KN_TRY(kn_tensor_create(samples->dtype, samples->rank, samples->shape, &sample));
+  FILE *file = fopen(path, "wbe"), *labels = file && labels_path ? fopen(labels_path, "wbe") : NULL;
+  kn_status status = NULL;
+  if (!file || (labels_path && !labels))
+    status = kn_status_make(KN_IO_ERROR, "cannot write %s: %s", file ? labels_path : path, strerror(errno));
+  else
+    status = write_samples(samples, count, what, &sample, file, path, labels, labels_path);
+  status = close_file(file, path, status);
+  status = close_file(labels, labels_path, status);
+  kn_tensor_free(&sample);
+  return status;
+}
