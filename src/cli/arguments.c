@@ -11,9 +11,10 @@ const kn_choice kn_verbosity_choices[] = {{"DEBUG", 0, "everything"},
                                           {"CRITICAL", 4, "what ends the run"},
                                           {0}};
 
-/* Row of `cls` with this flag (without "=value"), or with "--no-" in front of a switch. */
-static const kn_option *row_of_flag(const kn_class *cls, const char *flag, size_t length, size_t *out_index,
-                                    bool *out_negated) {
+/* Row of `cls` with this flag (without "=value"), or with "--no-" in front of a switch. `aliases`: other names count
+ * too. */
+static const kn_option *row_of_flag(const kn_class *cls, const char *flag, size_t length, bool aliases,
+                                    size_t *out_index, bool *out_negated) {
   const kn_option *row;
   for (size_t i = 0; (row = kn_option_at(cls, i)); i++) {
     char name[96];
@@ -26,7 +27,7 @@ static const kn_option *row_of_flag(const kn_class *cls, const char *flag, size_
       *out_negated = true;
       return row;
     }
-    for (const char *const *alias = row->aliases; alias && *alias; alias++) {
+    for (const char *const *alias = row->aliases; aliases && alias && *alias; alias++) {
       snprintf(name, sizeof name, "--%s", *alias);
       for (char *c = name; *c; c++)
         if (*c == '_') *c = '-';
@@ -41,7 +42,8 @@ static bool is_list(const kn_option *row) {
   return row->type == KN_OPTION_STRING_LIST || row->type == KN_OPTION_INT_LIST;
 }
 
-static bool is_flag(const char *argument) { return argument[0] == '-' && argument[1] == '-' && argument[2]; }
+/* Also "--", behind which everything is positional. */
+static bool is_flag(const char *argument) { return argument[0] == '-' && argument[1] == '-'; }
 
 static kn_status unknown_flag(const char *flag, size_t length, kn_instance **instances, size_t instance_count) {
   char names[256][96];
@@ -66,17 +68,21 @@ static kn_status parse_flag(int argc, char **argv, int *at, kn_instance **instan
   char where[96];
   snprintf(where, sizeof where, "%.*s", (int)(length < 95 ? length : 95), flag);
   int first = *at + 1, end = first;
-  bool known = false;
+  bool known = false, aliases = true, negated;
+  size_t index;
   kn_status faults = NULL;
+  /* A name of one row may be another name of a second one: --batch-size is training's, not the data set's. */
+  for (size_t k = 0; k < instance_count; k++)
+    if (row_of_flag(instances[k]->cls, flag, length, false, &index, &negated)) aliases = false;
   for (size_t k = 0; k < instance_count; k++) {
-    size_t index;
-    bool negated;
-    const kn_option *row = row_of_flag(instances[k]->cls, flag, length, &index, &negated);
+    const kn_option *row = row_of_flag(instances[k]->cls, flag, length, aliases, &index, &negated);
     if (!row) continue;
     known = true;
     kn_status status = NULL;
     if (row->type == KN_OPTION_BOOL && !equals) {
       status = kn_instance_set_text(instances[k], row, index, negated ? "false" : "true", where);
+    } else if (equals && negated) {
+      status = kn_status_make_at(KN_INVALID_ARGUMENT, where, "takes no value");
     } else if (equals) {
       status = kn_instance_set_text(instances[k], row, index, equals + 1, where);
     } else if (is_list(row)) {
@@ -87,7 +93,7 @@ static kn_status parse_flag(int argc, char **argv, int *at, kn_instance **instan
       }
       if (!status && stop == first) status = kn_status_make_at(KN_INVALID_ARGUMENT, where, "needs at least one value");
       end = stop > end ? stop : end;
-    } else if (first >= argc) {
+    } else if (first >= argc || is_flag(argv[first])) { /* a value that starts so is given behind '=' */
       status = kn_status_make_at(KN_INVALID_ARGUMENT, where, "needs %s", kn_option_type_name(row));
     } else {
       status = kn_instance_set_text(instances[k], row, index, argv[first], where);
@@ -116,7 +122,7 @@ kn_status kn_arguments_parse(int argc, char **argv, kn_instance **instances, siz
       i++;
     } else if (!strcmp(argv[i], "--")) {
       for (i++; i < argc; i++) items[out_positionals->count++] = argv[i];
-    } else if (!strcmp(argv[i], "-v") || (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-')) {
+    } else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-') {
       faults = kn_status_join(faults, kn_status_make(KN_NOT_FOUND, "unknown flag %.64s; --help lists them", argv[i]));
       i++;
     } else if (is_flag(argv[i])) {

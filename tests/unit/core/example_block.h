@@ -49,7 +49,7 @@ static const kn_option example_options[] = {
     {"nullable", "A number that may be null", KN_OPTION_FLOAT, KN_OPTION_NULLABLE, KN_FIELD(example, nullable),
      .def.f = 0.5, .flag = "--special-flag"},
     {"inference_batch_size", "Replaces the row of the kind", KN_OPTION_INT, 0,
-     KN_FIELD(example, base.inference_batch_size), .def.i = 77},
+     KN_FIELD(example, base.inference_batch_size), .def.i = 77, .aliases = NAMES("batch_size")},
     {0}};
 
 static const kn_class example_base_class = {.struct_size = sizeof(kn_class),
