@@ -8,7 +8,7 @@
 #include <kenning/services.h>
 
 typedef struct download {
-  const char *progress; /* shown while it runs */
+  const char *progress; /* shown while it runs; NULL: nothing */
   bool unknown;         /* apt's lists do not know the package */
 } download;
 
@@ -24,7 +24,7 @@ static kn_status on_line(void *context, kn_stream stream, const char *text) {
 
 static void on_tick(void *context, double elapsed_s) {
   const download *at = context;
-  kn_progress(at->progress, elapsed_s, 0, NULL);
+  if (at->progress) kn_progress(at->progress, elapsed_s, 0, NULL);
 }
 
 static kn_status run(const char *directory, download *at, const char *const *arguments) {
@@ -80,6 +80,7 @@ kn_status kn_debian_package_unpack(const char *package, const char *directory) {
   char *file = NULL;
   kn_status status = fetch_with_update(package, directory, &at);
   if (!status) kn_progress(progress, 1, 1, NULL);
+  at.progress = NULL;
   if (!status) status = find(package, directory, &file);
   if (!status) status = run(directory, &at, (const char *const[]){"dpkg-deb", "-x", file, directory, NULL});
   kn_free(file);

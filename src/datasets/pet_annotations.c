@@ -8,7 +8,13 @@
 
 #include <kenning/services.h>
 
-enum { FILE_LIMIT_BYTES = 16 << 20, MAX_BREED = 1000 };
+enum { FILE_LIMIT_BYTES = 16 << 20, MAX_BREED = 1000, SPLIT_FILES = 2 };
+
+/* The published split: both files or none. */
+static const struct {
+  const char *name;
+  kn_split split;
+} split_files[SPLIT_FILES] = {{"trainval.txt", KN_SPLIT_TRAIN}, {"test.txt", KN_SPLIT_TEST}};
 
 /* The lines of one file. */
 typedef struct rows {
@@ -157,23 +163,21 @@ static kn_status assign(const rows *list, kn_pet **index, const rows *part, kn_s
   return NULL;
 }
 
-static bool is_there(const char *root, const char *name) {
+/* Adds to *there when the file exists. */
+static kn_status look_for(const char *root, const char *name, bool *there) {
   struct stat found;
   char *path = kn_format("%s/annotations/%s", root, name);
-  bool there = path && !stat(path, &found);
+  if (!path) return kn_status_out_of_memory();
+  *there |= !stat(path, &found);
   kn_free(path);
-  return there;
+  return NULL;
 }
 
 static kn_status read_split(const char *root, const rows *list, kn_pet **index) {
-  static const struct {
-    const char *name;
-    kn_split split;
-  } files[] = {{"trainval.txt", KN_SPLIT_TRAIN}, {"test.txt", KN_SPLIT_TEST}};
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+  for (size_t i = 0; i < SPLIT_FILES; i++) {
     rows part;
-    kn_status status = read_rows(root, files[i].name, &part);
-    if (!status) status = assign(list, index, &part, files[i].split);
+    kn_status status = read_rows(root, split_files[i].name, &part);
+    if (!status) status = assign(list, index, &part, split_files[i].split);
     rows_clear(&part);
     KN_TRY(status);
   }
@@ -187,9 +191,9 @@ static kn_status read_split(const char *root, const rows *list, kn_pet **index) 
 static kn_status interpret(const char *root, const rows *list, kn_pets *pets) {
   if (!list->count) return kn_status_make_at(KN_BAD_DATA, list->path, "the data set is empty: no image is listed");
   KN_TRY(check_classes(list, pets));
+  for (size_t i = 0; i < SPLIT_FILES; i++) KN_TRY(look_for(root, split_files[i].name, &pets->split_published));
   kn_pet **index;
   kn_status status = index_by_image(list, &index);
-  pets->split_published = is_there(root, "trainval.txt") || is_there(root, "test.txt");
   if (!status && pets->split_published) status = read_split(root, list, index);
   kn_free(index);
   return status;

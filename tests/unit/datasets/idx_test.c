@@ -11,7 +11,7 @@
 #include "unit/datasets/opened.h"
 
 /* Three images of 2 x 4 pixels. */
-static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 4, 1,  2,  3,  4,
+static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 4, 1, 2,  3,  4,
                                  5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 40, 50, 60};
 
 static void write_gzip(const char *path, const void *data, size_t bytes) {
@@ -148,8 +148,8 @@ static void failing_allocations_leave_nothing_behind(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reads_plain_and_compressed_files),   cmocka_unit_test(every_truncation_is_bad_data),
-      cmocka_unit_test(changed_bits_are_found_or_harmless), cmocka_unit_test(headers_are_checked),
+      cmocka_unit_test(reads_plain_and_compressed_files),         cmocka_unit_test(every_truncation_is_bad_data),
+      cmocka_unit_test(changed_bits_are_found_or_harmless),       cmocka_unit_test(headers_are_checked),
       cmocka_unit_test(failing_allocations_leave_nothing_behind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

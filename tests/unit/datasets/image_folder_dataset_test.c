@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/log.h"
 #include "core/memory.h"
 #include "datasets/image_input.h"
 #include "support/directory.h"
@@ -259,7 +260,20 @@ static void failing_allocations_leave_nothing_behind(void **state) {
   kt_directory_remove(root);
 }
 
+static void looking_through_files_can_be_stopped(void **state) {
+  (void)state;
+  char *root = make_set();
+  opened set;
+  kn_cancel();
+  kn_status status = OPEN(cls, &set, "dataset_root", root);
+  kn_cancel_reset();
+  assert_fault(status, KN_CANCELLED, "stopped");
+  opened_close(&set);
+  kt_directory_remove(root);
+}
+
 int main(void) {
+  kn_log_set_level(KN_LOG_ERROR);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(classes_and_files_come_in_the_order_of_bytes),
       cmocka_unit_test(samples_are_resized_and_preprocessed),
@@ -267,6 +281,7 @@ int main(void) {
       cmocka_unit_test(files_that_are_no_images_are_all_named),
       cmocka_unit_test(a_damaged_image_is_named_when_it_is_loaded),
       cmocka_unit_test(a_set_without_images_is_refused),
+      cmocka_unit_test(looking_through_files_can_be_stopped),
       cmocka_unit_test(failing_allocations_leave_nothing_behind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,8 @@ kn_tensor_view opened_tensor(const opened *at);
 kn_tensor_view opened_load(const opened *at, size_t index);
 int64_t opened_label(const opened *at, size_t index);
 
-/* Fails unless one fault of `status` has the code (that of the status) and says `part` in message or place; frees it. */
+/* Fails unless one fault of `status` has the code (that of the status) and says `part` in message or place; frees it.
+ */
 void assert_fault(kn_status status, kn_code code, const char *part);
 
 #endif

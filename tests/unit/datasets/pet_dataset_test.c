@@ -135,10 +135,10 @@ static void the_published_split_is_used(void **state) {
   kt_directory_remove(root);
 }
 
-/* Opens the set with one annotation file replaced, and expects a fault at a line. */
-static void assert_annotation_fault(const char *name, const char *text, const char *where, const char *part) {
+/* Opens the set with another list.txt, and expects a fault at a line. */
+static void assert_list_fault(const char *text, const char *where, const char *part) {
   char *root = make_set();
-  write_annotation(root, name, text);
+  write_annotation(root, "list.txt", text);
   opened set;
   kn_status status = OPEN(cls, &set, "dataset_root", root);
   assert_non_null(status);
@@ -175,8 +175,7 @@ static void contradictions_are_found_with_their_line(void **state) {
       {"", "list.txt", "the data set is empty"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    assert_annotation_fault("list.txt", cases[i].text, cases[i].where, cases[i].fault);
-  assert_annotation_fault("test.txt", "Bengal_9 3 1 2\n", "trainval.txt", "");
+    assert_list_fault(cases[i].text, cases[i].where, cases[i].fault);
 }
 
 static void split_files_must_fit_the_list(void **state) {
@@ -210,6 +209,9 @@ static void missing_images_and_missing_sets_are_named(void **state) {
   assert_int_equal(unlink(image), 0);
   opened set;
   assert_fault(OPEN(cls, &set, "dataset_root", root), KN_NOT_FOUND, "images/Bengal_1.jpg");
+  opened_close(&set);
+  write_annotation(root, "test.txt", list);
+  assert_fault(OPEN(cls, &set, "dataset_root", root), KN_NOT_FOUND, "trainval.txt");
   opened_close(&set);
   char *nowhere = kt_path(root, "nowhere");
   assert_fault(OPEN(cls, &set, "dataset_root", nowhere), KN_NOT_FOUND, "annotations.tar.gz");
