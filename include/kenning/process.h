@@ -19,7 +19,8 @@ typedef struct kn_process_request {
    * the system, so that one large request fails in the child at once. */
   size_t memory_limit_bytes;
   /* Called in the calling thread with each line without its end. Lines end at '\n' or '\r', are cut at 16 KiB, and hold
-   * no control characters but tabs (others become '?'). A status stops the child and is returned. May be NULL. */
+   * no colours and no control characters but tabs (others become '?'). A status stops the child and is returned. May be
+   * NULL. */
   kn_status (*line)(void *context, kn_stream stream, const char *text);
   /* Called about every 100 ms while the child runs, for showing progress. May be NULL. */
   void (*tick)(void *context, double elapsed_s);

@@ -78,4 +78,16 @@ typedef struct kn_render_values {
   kn_report_flags report;
 } kn_render_values;
 
+typedef struct kn_install_values {
+  kn_common_options common;
+  bool list, force, offline, dry_run, only_library;
+} kn_install_values;
+
+typedef struct kn_doctor_values {
+  kn_common_options common;
+  bool json;
+} kn_doctor_values;
+
+extern const kn_option kn_install_options[], kn_doctor_options[];
+
 #endif

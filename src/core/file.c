@@ -15,13 +15,16 @@ enum { DEFAULT_LIMIT = 1 << 30, FIRST_PIECE = 64 << 10, LOCK_POLL_NS = 50000000 
 
 kn_status kn_file_fault(const char *path, const char *verb, int error) {
   switch (error) {
-    case ENOMEM: return kn_status_out_of_memory();
-    case ENOENT: return kn_status_make(KN_NOT_FOUND, "%s: cannot %s: there is no such file or directory", path, verb);
+    case ENOMEM:
+      return kn_status_out_of_memory();
+    case ENOENT:
+      return kn_status_make(KN_NOT_FOUND, "%s: cannot %s: there is no such file or directory", path, verb);
     case ENOSPC:
     case EDQUOT:
       return kn_status_make(KN_IO_ERROR, "%s: cannot %s: the disk is full; free some space or choose another place",
                             path, verb);
-    default: return kn_status_make(KN_IO_ERROR, "%s: cannot %s: %s", path, verb, strerror(error));
+    default:
+      return kn_status_make(KN_IO_ERROR, "%s: cannot %s: %s", path, verb, strerror(error));
   }
 }
 
@@ -111,8 +114,8 @@ kn_status kn_file_temporary(const char *path, char **out_temporary) {
   /* The end of the name stays: some producers choose their format by it. Names are at most 255 bytes long. */
   size_t length = strlen(name);
   const char *tail = length > 200 ? name + length - 200 : name;
-  *out_temporary = kn_format("%.*s.tmp-%ld-%u-%s", (int)(name - path), path, (long)getpid(),
-                             atomic_fetch_add(&counter, 1), tail);
+  *out_temporary =
+      kn_format("%.*s.tmp-%ld-%u-%s", (int)(name - path), path, (long)getpid(), atomic_fetch_add(&counter, 1), tail);
   return *out_temporary ? NULL : kn_status_out_of_memory();
 }
 

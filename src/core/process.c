@@ -33,6 +33,7 @@ typedef struct stream {
   kn_stream kind;
   size_t length;
   bool after_return; /* the line ended at '\r': a '\n' right behind belongs to it */
+  int escape; /* 1: behind ESC; 2: inside a control sequence (ECMA-48: colours and the like), which is left out */
   char line[LINE_BYTES + 1];
 } stream;
 
@@ -168,8 +169,7 @@ static int spawn_with(child *c, const char *const *arguments, const char *const 
   sigset_t none, all;
   sigemptyset(&none);
   sigfillset(&all);
-  if (!error && c->request->directory)
-    error = posix_spawn_file_actions_addchdir_np(&actions, c->request->directory);
+  if (!error && c->request->directory) error = posix_spawn_file_actions_addchdir_np(&actions, c->request->directory);
   if (!error) error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   if (!error) error = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   if (!error) error = posix_spawn_file_actions_adddup2(&actions, error_out, STDERR_FILENO);
@@ -179,8 +179,8 @@ static int spawn_with(child *c, const char *const *arguments, const char *const 
   if (!error)
     error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   if (!error)
-    error = posix_spawn(&c->pid, arguments[0], &actions, &attributes, (char *const *)arguments,
-                        (char *const *)environment);
+    error =
+        posix_spawn(&c->pid, arguments[0], &actions, &attributes, (char *const *)arguments, (char *const *)environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return error;
@@ -263,9 +263,22 @@ static void end_line(child *c, stream *s) {
   }
 }
 
+static bool in_escape(stream *s, unsigned char byte) {
+  if (s->escape == 0) {
+    s->escape = byte == 27;
+    return byte == 27;
+  }
+  bool sequence = s->escape == 1 && byte == '[';
+  bool inside = s->escape == 2 && byte >= 32 && byte < 64;
+  bool last = s->escape == 2 && byte >= 64 && byte < 127;
+  s->escape = sequence || inside ? 2 : 0;
+  return sequence || inside || last;
+}
+
 static void take(child *c, stream *s, const char *bytes, size_t count) {
   for (size_t i = 0; i < count; i++) {
     unsigned char byte = (unsigned char)bytes[i];
+    if (in_escape(s, byte)) continue;
     bool second_half = byte == '\n' && s->after_return;
     s->after_return = byte == '\r';
     if (second_half) continue;
@@ -367,8 +380,7 @@ static char *last_words(const child *c) {
   size_t count = c->tail_count < TAIL_LINES ? c->tail_count : TAIL_LINES;
   kn_text text = {0};
   kn_text_add(&text, "");
-  for (size_t i = c->tail_count - count; i < c->tail_count; i++)
-    kn_text_format(&text, "\n%s", c->tail[i % TAIL_LINES]);
+  for (size_t i = c->tail_count - count; i < c->tail_count; i++) kn_text_format(&text, "\n%s", c->tail[i % TAIL_LINES]);
   if (text.failure) kn_text_clear(&text);
   return text.data;
 }
@@ -383,11 +395,10 @@ static kn_status outcome(child *c, int wait_status, kn_process_result *out_resul
   char *words = last_words(c);
   if (!words) return kn_status_out_of_memory();
   kn_status status =
-      result.signal
-          ? kn_status_make(KN_BACKEND_FAILED, "%s was ended by signal %d (%s)%s%s", c->name, result.signal,
-                           strsignal(result.signal), *words ? "; its last lines:" : "", words)
-          : kn_status_make(KN_BACKEND_FAILED, "%s failed with exit code %d%s%s", c->name, result.exit_code,
-                           *words ? "; its last lines:" : "", words);
+      result.signal ? kn_status_make(KN_BACKEND_FAILED, "%s was ended by signal %d (%s)%s%s", c->name, result.signal,
+                                     strsignal(result.signal), *words ? "; its last lines:" : "", words)
+                    : kn_status_make(KN_BACKEND_FAILED, "%s failed with exit code %d%s%s", c->name, result.exit_code,
+                                     *words ? "; its last lines:" : "", words);
   kn_free(words);
   return status;
 }
@@ -422,8 +433,7 @@ kn_status kn_process_output(const char *const *arguments, double timeout_s, char
   *out_text = NULL;
   kn_text text = {0};
   kn_text_add(&text, "");
-  kn_process_request request = {
-      .arguments = arguments, .timeout_s = timeout_s, .line = keep_line, .context = &text};
+  kn_process_request request = {.arguments = arguments, .timeout_s = timeout_s, .line = keep_line, .context = &text};
   kn_status status = kn_text_status(&text);
   if (!status) status = kn_process_run(&request, NULL);
   if (status) {

@@ -83,8 +83,7 @@ static kn_status find_all_entries(const char *results, entry_list *list) {
   return status;
 }
 
-static kn_status copy_pieces(int from, const char *from_path, int to, const char *to_path, kn_hash *hash,
-                             char *piece) {
+static kn_status copy_pieces(int from, const char *from_path, int to, const char *to_path, kn_hash *hash, char *piece) {
   for (;;) {
     ssize_t got = read(from, piece, PIECE_BYTES);
     if (got < 0 && errno == EINTR) continue;
@@ -167,7 +166,8 @@ kn_status kn_cache_lookup(const char *key, const char *path, bool *out_hit) {
   KN_TRY(locate(key, hex, &results, &directory));
   entry_list list = {0};
   kn_status status = find_entries(directory, hex, &list);
-  for (size_t i = 0; i < list.count && !status && !*out_hit; i++) status = take_entry(list.items[i].path, path, out_hit);
+  for (size_t i = 0; i < list.count && !status && !*out_hit; i++)
+    status = take_entry(list.items[i].path, path, out_hit);
   clear_entries(&list);
   kn_free(results);
   kn_free(directory);

@@ -12,12 +12,12 @@
 enum { PIECE_BYTES = 1 << 20, DIGEST_BYTES = 32 };
 
 /* libcrypto's functions with prototypes of our own: its context and digest types are opaque. */
-#define CRYPTO_FUNCTIONS(X)                                                                       \
-  X(void *, EVP_MD_CTX_new, (void))                                                               \
-  X(void, EVP_MD_CTX_free, (void *context))                                                       \
-  X(const void *, EVP_sha256, (void))                                                             \
-  X(int, EVP_DigestInit_ex, (void *context, const void *digest, void *engine))                    \
-  X(int, EVP_DigestUpdate, (void *context, const void *data, size_t bytes))                       \
+#define CRYPTO_FUNCTIONS(X)                                                    \
+  X(void *, EVP_MD_CTX_new, (void))                                            \
+  X(void, EVP_MD_CTX_free, (void *context))                                    \
+  X(const void *, EVP_sha256, (void))                                          \
+  X(int, EVP_DigestInit_ex, (void *context, const void *digest, void *engine)) \
+  X(int, EVP_DigestUpdate, (void *context, const void *data, size_t bytes))    \
   X(int, EVP_DigestFinal_ex, (void *context, unsigned char *sum, unsigned *bytes))
 
 static struct {
@@ -34,9 +34,9 @@ static kn_status open_crypto_locked(void) {
   if (crypto.ready) return NULL;
   kn_status status = kn_library_open(file, &handle);
   if (status) return kn_status_annotate(status, "checksums take %s; install the Debian package libssl3", file);
-#define CRYPTO_RESOLVE(type, name, parameters)                                                             \
-  *(void **)(void *)&crypto.name = dlsym(handle, #name);                                                   \
-  if (!crypto.name)                                                                                        \
+#define CRYPTO_RESOLVE(type, name, parameters)           \
+  *(void **)(void *)&crypto.name = dlsym(handle, #name); \
+  if (!crypto.name)                                      \
     return kn_status_make(KN_NOT_INSTALLED, "%s lacks %s; install the Debian package libssl3", file, #name);
   CRYPTO_FUNCTIONS(CRYPTO_RESOLVE)
 #undef CRYPTO_RESOLVE

@@ -39,12 +39,14 @@ static const kn_option environment_rows[] = {
      KN_FIELD(kn_installed_environment, lock_sha256)},
     {"python", "version", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_installed_environment, python)},
     {0}};
-static const kn_class installation_class = {
-    .struct_size = sizeof(kn_class), .name = "installation", .options = installation_rows,
-    .instance_size = sizeof(kn_installation)};
-static const kn_class file_class = {.struct_size = sizeof(kn_class), .name = "file", .options = file_rows,
-                                    .instance_size = sizeof(kn_installed_file)};
-static const kn_class environment_class = {.struct_size = sizeof(kn_class), .name = "environment",
+static const kn_class installation_class = {.struct_size = sizeof(kn_class),
+                                            .name = "installation",
+                                            .options = installation_rows,
+                                            .instance_size = sizeof(kn_installation)};
+static const kn_class file_class = {
+    .struct_size = sizeof(kn_class), .name = "file", .options = file_rows, .instance_size = sizeof(kn_installed_file)};
+static const kn_class environment_class = {.struct_size = sizeof(kn_class),
+                                           .name = "environment",
                                            .options = environment_rows,
                                            .instance_size = sizeof(kn_installed_environment)};
 
@@ -234,8 +236,8 @@ kn_status kn_installation_python(const kn_installation *installation, char **out
   char *path = kn_format("%s/bin/python3", directory);
   if (!path) return kn_status_out_of_memory();
   if (access(path, X_OK) != 0) {
-    kn_status status = kn_status_make(KN_NOT_INSTALLED, "%s is gone; run: kenning install --force %s", path,
-                                      installation->framework);
+    kn_status status =
+        kn_status_make(KN_NOT_INSTALLED, "%s is gone; run: kenning install --force %s", path, installation->framework);
     kn_free(path);
     return status;
   }

@@ -17,11 +17,11 @@ typedef struct kn_installed_file {
 } kn_installed_file;
 
 typedef struct kn_installed_environment {
-  char *name; /* NULL: the framework has none */
-  char *directory; /* absolute */
+  char *name;              /* NULL: the framework has none */
+  char *directory;         /* absolute */
   char *definition_sha256; /* of what the manifest asked for */
-  char *lock_sha256; /* of the Python version and the packages that were put in, for cache keys */
-  char *python; /* version */
+  char *lock_sha256;       /* of the Python version and the packages that were put in, for cache keys */
+  char *python;            /* version */
 } kn_installed_environment;
 
 typedef struct kn_installation {

@@ -17,10 +17,17 @@ static const double default_timeout_s = 3600;
 
 /* The user's Python settings stay outside; what a framework says while it starts stays short; nothing is written
  * beside the scripts. */
-static const char *const environment_changes[] = {
-    "PYTHONNOUSERSITE=1", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONIOENCODING=utf-8",
-    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV",
-    "TF_CPP_MIN_LOG_LEVEL=2", "ORT_DISABLE_TELEMETRY=1", NULL};
+static const char *const environment_changes[] = {"PYTHONNOUSERSITE=1",
+                                                  "PYTHONUNBUFFERED=1",
+                                                  "PYTHONDONTWRITEBYTECODE=1",
+                                                  "PYTHONIOENCODING=utf-8",
+                                                  "PYTHONPATH",
+                                                  "PYTHONHOME",
+                                                  "PYTHONSTARTUP",
+                                                  "VIRTUAL_ENV",
+                                                  "TF_CPP_MIN_LOG_LEVEL=2",
+                                                  "ORT_DISABLE_TELEMETRY=1",
+                                                  NULL};
 
 typedef struct run {
   const kn_tool_request *request;

@@ -1,0 +1,75 @@
+/* install: puts frameworks in place. */
+#include "cli/options.h"
+#include "core/log.h"
+#include "resources/install.h"
+#include "resources/installation.h"
+#include "resources/manifest.h"
+#include "resources/place.h"
+
+#include <stdio.h>
+
+const kn_option kn_install_options[] = {
+    {"list", "Show what can be installed and what is", KN_OPTION_BOOL, 0, KN_FIELD(kn_install_values, list)},
+    {"force", "Install again what is there", KN_OPTION_BOOL, 0, KN_FIELD(kn_install_values, force)},
+    {"offline", "Take packages that were downloaded before, ask no registry", KN_OPTION_BOOL, 0,
+     KN_FIELD(kn_install_values, offline)},
+    {"dry_run", "Say what would be done, and its size", KN_OPTION_BOOL, 0, KN_FIELD(kn_install_values, dry_run)},
+    {"only_library", "Leave out the Python environment, which only converters need", KN_OPTION_BOOL, 0,
+     KN_FIELD(kn_install_values, only_library)},
+    KN_VERBOSITY_ROW(kn_install_values),
+    {0}};
+
+static kn_status list_one(const char *name) {
+  kn_manifest manifest;
+  KN_TRY(kn_manifest_read(name, &manifest));
+  const kn_manifest_framework *head = kn_manifest_head(&manifest);
+  kn_installation installation;
+  kn_status status = kn_installation_read(name, &installation);
+  if (!status) {
+    printf("%-14s %-10s installed %s in %s\n", name, installation.version, installation.date, installation.directory);
+  } else if (kn_status_code(status) == KN_NOT_INSTALLED) {
+    kn_status_free(status);
+    status = NULL;
+    printf("%-14s %-10s %s (licence %s)\n", name, head->version, head->summary, head->license);
+  }
+  kn_installation_clear(&installation);
+  kn_manifest_clear(&manifest);
+  return status;
+}
+
+static kn_status list_all(void) {
+  kn_string_list names;
+  KN_TRY(kn_place_backends(&names));
+  kn_status status = NULL;
+  for (size_t i = 0; i < names.count; i++) status = kn_status_join(status, list_one(names.items[i]));
+  kn_place_free_names(&names);
+  return status;
+}
+
+static kn_status install(const kn_install_values *values, const kn_positionals *frameworks) {
+  if (values->list) return list_all();
+  if (!frameworks->count)
+    return kn_status_make(KN_INVALID_ARGUMENT, "which framework? `kenning install --list` shows them");
+  kn_install_request request = {.frameworks = frameworks->items,
+                                .count = frameworks->count,
+                                .force = values->force,
+                                .offline = values->offline,
+                                .dry_run = values->dry_run,
+                                .only_library = values->only_library};
+  return kn_install(&request);
+}
+
+int kn_command_install(int argc, char **argv) {
+  kn_instance options;
+  kn_positionals frameworks;
+  bool done;
+  kn_status status = kn_command_parse(kn_command_find("install"), argc, argv, 0, 64, &options, &frameworks, &done);
+  if (!status && !done) {
+    const kn_install_values *values = options.self;
+    kn_log_set_level((kn_log_level)values->common.verbosity);
+    status = install(values, &frameworks);
+  }
+  kn_free(frameworks.items);
+  kn_instance_destroy(&options);
+  return kn_command_finish(status);
+}

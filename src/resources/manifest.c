@@ -1,0 +1,351 @@
+#include "resources/manifest.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "core/text.h"
+#include "resources/place.h"
+
+static const kn_choice clients[] = {{"pip", KN_CLIENT_PIP, "the Python package index"},
+                                    {"mvn", KN_CLIENT_MVN, "the Maven repository"},
+                                    {"apt", KN_CLIENT_APT, "the Debian archive"},
+                                    {0}};
+static const kn_choice architectures[] = {
+    {"any", KN_ARCH_ANY, "every machine"}, {"x86_64", KN_ARCH_X86_64, NULL}, {"aarch64", KN_ARCH_AARCH64, NULL}, {0}};
+
+static const kn_option framework_rows[] = {
+    {"name", "name of the framework, as in the directory's", KN_OPTION_STRING, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_framework, name)},
+    {"summary", "one sentence", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_framework, summary)},
+    {"version", "version of the framework", KN_OPTION_STRING, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_framework, version)},
+    {"license", "SPDX identifier", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_framework, license)},
+    {0}};
+
+static const kn_option file_rows[] = {
+    {"key", "what the file is to the back-end", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, key)},
+    {"arch", "architecture", KN_OPTION_ENUM, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, arch),
+     .choices = architectures},
+    {"client", "who fetches the package", KN_OPTION_ENUM, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, client),
+     .choices = clients},
+    {"package", "package with its exact version", KN_OPTION_STRING, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_file, package)},
+    {"member", "path inside the package", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, member)},
+    {"sha256", "checksum of the member", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, sha256)},
+    {"bytes", "size of the member", KN_OPTION_INT, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, bytes), .min = 1,
+     .max = 1e12},
+    {"download_bytes", "size of the package", KN_OPTION_INT, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_file, download_bytes), .min = 1, .max = 1e12},
+    {"version", "version of the library", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, version)},
+    {"version_function", "function of the library that tells its version", KN_OPTION_STRING, 0,
+     KN_FIELD(kn_manifest_file, version_function)},
+    {"python", "Python that the package is for", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_file, python)},
+    {"platform", "platform tag of the package", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_file, platform)},
+    {0}};
+
+static const kn_option environment_rows[] = {
+    {"name", "name of the environment", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_environment, name)},
+    {"python_packages", "requirements with exact versions", KN_OPTION_STRING_LIST, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_environment, python_packages)},
+    {"no_deps", "requirements put in without what they depend on", KN_OPTION_STRING_LIST, 0,
+     KN_FIELD(kn_manifest_environment, no_deps)},
+    {"constraints", "exact versions of what they depend on", KN_OPTION_STRING_LIST, 0,
+     KN_FIELD(kn_manifest_environment, constraints)},
+    {"imports", "modules that must import", KN_OPTION_STRING_LIST, 0, KN_FIELD(kn_manifest_environment, imports)},
+    {"python_min", "oldest Python", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_environment, python_min)},
+    {"python_max", "newest Python", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_environment, python_max)},
+    {"download_bytes", "size of all packages", KN_OPTION_INT, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_environment, download_bytes), .min = 1, .max = 1e12},
+    {"disk_bytes", "size of the environment", KN_OPTION_INT, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_environment, disk_bytes), .min = 1, .max = 1e12},
+    {0}};
+
+static const kn_class framework_class = {.struct_size = sizeof(kn_class),
+                                         .name = "framework",
+                                         .options = framework_rows,
+                                         .instance_size = sizeof(kn_manifest_framework)};
+static const kn_class file_class = {
+    .struct_size = sizeof(kn_class), .name = "file", .options = file_rows, .instance_size = sizeof(kn_manifest_file)};
+static const kn_class environment_class = {.struct_size = sizeof(kn_class),
+                                           .name = "environment",
+                                           .options = environment_rows,
+                                           .instance_size = sizeof(kn_manifest_environment)};
+
+static const char *choice_name(const kn_choice *choices, int value) {
+  for (; choices->name; choices++)
+    if (choices->value == value) return choices->name;
+  return "unknown";
+}
+
+const char *kn_client_name(kn_client client) { return choice_name(clients, (int)client); }
+const char *kn_arch_name(kn_arch arch) { return choice_name(architectures, (int)arch); }
+
+kn_arch kn_arch_here(void) {
+  struct utsname system;
+  if (uname(&system) != 0) return KN_ARCH_OTHER;
+  for (const kn_choice *choice = architectures; choice->name; choice++)
+    if (!strcmp(choice->name, system.machine)) return (kn_arch)choice->value;
+  return KN_ARCH_OTHER;
+}
+
+const kn_manifest_framework *kn_manifest_head(const kn_manifest *manifest) { return manifest->framework.self; }
+
+const kn_manifest_file *kn_manifest_file_at(const kn_manifest *manifest, size_t index) {
+  return index < manifest->file_count ? manifest->files[index].self : NULL;
+}
+
+const kn_manifest_environment *kn_manifest_environment_of(const kn_manifest *manifest) {
+  return manifest->environment.self;
+}
+
+const char *kn_manifest_file_name(const kn_manifest_file *file) {
+  const char *slash = strrchr(file->member, '/');
+  return slash ? slash + 1 : file->member;
+}
+
+void kn_manifest_clear(kn_manifest *manifest) {
+  kn_instance_destroy(&manifest->framework);
+  for (size_t i = 0; i < manifest->file_count; i++) kn_instance_destroy(&manifest->files[i]);
+  kn_free(manifest->files);
+  kn_instance_destroy(&manifest->environment);
+  *manifest = (kn_manifest){0};
+}
+
+/* ---- rules beyond types ---- */
+
+static bool only(const char *text, const char *allowed) { return *text && strspn(text, allowed) == strlen(text); }
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* What a package must look like; NULL: it does. Nothing that a client would take for an option gets through. */
+static const char *package_fault(int client, const char *package) {
+  const char *equals;
+  size_t colons = 0;
+  switch (client) {
+    case KN_CLIENT_PIP:
+      equals = strstr(package, "==");
+      if (!equals || equals == package || !only(equals + 2, LETTERS DIGITS ".+!_-") ||
+          strspn(package, LETTERS DIGITS "._-") != (size_t)(equals - package) || *package == '-')
+        return "a pip package is written name==version";
+      return NULL;
+    case KN_CLIENT_MVN:
+      for (const char *c = package; *c; c++) colons += *c == ':';
+      if (!only(package, LETTERS DIGITS "._:-") || (colons != 3 && colons != 4) || *package == '-' || *package == ':' ||
+          strstr(package, "::") || strstr(package, "..") || package[strlen(package) - 1] == ':')
+        return "a Maven package is written group:artifact:version:extension or "
+               "group:artifact:version:extension:classifier";
+      return NULL;
+    default:
+      if (!only(package, LETTERS DIGITS "+.=:~-") || *package == '-' || !strchr(package, '=') || *package == '=')
+        return "a Debian package is written name=version";
+      return NULL;
+  }
+}
+
+static bool member_is_safe(const char *member) {
+  if (!*member || *member == '/' || member[strlen(member) - 1] == '/' || strchr(member, '\\')) return false;
+  for (const char *part = member; part; part = strchr(part, '/')) {
+    part += *part == '/';
+    size_t length = strcspn(part, "/");
+    if (length == 0 || (length <= 2 && !strncmp(part, "..", length))) return false;
+  }
+  return true;
+}
+
+/* "3.11" */
+static bool is_python_version(const char *text) {
+  return strlen(text) <= 4 && !strncmp(text, "3.", 2) && only(text + 2, DIGITS);
+}
+
+static void fault(kn_status *faults, const char *where, const char *what, const char *value, const char *why) {
+  *faults = kn_status_join(*faults,
+                           kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' is \"%.120s\": %s", what, value, why));
+}
+
+static kn_status check_file(const kn_instance *instance) {
+  const kn_manifest_file *file = instance->self;
+  const char *where = instance->where, *why = package_fault(file->client, file->package);
+  kn_status faults = NULL;
+  if (!only(file->key, "abcdefghijklmnopqrstuvwxyz" DIGITS "_"))
+    fault(&faults, where, "key", file->key, "it takes lower-case letters, digits and _");
+  if (why) fault(&faults, where, "package", file->package, why);
+  if (!member_is_safe(file->member))
+    fault(&faults, where, "member", file->member, "it must be a path inside the package, without ..");
+  if (strlen(file->sha256) != 64 || !only(file->sha256, DIGITS "abcdef"))
+    fault(&faults, where, "sha256", file->sha256, "it must be 64 lower-case hexadecimal digits");
+  if (file->python && !is_python_version(file->python))
+    fault(&faults, where, "python", file->python, "it must be a version such as 3.11");
+  if (file->platform && !only(file->platform, LETTERS DIGITS "_."))
+    fault(&faults, where, "platform", file->platform, "it must be a tag such as manylinux_2_27_x86_64");
+  if (file->client != KN_CLIENT_PIP && (file->python || file->platform))
+    fault(&faults, where, "client", kn_client_name((kn_client)file->client), "only pip takes python and platform");
+  if (file->version_function && !only(file->version_function, LETTERS DIGITS "_"))
+    fault(&faults, where, "version_function", file->version_function, "it must be the name of a C function");
+  return faults;
+}
+
+static void check_requirements(kn_status *faults, const char *where, const char *what, const kn_string_list *list) {
+  for (size_t i = 0; i < list->count; i++) {
+    const char *text = list->items[i], *equals = strstr(text, "==");
+    /* Behind the version an environment marker may follow: name==version; platform_machine == "x86_64". */
+    if (!equals || equals == text || strspn(text, LETTERS DIGITS "._-") != (size_t)(equals - text) || *text == '-' ||
+        strchr(text, '\n'))
+      fault(faults, where, what, text, "each must be a requirement with an exact version, name==version");
+  }
+}
+
+static kn_status check_environment(const kn_instance *instance) {
+  const kn_manifest_environment *environment = instance->self;
+  const char *where = instance->where;
+  kn_status faults = NULL;
+  if (!kn_place_is_name(environment->name))
+    fault(&faults, where, "name", environment->name, "it takes lower-case letters, digits, - and _");
+  if (!environment->python_packages.count)
+    fault(&faults, where, "python_packages", "", "there must be at least one package");
+  check_requirements(&faults, where, "python_packages", &environment->python_packages);
+  check_requirements(&faults, where, "no_deps", &environment->no_deps);
+  check_requirements(&faults, where, "constraints", &environment->constraints);
+  for (size_t i = 0; i < environment->imports.count; i++)
+    if (!only(environment->imports.items[i], LETTERS DIGITS "_."))
+      fault(&faults, where, "imports", environment->imports.items[i], "it is no name of a Python module");
+  if (environment->python_min && !is_python_version(environment->python_min))
+    fault(&faults, where, "python_min", environment->python_min, "it must be a version such as 3.11");
+  if (environment->python_max && !is_python_version(environment->python_max))
+    fault(&faults, where, "python_max", environment->python_max, "it must be a version such as 3.11");
+  return faults;
+}
+
+/* Files end up side by side: two of the same name are alternatives of one key or a fault. */
+static kn_status check_names(const kn_manifest *manifest) {
+  kn_status faults = NULL;
+  for (size_t i = 0; i < manifest->file_count; i++) {
+    const kn_manifest_file *a = kn_manifest_file_at(manifest, i);
+    for (size_t j = i + 1; j < manifest->file_count; j++) {
+      const kn_manifest_file *b = kn_manifest_file_at(manifest, j);
+      if (a->arch == b->arch && strcmp(a->key, b->key) != 0 &&
+          !strcmp(kn_manifest_file_name(a), kn_manifest_file_name(b)))
+        fault(&faults, manifest->files[j].where, "member", b->member, "another file is called the same");
+    }
+  }
+  return faults;
+}
+
+/* ---- reading ---- */
+
+static kn_status bind(const kn_class *cls, const kn_json *json, yyjson_val *key, yyjson_val *object,
+                      kn_instance *out_instance) {
+  char where[KN_JSON_WHERE_SIZE];
+  yyjson_obj_iter fields = yyjson_obj_iter_with(object);
+  yyjson_val *first = yyjson_obj_iter_next(&fields);
+  kn_json_where(json, first ? first : key, NULL, where);
+  if (!yyjson_is_obj(object)) return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' must be an object", cls->name);
+  KN_TRY(kn_instance_create(cls, out_instance));
+  out_instance->where = kn_strdup(where);
+  if (!out_instance->where) return kn_status_out_of_memory();
+  kn_status status = kn_instance_set_json(out_instance, json, object);
+  return kn_status_join(status, kn_instance_check_required(out_instance));
+}
+
+static kn_status bind_files(const kn_json *json, yyjson_val *key, yyjson_val *list, kn_manifest *manifest) {
+  char where[KN_JSON_WHERE_SIZE];
+  size_t i, count = yyjson_arr_size(list);
+  yyjson_val *item;
+  kn_json_where(json, key, NULL, where);
+  if (!count) return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'files' must be a list of at least one file");
+  manifest->files = kn_alloc_array(count, sizeof *manifest->files);
+  if (!manifest->files) return kn_status_out_of_memory();
+  kn_status faults = NULL;
+  yyjson_arr_foreach(list, i, count, item) {
+    kn_instance *file = &manifest->files[manifest->file_count];
+    kn_status status = bind(&file_class, json, key, item, file);
+    if (file->self) manifest->file_count++;
+    if (!status) status = check_file(file);
+    faults = kn_status_join(faults, status);
+  }
+  return faults;
+}
+
+static kn_status bind_all(const kn_json *json, kn_manifest *manifest) {
+  if (!yyjson_is_obj(json->root)) return kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "a manifest is an object");
+  kn_status faults = NULL;
+  bool has_framework = false, has_files = false;
+  size_t i, count;
+  yyjson_val *key, *value;
+  yyjson_obj_foreach(json->root, i, count, key, value) {
+    const char *name = yyjson_get_str(key);
+    char where[KN_JSON_WHERE_SIZE];
+    kn_json_where(json, key, NULL, where);
+    kn_status status = NULL;
+    if (!strcmp(name, "kenning_schema")) {
+      if (!yyjson_is_str(value) || strncmp(yyjson_get_str(value), "1.", 2) != 0)
+        status = kn_status_make_at(KN_INCOMPATIBLE, where, "this program reads manifests of schema 1");
+    } else if (!strcmp(name, "framework") && !has_framework) {
+      has_framework = true;
+      status = bind(&framework_class, json, key, value, &manifest->framework);
+    } else if (!strcmp(name, "files") && !has_files) {
+      has_files = true;
+      status = bind_files(json, key, value, manifest);
+    } else if (!strcmp(name, "environment") && !manifest->environment.self) {
+      status = bind(&environment_class, json, key, value, &manifest->environment);
+      if (!status) status = check_environment(&manifest->environment);
+    } else {
+      status =
+          kn_status_make_at(KN_INVALID_ARGUMENT, where,
+                            "a manifest has no '%.64s' here; it has once each: framework, files, environment", name);
+    }
+    faults = kn_status_join(faults, status);
+  }
+  if (!has_framework)
+    faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'framework' is missing"));
+  if (!has_files)
+    faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'files' is missing"));
+  return faults ? faults : check_names(manifest);
+}
+
+kn_status kn_manifest_read_file(const char *path, kn_manifest *out_manifest) {
+  *out_manifest = (kn_manifest){0};
+  kn_json json;
+  KN_TRY(kn_json_read(path, &json));
+  kn_status status = bind_all(&json, out_manifest);
+  kn_json_clear(&json);
+  if (status) kn_manifest_clear(out_manifest);
+  return status;
+}
+
+static kn_status unknown_framework(const char *framework) {
+  kn_string_list names;
+  KN_TRY(kn_place_backends(&names));
+  kn_text list = {0};
+  kn_text_add(&list, "");
+  for (size_t i = 0; i < names.count; i++) kn_text_format(&list, "%s%s", i ? ", " : "", names.items[i]);
+  kn_status status = kn_text_status(&list);
+  const char *near = kn_closest_name(framework, (const char *const *)names.items, names.count);
+  if (!status)
+    status = kn_status_make(KN_NOT_FOUND, "there is no framework '%.64s' to install%s%s%s; there is: %s", framework,
+                            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "",
+                            names.count ? list.data : "none");
+  kn_text_clear(&list);
+  kn_place_free_names(&names);
+  return status;
+}
+
+kn_status kn_manifest_read(const char *framework, kn_manifest *out_manifest) {
+  *out_manifest = (kn_manifest){0};
+  char *path = NULL;
+  kn_status status = kn_place_is_name(framework) ? kn_place_backend(framework, "manifest.json", &path)
+                                                 : kn_status_make(KN_NOT_FOUND, "no name");
+  if (kn_status_code(status) == KN_NOT_FOUND) {
+    kn_status_free(status);
+    return unknown_framework(framework);
+  }
+  if (!status) status = kn_manifest_read_file(path, out_manifest);
+  if (!status && strcmp(kn_manifest_head(out_manifest)->name, framework) != 0) {
+    status = kn_status_make_at(KN_INVALID_ARGUMENT, path, "this is the manifest of '%.64s', not of %s",
+                               kn_manifest_head(out_manifest)->name, framework);
+    kn_manifest_clear(out_manifest);
+  }
+  kn_free(path);
+  return status;
+}

@@ -1,0 +1,74 @@
+/* What `kenning install` puts in place for a framework: backends/<framework>/manifest.json. The format is described in
+ * docs/install.md. */
+#ifndef KENNING_RESOURCES_MANIFEST_H
+#define KENNING_RESOURCES_MANIFEST_H
+
+#include "core/instance.h"
+
+/* The registries' ordinary clients. */
+typedef enum kn_client { KN_CLIENT_PIP = 1, KN_CLIENT_MVN, KN_CLIENT_APT } kn_client;
+/* "pip", "mvn", "apt". */
+const char *kn_client_name(kn_client client);
+
+typedef enum kn_arch { KN_ARCH_ANY = 1, KN_ARCH_X86_64, KN_ARCH_AARCH64, KN_ARCH_OTHER } kn_arch;
+/* This machine's. */
+kn_arch kn_arch_here(void);
+const char *kn_arch_name(kn_arch arch);
+
+typedef struct kn_manifest_framework {
+  char *name;
+  char *summary;
+  char *version;
+  char *license; /* SPDX */
+} kn_manifest_framework;
+
+/* One file to take out of one package. Several entries of one key and architecture are alternatives, best first. */
+typedef struct kn_manifest_file {
+  char *key;
+  int arch;   /* kn_arch */
+  int client; /* kn_client */
+  char *package;
+  char *member; /* path inside the package; its last part is the file's name */
+  char *sha256; /* of the member */
+  int64_t bytes;
+  int64_t download_bytes; /* of the package */
+  char *version;          /* that the library reports, where it does */
+  char *version_function; /* const char *(*)(void) of the library, or NULL */
+  char *python;           /* pip: "3.11" when the package is one for that Python; NULL: for any */
+  char *platform;         /* pip: platform tag; NULL: that of the running Python */
+} kn_manifest_file;
+
+/* A Python environment for the framework's tools. */
+typedef struct kn_manifest_environment {
+  char *name;
+  kn_string_list python_packages; /* pip requirements with exact versions */
+  kn_string_list no_deps;         /* installed after them, without what they depend on */
+  kn_string_list constraints;     /* exact versions of what the packages depend on */
+  kn_string_list imports;         /* modules that must import */
+  char *python_min, *python_max;  /* "3.10", "3.13"; inclusive, or NULL */
+  int64_t download_bytes;         /* of all packages, those of files too */
+  int64_t disk_bytes;
+} kn_manifest_environment;
+
+typedef struct kn_manifest {
+  kn_instance framework; /* kn_manifest_framework */
+  kn_instance *files;    /* kn_manifest_file */
+  size_t file_count;
+  kn_instance environment; /* kn_manifest_environment; .self NULL: none */
+} kn_manifest;
+
+/* Reads and validates the manifest of a framework; all faults at once, each with its place. An unknown framework is
+ * KN_NOT_FOUND with what there is. */
+kn_status kn_manifest_read(const char *framework, kn_manifest *out_manifest) KN_MUST_USE;
+/* The same from a file. */
+kn_status kn_manifest_read_file(const char *path, kn_manifest *out_manifest) KN_MUST_USE;
+void kn_manifest_clear(kn_manifest *manifest);
+
+const kn_manifest_framework *kn_manifest_head(const kn_manifest *manifest);
+const kn_manifest_file *kn_manifest_file_at(const kn_manifest *manifest, size_t index);
+/* NULL when there is none. */
+const kn_manifest_environment *kn_manifest_environment_of(const kn_manifest *manifest);
+/* Last part of the member's path: what the file is called once installed. */
+const char *kn_manifest_file_name(const kn_manifest_file *file);
+
+#endif

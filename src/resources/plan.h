@@ -1,0 +1,35 @@
+/* What an installation would do: which file of which package, what is there already, how much must be fetched. */
+#ifndef KENNING_RESOURCES_PLAN_H
+#define KENNING_RESOURCES_PLAN_H
+
+#include "resources/venv.h"
+
+typedef struct kn_install_plan {
+  kn_manifest manifest;
+  const kn_manifest_file **files; /* one per key, point into the manifest */
+  size_t file_count;
+  bool files_there; /* all of them are installed and whole in size */
+  bool with_environment;
+  bool environment_there;  /* the installed framework uses it */
+  bool environment_shared; /* an earlier plan makes it */
+  kn_installed_environment environment;
+  int64_t download_bytes, disk_bytes; /* still to do */
+} kn_install_plan;
+
+typedef struct kn_plan_options {
+  bool force;        /* install again what is there */
+  bool only_library; /* no Python environment */
+} kn_plan_options;
+
+/* Reads the manifest and looks at what is there. Says which alternative is taken for want of a client. */
+kn_status kn_install_plan_make(const char *framework, const kn_plan_options *options, const kn_downloads *downloads,
+                               kn_install_plan *out_plan) KN_MUST_USE;
+void kn_install_plan_clear(kn_install_plan *plan);
+/* What several plans of one run have in common is to be done and counted once. Call before the bytes are looked at. */
+void kn_install_plans_share(kn_install_plan *plans, size_t count);
+/* Nothing is to be done. */
+bool kn_install_plan_done(const kn_install_plan *plan);
+/* Says in a few lines what will be fetched from where, and under which licence. */
+void kn_install_plan_tell(const kn_install_plan *plan);
+
+#endif

@@ -1,0 +1,318 @@
+#include "resources/venv.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kenning/process.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "resources/place.h"
+
+enum { SHORT_TIMEOUT_S = 120, IMPORT_TIMEOUT_S = 600 };
+
+void kn_venv_clear(kn_installed_environment *environment) {
+  kn_free(environment->name);
+  kn_free(environment->directory);
+  kn_free(environment->definition_sha256);
+  kn_free(environment->lock_sha256);
+  kn_free(environment->python);
+  *environment = (kn_installed_environment){0};
+}
+
+/* ---- plan ---- */
+
+static int minor_of(const char *version) {
+  return !strncmp(version, "3.", 2) ? (int)strtol(version + 2, NULL, 10) : -1;
+}
+
+/* "3.11.2" into *out_version. */
+static kn_status python_version(const char *python, char **out_version) {
+  kn_status status =
+      kn_process_output((const char *const[]){python, "-c", "import platform; print(platform.python_version())", NULL},
+                        SHORT_TIMEOUT_S, out_version);
+  if (kn_status_code(status) == KN_NOT_INSTALLED)
+    return kn_status_annotate(status, "on Debian: apt-get install python3 python3-pip python3-venv");
+  if (!status) (*out_version)[strcspn(*out_version, "\n")] = '\0';
+  return status;
+}
+
+static kn_status check_python(const kn_manifest_environment *definition, const char *version) {
+  int minor = minor_of(version);
+  if ((definition->python_min && minor < minor_of(definition->python_min)) ||
+      (definition->python_max && minor > minor_of(definition->python_max)))
+    return kn_status_make(KN_INCOMPATIBLE,
+                          "the Python environment '%s' takes Python %s to %s, and python3 is %s; name another by "
+                          "KENNING_PYTHON",
+                          definition->name, definition->python_min ? definition->python_min : "3",
+                          definition->python_max ? definition->python_max : "3", version);
+  return NULL;
+}
+
+static void add_list(kn_text *text, const char *what, const kn_string_list *list) {
+  for (size_t i = 0; i < list->count; i++) kn_text_format(text, "%s %s\n", what, list->items[i]);
+}
+
+static kn_status definition_hash(const kn_manifest_environment *definition, const char *version, char hex[65]) {
+  kn_text text = {0};
+  kn_text_format(&text, "name %s\npython 3.%d\n", definition->name, minor_of(version));
+  add_list(&text, "package", &definition->python_packages);
+  add_list(&text, "no_deps", &definition->no_deps);
+  add_list(&text, "constraint", &definition->constraints);
+  kn_status status = kn_text_status(&text);
+  if (!status) status = kn_sha256(text.data, text.length, hex);
+  kn_text_clear(&text);
+  return status;
+}
+
+/* The packages that were put in, written last: its presence says that the environment is whole. */
+static kn_status lock_path(const char *directory, char **out_path) {
+  *out_path = kn_format("%s/kenning-lock.txt", directory);
+  return *out_path ? NULL : kn_status_out_of_memory();
+}
+
+static kn_status find_lock(kn_installed_environment *environment) {
+  char *path, hex[65];
+  KN_TRY(lock_path(environment->directory, &path));
+  kn_status status = NULL;
+  if (kn_file_exists(path, NULL)) {
+    status = kn_sha256_file(path, hex);
+    if (!status) {
+      kn_free(environment->lock_sha256);
+      environment->lock_sha256 = kn_strdup(hex);
+      if (!environment->lock_sha256) status = kn_status_out_of_memory();
+    }
+  }
+  kn_free(path);
+  return status;
+}
+
+static kn_status plan(const kn_manifest_environment *definition, const kn_downloads *downloads,
+                      kn_installed_environment *environment) {
+  char hex[65], *data;
+  KN_TRY(python_version(downloads->python, &environment->python));
+  KN_TRY(check_python(definition, environment->python));
+  KN_TRY(definition_hash(definition, environment->python, hex));
+  KN_TRY(kn_place_data(&data));
+  environment->name = kn_strdup(definition->name);
+  environment->definition_sha256 = kn_strdup(hex);
+  environment->directory = kn_format("%s/environments/%s-%.12s", data, definition->name, hex);
+  kn_free(data);
+  if (!environment->name || !environment->definition_sha256 || !environment->directory)
+    return kn_status_out_of_memory();
+  return find_lock(environment);
+}
+
+kn_status kn_venv_plan(const kn_manifest_environment *definition, const kn_downloads *downloads,
+                       kn_installed_environment *out_environment) {
+  *out_environment = (kn_installed_environment){0};
+  kn_status status = plan(definition, downloads, out_environment);
+  if (status) kn_venv_clear(out_environment);
+  return status;
+}
+
+/* ---- making ---- */
+
+typedef struct build {
+  const kn_manifest_environment *definition;
+  const kn_downloads *downloads;
+  const char *staging; /* becomes the environment by one rename */
+  char *python;        /* its interpreter */
+  char *wheels;        /* where wheels are kept */
+  char *constraints;   /* file for pip --constraint */
+} build;
+
+static kn_status write_list(const char *path, const kn_string_list *list) {
+  kn_text text = {0};
+  kn_text_add(&text, "");
+  for (size_t i = 0; i < list->count; i++) kn_text_format(&text, "%s\n", list->items[i]);
+  kn_status status = kn_text_status(&text);
+  if (!status) status = kn_file_write(path, text.data, text.length);
+  kn_text_clear(&text);
+  return status;
+}
+
+/* pip with the arguments every call has, then `options`, then the packages. */
+static kn_status run_pip(const build *b, const char *verb, const char *const *options, const kn_string_list *packages,
+                         const char *grows, int64_t expected, const char *what) {
+  size_t option_count = 0, n = 0;
+  while (options[option_count]) option_count++;
+  const char **arguments = kn_alloc_array(12 + option_count + packages->count, sizeof *arguments);
+  if (!arguments) return kn_status_out_of_memory();
+  const char *const common[] = {
+      b->python,        "-m",  "pip",          verb,     "--only-binary=:all:", "--no-cache-dir",
+      "--progress-bar", "off", "--find-links", b->wheels};
+  for (size_t i = 0; i < sizeof common / sizeof *common; i++) arguments[n++] = common[i];
+  for (size_t i = 0; i < option_count; i++) arguments[n++] = options[i];
+  for (size_t i = 0; i < packages->count; i++) arguments[n++] = packages->items[i];
+  kn_client_run run = {.arguments = arguments, .grows = grows, .expected = expected, .what = what};
+  kn_status status = kn_client_run_command(b->downloads, &run);
+  kn_free(arguments);
+  return status;
+}
+
+/* First everything is fetched, where it stays for the next time; then it is put in without asking anybody. */
+static kn_status put_in(const build *b) {
+  const kn_manifest_environment *d = b->definition;
+  const char *const fetch[] = {"--dest", b->wheels, "--constraint", b->constraints, NULL};
+  const char *const fetch_alone[] = {"--dest", b->wheels, "--no-deps", NULL};
+  const char *const install[] = {"--no-index", "--constraint", b->constraints, NULL};
+  const char *const install_alone[] = {"--no-index", "--no-deps", NULL};
+  if (!b->downloads->offline) {
+    int64_t missing = d->download_bytes - (int64_t)kn_directory_bytes(b->wheels);
+    KN_TRY(run_pip(b, "download", fetch, &d->python_packages, b->downloads->directory, missing > 0 ? missing : 0,
+                   "downloading Python packages"));
+    if (d->no_deps.count)
+      KN_TRY(run_pip(b, "download", fetch_alone, &d->no_deps, b->downloads->directory, 0,
+                     "downloading more Python packages"));
+  }
+  KN_TRY(run_pip(b, "install", install, &d->python_packages, b->staging, d->disk_bytes, "installing Python packages"));
+  if (d->no_deps.count)
+    KN_TRY(run_pip(b, "install", install_alone, &d->no_deps, b->staging, 0, "installing more Python packages"));
+  return NULL;
+}
+
+static kn_status try_imports(const build *b) {
+  for (size_t i = 0; i < b->definition->imports.count; i++) {
+    char *code = kn_format("import %s", b->definition->imports.items[i]);
+    if (!code) return kn_status_out_of_memory();
+    kn_log(KN_LOG_INFO, "trying: %s", code);
+    kn_process_request request = {
+        .arguments = (const char *const[]){b->python, "-c", code, NULL},
+        .environment = (const char *const[]){"PYTHONNOUSERSITE=1", "PYTHONPATH", "PYTHONHOME", NULL},
+        .timeout_s = IMPORT_TIMEOUT_S};
+    kn_status status = kn_process_run(&request, NULL);
+    kn_free(code);
+    if (status) return kn_status_annotate(status, "while trying the new Python environment");
+  }
+  return NULL;
+}
+
+/* The programs that packages bring name the staging directory, and nothing here runs them. */
+static kn_status remove_programs(const build *b) {
+  char *directory = kn_format("%s/bin", b->staging);
+  if (!directory) return kn_status_out_of_memory();
+  DIR *listing = opendir(directory);
+  kn_status status = NULL;
+  for (struct dirent *entry; listing && !status && (entry = readdir(listing));) {
+    if (*entry->d_name == '.' || !strncmp(entry->d_name, "python", 6)) continue;
+    char *path = kn_format("%s/%s", directory, entry->d_name);
+    status = path ? kn_directory_remove(path) : kn_status_out_of_memory();
+    kn_free(path);
+  }
+  if (listing) closedir(listing);
+  kn_free(directory);
+  return status;
+}
+
+static kn_status installed_packages(const char *python, char **out_text) {
+  /* --local: what the environment itself holds. */
+  return kn_process_output(
+      (const char *const[]){python, "-m", "pip", "--disable-pip-version-check", "freeze", "--local", NULL},
+      SHORT_TIMEOUT_S, out_text);
+}
+
+static kn_status write_lock(const build *b, const char *version) {
+  char *packages, *path = NULL;
+  kn_text text = {0};
+  KN_TRY(installed_packages(b->python, &packages));
+  kn_text_format(&text, "# Python %s\n%s", version, packages);
+  kn_status status = kn_text_status(&text);
+  if (!status) status = lock_path(b->staging, &path);
+  if (!status) status = kn_file_write(path, text.data, text.length);
+  kn_free(path);
+  kn_text_clear(&text);
+  kn_free(packages);
+  return status;
+}
+
+static kn_status create_venv(const build *b) {
+  kn_log(KN_LOG_INFO, "making the Python environment '%s'", b->definition->name);
+  kn_process_request request = {
+      .arguments = (const char *const[]){b->downloads->python, "-m", "venv", b->staging, NULL},
+      .timeout_s = IMPORT_TIMEOUT_S};
+  kn_status status = kn_process_run(&request, NULL);
+  kn_code code = kn_status_code(status);
+  if (code != KN_BACKEND_FAILED && code != KN_NOT_INSTALLED) return status;
+  kn_status missing = kn_status_make(KN_NOT_INSTALLED,
+                                     "python3 -m venv fails; on Debian: apt-get install python3-venv"
+                                     "\n%s",
+                                     kn_status_message(status, 0));
+  kn_status_free(status);
+  return missing;
+}
+
+static kn_status fill(build *b, const char *version) {
+  KN_TRY(create_venv(b));
+  KN_TRY(write_list(b->constraints, &b->definition->constraints));
+  KN_TRY(put_in(b));
+  KN_TRY(remove_programs(b));
+  KN_TRY(try_imports(b));
+  return write_lock(b, version);
+}
+
+/* Puts the staging directory in the place of `final`. */
+static kn_status exchange(const char *staging, const char *final) {
+  KN_TRY(kn_directory_remove(final));
+  if (rename(staging, final) != 0) return kn_status_make(KN_IO_ERROR, "%s: cannot be put in place: %m", final);
+  return NULL;
+}
+
+static kn_status make_in(const char *staging, const kn_manifest_environment *definition, const kn_downloads *downloads,
+                         kn_installed_environment *environment) {
+  build b = {.definition = definition, .downloads = downloads, .staging = staging};
+  b.python = kn_format("%s/bin/python3", staging);
+  b.constraints = kn_format("%s/constraints.txt", staging);
+  kn_status status = b.python && b.constraints ? kn_downloads_wheels(downloads, &b.wheels) : kn_status_out_of_memory();
+  if (!status) status = kn_directory_make(b.wheels);
+  if (!status) status = fill(&b, environment->python);
+  if (!status) status = exchange(staging, environment->directory);
+  kn_free(b.wheels);
+  kn_free(b.constraints);
+  kn_free(b.python);
+  return status;
+}
+
+kn_status kn_venv_make(const kn_manifest_environment *definition, const kn_downloads *downloads, bool force,
+                       kn_installed_environment *environment) {
+  KN_TRY(find_lock(environment));
+  if (environment->lock_sha256 && !force) return NULL;
+  char *staging = kn_format("%s.new-%ld", environment->directory, (long)getpid());
+  if (!staging) return kn_status_out_of_memory();
+  kn_status status = kn_directory_remove(staging);
+  if (!status) status = kn_directory_make(staging);
+  if (!status) status = make_in(staging, definition, downloads, environment);
+  if (status) status = kn_status_join(status, kn_directory_remove(staging));
+  kn_free(staging);
+  return status ? status : find_lock(environment);
+}
+
+/* ---- checking ---- */
+
+kn_status kn_venv_check(const kn_installed_environment *environment) {
+  char *python = kn_format("%s/bin/python3", environment->directory), *path = NULL, *packages = NULL, *lock = NULL;
+  size_t bytes;
+  if (!python) return kn_status_out_of_memory();
+  kn_status status = lock_path(environment->directory, &path);
+  if (!status) status = kn_file_read(path, 1 << 20, &lock, &bytes);
+  if (!status) status = installed_packages(python, &packages);
+  if (!status) {
+    const char *expected = strchr(lock, '\n');
+    if (!expected || strcmp(expected + 1, packages) != 0)
+      status = kn_status_make(KN_NOT_INSTALLED, "the packages in %s are not those that were installed",
+                              environment->directory);
+  } else if (kn_status_code(status) == KN_NOT_FOUND || kn_status_code(status) == KN_BACKEND_FAILED) {
+    kn_status broken =
+        kn_status_make(KN_NOT_INSTALLED, "%s does not work: %s", environment->directory, kn_status_message(status, 0));
+    kn_status_free(status);
+    status = broken;
+  }
+  kn_free(lock);
+  kn_free(packages);
+  kn_free(path);
+  kn_free(python);
+  return status;
+}
