@@ -98,7 +98,7 @@ void kn_instance_destroy(kn_instance *instance) {
 /* ---- values ---- */
 
 static void mark_given(kn_instance *instance, size_t index) {
-  if (index < 64) instance->given |= (uint64_t)1 << index;
+  if (index < KN_OPTION_LIMIT) instance->given |= (uint64_t)1 << index;
   const kn_option *row = kn_option_at(instance->cls, index);
   if (row && row->given) *(bool *)((char *)instance->self + row->given) = true;
 }
@@ -294,7 +294,7 @@ kn_status kn_instance_set_json(kn_instance *instance, const kn_json *json, yyjso
   kn_status faults = NULL;
   size_t i, count;
   yyjson_val *key, *value;
-  yyjson_val *spelling[64] = {0}; /* the key that set each row */
+  yyjson_val *spelling[KN_OPTION_LIMIT] = {0}; /* the key that set each row */
   yyjson_obj_foreach(parameters, i, count, key, value) {
     char where[KN_JSON_WHERE_SIZE];
     kn_json_where(json, key, NULL, where);
@@ -305,7 +305,7 @@ kn_status kn_instance_set_json(kn_instance *instance, const kn_json *json, yyjso
       faults = kn_status_join(faults, unknown_parameter(instance, name, where));
       continue;
     }
-    if (index < 64 && spelling[index]) {
+    if (index < KN_OPTION_LIMIT && spelling[index]) {
       const char *before = yyjson_get_str(spelling[index]);
       char first[KN_JSON_WHERE_SIZE];
       kn_json_where(json, spelling[index], NULL, first);
@@ -317,7 +317,7 @@ kn_status kn_instance_set_json(kn_instance *instance, const kn_json *json, yyjso
                                           name, before, first));
       continue;
     }
-    if (index < 64) spelling[index] = key;
+    if (index < KN_OPTION_LIMIT) spelling[index] = key;
     mark_given(instance, index);
     faults = kn_status_join(faults, set_value(instance, json, row, key, value));
   }
@@ -328,7 +328,7 @@ kn_status kn_instance_check_required(const kn_instance *instance) {
   kn_status faults = NULL;
   const kn_option *row;
   for (size_t i = 0; (row = kn_option_at(instance->cls, i)); i++) {
-    if (!(row->flags & KN_OPTION_REQUIRED) || (i < 64 && instance->given >> i & 1)) continue;
+    if (!(row->flags & KN_OPTION_REQUIRED) || (i < KN_OPTION_LIMIT && instance->given >> i & 1)) continue;
     const char *short_name = strrchr(instance->cls->name, '.');
     faults = kn_status_join(
         faults, kn_status_make_at(KN_INVALID_ARGUMENT, instance->where, "%s needs '%s' (%s)",

@@ -5,6 +5,8 @@
 #include "core/json.h"
 #include <kenning/block.h>
 
+enum { KN_OPTION_LIMIT = 64 }; /* rows of one class; the bits of kn_instance.given */
+
 typedef struct kn_instance {
   const kn_class *cls;
   void *self;      /* cls->instance_size bytes; starts with the options of the kind */

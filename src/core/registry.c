@@ -1,9 +1,11 @@
 #include "core/registry.h"
 #include "core/builtin.h"
+#include "core/class.h"
 #include "core/instance.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,43 +40,10 @@ static kn_status add(const kn_class *cls, const kn_plugin *plugin, const char *p
   return NULL;
 }
 
-/* Why a class cannot be registered, or NULL. Mandatory functions of each kind are checked here, once. */
-static const char *class_fault(const kn_class *cls) {
-  if (cls->struct_size != sizeof(kn_class)) return "its kn_class has another size";
-  if (!cls->name || !strchr(cls->name, '.')) return "its name is no dotted path";
-  if (cls->kind <= 0 || cls->kind >= KN_KIND_COUNT) return "its kind is unknown";
-  if (!cls->summary) return "it has no summary";
-  if (!cls->ops) return NULL;
-  switch (cls->kind) {
-    case KN_KIND_DATASET: {
-      const kn_dataset_ops *ops = cls->ops;
-      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->info || !ops->label || !ops->load ||
-          !ops->sample_id)
-        return "its kn_dataset_ops lacks a mandatory function";
-      return cls->instance_size < sizeof(kn_dataset_options) ? "its instance is smaller than its options" : NULL;
-    }
-    case KN_KIND_MODELWRAPPER: {
-      const kn_modelwrapper_ops *ops = cls->ops;
-      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->framework || !ops->format ||
-          !ops->iospec || !ops->inference)
-        return "its kn_modelwrapper_ops lacks a mandatory function";
-      return cls->instance_size < sizeof(kn_modelwrapper_options) ? "its instance is smaller than its options" : NULL;
-    }
-    case KN_KIND_OPTIMIZER: {
-      const kn_optimizer_ops *ops = cls->ops;
-      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->compile || !cls->input_formats ||
-          !cls->output_formats)
-        return "its kn_optimizer_ops lacks a mandatory function";
-      return cls->instance_size < sizeof(kn_optimizer_options) ? "its instance is smaller than its options" : NULL;
-    }
-    case KN_KIND_RUNTIME: {
-      const kn_runtime_ops *ops = cls->ops;
-      if (ops->struct_size != sizeof *ops || !ops->open || !ops->close || !ops->inference || !cls->input_formats)
-        return "its kn_runtime_ops lacks a mandatory function";
-      return cls->instance_size < sizeof(kn_runtime_options) ? "its instance is smaller than its options" : NULL;
-    }
-    default: return NULL;
-  }
+static const kn_registered *registered(const char *name) {
+  for (size_t i = 0; i < registry.count; i++)
+    if (!strcmp(registry.items[i].cls->name, name)) return &registry.items[i];
+  return NULL;
 }
 
 static void skip(const char *path, const char *why) { kn_log(KN_LOG_WARNING, "plug-in %s is left out: %s", path, why); }
@@ -99,15 +68,19 @@ static kn_status load_plugin(const char *path) {
              plugin->abi_major, plugin->abi_minor, KN_ABI_MAJOR, KN_ABI_MINOR);
   else if (plugin->sanitizer != KN_SANITIZER_KIND)
     snprintf(why, sizeof why, "it was built with another sanitizer setting than this program");
+  else if (!plugin->name || !plugin->version || !plugin->license || !plugin->classes)
+    snprintf(why, sizeof why, "its descriptor lacks name, version, licence or classes");
   for (size_t i = 0; !why[0] && plugin->classes[i]; i++) {
-    const char *fault = class_fault(plugin->classes[i]);
-    if (fault) snprintf(why, sizeof why, "class %s: %s", plugin->classes[i]->name, fault);
+    const char *fault = kn_class_fault(plugin->classes[i]);
+    if (fault) snprintf(why, sizeof why, "class %s: %s", plugin->classes[i]->name ? plugin->classes[i]->name : "?", fault);
   }
   if (why[0]) {
     skip(path, why);
     dlclose(handle); /* nothing of it was used */
     return NULL;
   }
+  for (size_t i = 0; i < registry.count; i++)
+    if (registry.items[i].plugin == plugin) return NULL; /* the same file, found a second time */
   /* A plug-in that worked stays loaded: engines keep threads. */
   char **paths = kn_realloc(registry.paths, (registry.path_count + 1) * sizeof *paths);
   if (!paths) return kn_status_out_of_memory();
@@ -115,16 +88,26 @@ static kn_status load_plugin(const char *path) {
   char *copy = kn_strdup(path);
   if (!copy) return kn_status_out_of_memory();
   paths[registry.path_count++] = copy;
-  for (size_t i = 0; plugin->classes[i]; i++) KN_TRY(add(plugin->classes[i], plugin, copy));
+  for (size_t i = 0; plugin->classes[i]; i++) {
+    const kn_registered *there = registered(plugin->classes[i]->name);
+    if (there)
+      kn_log(KN_LOG_WARNING, "plug-in %s: its class %s is left out: %s has one of that name", path,
+             plugin->classes[i]->name, there->plugin_path ? there->plugin_path : "this program");
+    else
+      KN_TRY(add(plugin->classes[i], plugin, copy));
+  }
   return NULL;
 }
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* Loads every kenning-*.so of a directory, in order of name. A missing directory is an empty one. */
+/* Loads every kenning-*.so of a directory, in order of name. */
 static kn_status load_directory(const char *directory) {
   DIR *listing = opendir(directory);
-  if (!listing) return NULL;
+  if (!listing) {
+    kn_log(KN_LOG_WARNING, "plug-in directory %s cannot be read: %s", directory, strerror(errno));
+    return NULL;
+  }
   char **names = NULL;
   size_t count = 0;
   kn_status status = NULL;
@@ -152,7 +135,7 @@ static kn_status load_directory(const char *directory) {
 
 static kn_status load_all(void) {
   for (size_t i = 0; kn_builtin_classes[i]; i++) {
-    const char *fault = class_fault(kn_builtin_classes[i]);
+    const char *fault = kn_class_fault(kn_builtin_classes[i]);
     if (fault) return kn_status_make(KN_INTERNAL, "built-in class %s: %s", kn_builtin_classes[i]->name, fault);
     KN_TRY(add(kn_builtin_classes[i], NULL, NULL));
   }

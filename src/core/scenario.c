@@ -121,6 +121,7 @@ static kn_status bind_scenario(kn_scenario *scenario) {
     }
     seen[group] = true;
     if (yyjson_is_null(value)) continue;
+    scenario->runtime_given |= which == 3;
     faults = kn_status_join(faults, which == 2
                                         ? bind_optimizers(json, key, value, scenario)
                                         : bind_block(json, key, value, slots[which].kind, slots[which].instance));
@@ -134,6 +135,7 @@ static kn_status bind_scenario(kn_scenario *scenario) {
 
 kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   *out_scenario = (kn_scenario){0};
+  KN_TRY(kn_registry_load());
   KN_TRY(kn_json_read(path, &out_scenario->json));
   kn_status faults = bind_scenario(out_scenario);
   faults = kn_status_join(faults, kn_scenario_check(out_scenario));
@@ -189,12 +191,13 @@ static kn_status check_link(const kn_instance *from, const kn_instance *to) {
 kn_status kn_scenario_check(const kn_scenario *scenario) {
   kn_status faults = NULL;
   const char *where = scenario->json.name;
-  if (!scenario->runtime.cls && scenario->optimizer_count)
+  bool runtime = scenario->runtime.cls || scenario->runtime_given;
+  if (!runtime && scenario->optimizer_count)
     faults = kn_status_join(
         faults, kn_status_make_at(KN_INVALID_ARGUMENT,
                                   scenario->optimizers[0].where ? scenario->optimizers[0].where : where,
                                   "an optimizer needs a 'runtime' that runs its result"));
-  if (!scenario->runtime.cls && scenario->runtime_protocol.cls)
+  if (!runtime && scenario->runtime_protocol.cls)
     faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, scenario->runtime_protocol.where,
                                                       "a runtime protocol needs a 'runtime' that runs on the target"));
   const kn_instance *previous = &scenario->model_wrapper;

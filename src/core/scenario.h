@@ -12,6 +12,7 @@ typedef struct kn_scenario {
   kn_instance *optimizers;
   size_t optimizer_count;
   kn_instance runtime;
+  bool runtime_given;         /* a runtime is named, even if it could not be bound */
   kn_instance runtime_protocol;
 } kn_scenario;
 
