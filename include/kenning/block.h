@@ -178,7 +178,7 @@ typedef struct kn_modelwrapper_ops {
   kn_status (*format)(void *self, const char **out_format);
   /* Specification of the model without loading the framework where the file allows it. */
   kn_status (*iospec)(void *self, kn_iospec *out_spec);
-  const kn_inference_ops *inference; /* native inference; load uses model_path */
+  const kn_inference_ops *inference; /* native inference; load uses model_path; NULL: a runtime is needed */
   kn_status (*train)(void *self, const kn_train_request *request, kn_record *out_history); /* NULL: cannot train */
   /* Bytes of the weights alone (parameters times element size), for size comparisons. */
   kn_status (*weights_bytes)(void *self, uint64_t *out_bytes);
