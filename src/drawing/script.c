@@ -5,7 +5,13 @@
 
 /* Colours of Okabe and Ito, told apart with every kind of colour vision; the yellow, too light on white, left out. */
 static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555"};
-enum { PALETTE = sizeof palette / sizeof *palette, LABEL_LIMIT = 28, CELL_TEXT_CLASSES = 24, CELL_LABEL_CLASSES = 60 };
+enum {
+  PALETTE = sizeof palette / sizeof *palette,
+  LABEL_LIMIT = 28,
+  CELL_TEXT_CLASSES = 24,
+  CELL_LABEL_CLASSES = 60,
+  SHARP_CLASSES = 120
+};
 
 static const char *color_of(const kn_plot_series *series) { return palette[series->color % PALETTE]; }
 
@@ -206,30 +212,40 @@ static double row_sum(const double *cells, size_t columns) {
   return sum;
 }
 
-static void heat_map(kn_text *script, const kn_plot *plot) {
-  size_t count = plot->category_count;
-  kn_text_add(script, "$shares << END\n");
-  for (size_t row = 0; row < count; row++) {
-    const double *cells = plot->cells + row * count;
-    double sum = row_sum(cells, count);
-    for (size_t column = 0; column < count; column++)
-      kn_text_format(script, "%.5g ", sum > 0 ? cells[column] / sum : 0.0);
-    kn_text_add(script, "\n");
-  }
-  kn_text_add(script, "END\n");
+/* Counts of the cells that have any, with a colour that stands out from the shade; false when there are none to show.
+ */
+static bool cell_texts(kn_text *script, const kn_plot *plot) {
+  size_t count = plot->category_count, written = 0;
+  if (count > CELL_TEXT_CLASSES) return false;
   kn_text_add(script, "$counts << END\n");
-  size_t written = 0;
-  for (size_t row = 0; row < count && count <= CELL_TEXT_CLASSES; row++) {
+  for (size_t row = 0; row < count; row++) {
     double sum = row_sum(plot->cells + row * count, count);
     for (size_t column = 0; column < count; column++) {
       double cell = plot->cells[row * count + column];
-      if (cell <= 0) continue;
+      if (!(cell > 0)) continue;
       kn_text_format(script, "%zu %zu %.0f %s\n", column, row, cell, cell / sum > 0.45 ? "0xffffff" : "0x1b2733");
       written++;
     }
   }
   if (!written) empty_data(script);
   kn_text_add(script, "END\n");
+  return written > 0;
+}
+
+static void heat_map(kn_text *script, const kn_plot *plot) {
+  size_t count = plot->category_count;
+  /* gnuplot wants at least 2 x 2: a single class is repeated outside the ranges. */
+  size_t rows = count < 2 ? 2 : count;
+  kn_text_add(script, "$shares << END\n");
+  for (size_t row = 0; row < rows; row++) {
+    const double *cells = plot->cells + (row < count ? row : 0) * count;
+    double sum = row_sum(cells, count);
+    for (size_t column = 0; column < rows; column++)
+      kn_text_format(script, "%.5g ", sum > 0 ? cells[column < count ? column : 0] / sum : 0.0);
+    kn_text_add(script, "\n");
+  }
+  kn_text_add(script, "END\n");
+  bool texts = cell_texts(script, plot);
   kn_text_add(
       script,
       "unset rmargin\nunset grid\nunset key\nset border 0\nset tics scale 0\n"
@@ -239,11 +255,12 @@ static void heat_map(kn_text *script, const kn_plot *plot) {
     named_tics(script, "x", "rotate by 60 right", plot->categories, count);
     named_tics(script, "y", "", plot->categories, count);
   }
+  /* "pixels" draws sharp rectangles one by one, which takes long where they are too small to see. */
   kn_text_format(script,
                  "set xrange [-0.5:%zu.5]\nset yrange [%zu.5:-0.5]\n"
-                 "plot $shares matrix using 1:2:3 with image pixels, "
-                 "$counts using 1:2:(sprintf('%%d', $3)):4 with labels font ',9' textcolor rgb variable\n",
-                 count - 1, count - 1);
+                 "plot $shares matrix using 1:2:3 with image%s%s\n",
+                 count - 1, count - 1, count <= SHARP_CLASSES ? " pixels" : "",
+                 texts ? ", $counts using 1:2:(sprintf('%d', $3)):4 with labels font ',9' textcolor rgb variable" : "");
 }
 
 /* ---- images ---- */
@@ -253,7 +270,7 @@ void kn_script_begin(kn_text *script) { kn_text_add(script, "set encoding utf8\n
 void kn_script_plot(kn_text *script, const kn_plot *plot, const char *output) {
   unsigned width = 1000, height = 440;
   if (plot->kind == KN_PLOT_HEAT_MAP) {
-    /* 34 pixels a class with counts, fewer without; within what a page shows. */
+    /* 40 pixels a class where counts are written into the cells. */
     size_t count = plot->category_count;
     unsigned cells = count <= CELL_TEXT_CLASSES ? (unsigned)count * 40 : 960;
     if (cells < 280) cells = 280;

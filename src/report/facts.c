@@ -1,0 +1,32 @@
+#include "report/facts.h"
+
+#include <math.h>
+#include <stdio.h>
+
+const kn_fact_row kn_fact_rows[KN_FACT_COUNT] = {
+#define KN_FACT_ENTRY(name, section, kind, key, label) {KN_FACTS_##section, KN_NUMBER_##kind, key, label},
+    KN_FACTS(KN_FACT_ENTRY)
+#undef KN_FACT_ENTRY
+};
+
+bool kn_value_known(kn_value value) { return isfinite(value.value); }
+
+bool kn_value_bounded(kn_value value) { return isfinite(value.low) && isfinite(value.high); }
+
+const char *kn_value_text(kn_fact fact, kn_value value, char out[KN_NUMBER_SIZE]) {
+  return kn_number_text(kn_fact_rows[fact].kind, value.value, out);
+}
+
+const char *kn_value_interval(kn_fact fact, kn_value value, char out[KN_NUMBER_SIZE]) {
+  return kn_number_interval(kn_fact_rows[fact].kind, value.low, value.high, out);
+}
+
+const char *kn_value_sentence(kn_fact fact, kn_value value, char out[KN_VALUE_SIZE]) {
+  char number[KN_NUMBER_SIZE], interval[KN_NUMBER_SIZE];
+  kn_value_text(fact, value, number);
+  if (kn_value_bounded(value))
+    snprintf(out, KN_VALUE_SIZE, "%s (95%% interval %s)", number, kn_value_interval(fact, value, interval));
+  else
+    snprintf(out, KN_VALUE_SIZE, "%s", number);
+  return out;
+}
