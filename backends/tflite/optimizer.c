@@ -157,6 +157,13 @@ static kn_status convert_edgetpu(const kn_tflite_conversion *conversion, const c
   return status;
 }
 
+/* A full cache is no reason to lose the result. */
+static void keep(const char *key, const char *path) {
+  kn_status status = kn_cache_store(key, path);
+  if (status) kn_log(KN_LOG_WARNING, "the converted model is not cached: %s", kn_status_message(status, 0));
+  kn_status_free(status);
+}
+
 /* The result at `path`, from the cache or from the converter. */
 static kn_status produce(const kn_tflite_conversion *conversion, const char *path, kn_record *record) {
   const kn_tflite_compiler *self = conversion->compiler;
@@ -174,7 +181,7 @@ static kn_status produce(const kn_tflite_conversion *conversion, const char *pat
       status = conversion->edgetpu_compiler ? convert_edgetpu(conversion, path, tool)
                                             : kn_tflite_conversion_run(conversion, path, tool);
     if (!status) status = check_file(self, path, false);
-    if (!status) status = kn_cache_store(key, path);
+    if (!status) keep(key, path);
   }
   kn_free(key);
   return status ? status : kn_record_set_bool(record, "cached", hit);

@@ -117,6 +117,8 @@ def convert(converter):
 
 def main():
     arguments = parse_arguments()
+    if arguments.format == "keras":
+        keras_files.generation(arguments.input)  # a damaged file is refused before TensorFlow is loaded
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(arguments.seed % 2**32)
