@@ -43,15 +43,15 @@ static kn_status print_json(kn_record *machine_and_findings) {
   return NULL;
 }
 
-static kn_status report_json(const kn_findings *findings) {
+static kn_status report_json(const kn_examination *findings) {
   kn_record *record, *machine;
   KN_TRY(kn_record_create(&record));
   kn_status status = kn_record_set_string(record, "kenning_version", KENNING_VERSION);
-  if (!status) status = kn_record_set_bool(record, "well", kn_findings_well(findings));
+  if (!status) status = kn_record_set_bool(record, "well", kn_examination_well(findings));
   if (!status) status = kn_record_object(record, "machine", &machine);
   if (!status) status = kn_environment_put(machine);
   for (size_t i = 0; i < findings->count && !status; i++) {
-    const kn_finding *finding = &findings->items[i];
+    const kn_symptom *finding = &findings->items[i];
     kn_record *item;
     status = kn_record_append_object(record, "findings", &item);
     if (!status) status = kn_record_set_string(item, "group", finding->group);
@@ -90,11 +90,11 @@ static kn_status print_machine(void) {
   return status;
 }
 
-static kn_status report_text(const kn_findings *findings) {
+static kn_status report_text(const kn_examination *findings) {
   KN_TRY(print_machine());
   size_t faults = 0;
   for (size_t i = 0; i < findings->count; i++) {
-    const kn_finding *finding = &findings->items[i];
+    const kn_symptom *finding = &findings->items[i];
     if (!i || strcmp(finding->group, findings->items[i - 1].group) != 0) printf("\n%s\n", finding->group);
     printf("  %-8s %-18s %s\n", kn_health_name(finding->health), finding->name, finding->detail);
     if (finding->command) printf("  %-8s %-18s   %s\n", "", "", finding->command);
@@ -108,7 +108,7 @@ static kn_status report_text(const kn_findings *findings) {
 }
 
 static kn_status examine(const kn_doctor_values *values, const kn_positionals *frameworks, bool *out_well) {
-  kn_findings findings;
+  kn_examination findings;
   char *self = realpath("/proc/self/exe", NULL);
   if (!self) return kn_status_make(KN_IO_ERROR, "/proc/self/exe: %s", strerror(errno));
   kn_status status = kn_health_check(frameworks->items, frameworks->count,
@@ -116,8 +116,8 @@ static kn_status examine(const kn_doctor_values *values, const kn_positionals *f
   free(self);
   if (status) return status;
   status = values->json ? report_json(&findings) : report_text(&findings);
-  *out_well = kn_findings_well(&findings);
-  kn_findings_clear(&findings);
+  *out_well = kn_examination_well(&findings);
+  kn_examination_clear(&findings);
   return status;
 }
 

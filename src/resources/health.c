@@ -22,7 +22,7 @@ const char *kn_health_name(kn_health health) {
   return names[health];
 }
 
-void kn_findings_clear(kn_findings *findings) {
+void kn_examination_clear(kn_examination *findings) {
   for (size_t i = 0; i < findings->count; i++) {
     kn_free(findings->items[i].name);
     kn_free(findings->items[i].detail);
@@ -31,19 +31,19 @@ void kn_findings_clear(kn_findings *findings) {
   for (size_t i = 0; i < findings->group_count; i++) kn_free(findings->groups[i]);
   kn_free(findings->items);
   kn_free(findings->groups);
-  *findings = (kn_findings){0};
+  *findings = (kn_examination){0};
 }
 
-bool kn_findings_well(const kn_findings *findings) {
+bool kn_examination_well(const kn_examination *findings) {
   for (size_t i = 0; i < findings->count; i++)
     if (findings->items[i].health >= KN_HEALTH_MISSING) return false;
   return true;
 }
 
 /* Adds a finding; takes `detail`, which is NULL when memory was exhausted. `command` may be NULL. */
-static kn_status add(kn_findings *findings, const char *group, kn_health health, const char *name, char *detail,
+static kn_status add(kn_examination *findings, const char *group, kn_health health, const char *name, char *detail,
                      const char *command) {
-  kn_finding *items = kn_realloc(findings->items, (findings->count + 1) * sizeof *items);
+  kn_symptom *items = kn_realloc(findings->items, (findings->count + 1) * sizeof *items);
   if (items) findings->items = items;
   char *name_copy = kn_strdup(name), *command_copy = command ? kn_strdup(command) : NULL;
   if (!items || !detail || !name_copy || (command && !command_copy)) {
@@ -53,12 +53,12 @@ static kn_status add(kn_findings *findings, const char *group, kn_health health,
     return kn_status_out_of_memory();
   }
   items[findings->count++] =
-      (kn_finding){.group = group, .health = health, .name = name_copy, .detail = detail, .command = command_copy};
+      (kn_symptom){.group = group, .health = health, .name = name_copy, .detail = detail, .command = command_copy};
   return NULL;
 }
 
 /* A status that says what is wrong becomes a finding; one that says that looking itself failed is returned. */
-static kn_status add_status(kn_findings *findings, const char *group, kn_health health, const char *name,
+static kn_status add_status(kn_examination *findings, const char *group, kn_health health, const char *name,
                             kn_status status, const char *command) {
   kn_code code = kn_status_code(status);
   if (code == KN_OUT_OF_MEMORY || code == KN_CANCELLED) return status;
@@ -105,7 +105,7 @@ static const struct {
     {"HDF5", {"libhdf5_serial.so.103", "libhdf5_serial.so.310", "libhdf5.so"}, "Keras model files", "libhdf5-103-1"},
 };
 
-static kn_status check_program(const program *p, kn_findings *findings) {
+static kn_status check_program(const program *p, kn_examination *findings) {
   const char *arguments[7];
   memcpy(arguments, p->arguments, sizeof p->arguments);
   arguments[6] = NULL;
@@ -124,7 +124,7 @@ static kn_status check_program(const program *p, kn_findings *findings) {
   return add(findings, "programs", p->without, p->name, kn_format("not there; for %s", p->purpose), command);
 }
 
-static kn_status check_libraries(kn_findings *findings) {
+static kn_status check_libraries(kn_examination *findings) {
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
     void *handle = NULL;
     const char *file = NULL;
@@ -147,7 +147,7 @@ static kn_status check_libraries(kn_findings *findings) {
 
 /* ---- places ---- */
 
-static kn_status check_place(const char *name, const char *path, kn_findings *findings) {
+static kn_status check_place(const char *name, const char *path, kn_examination *findings) {
   kn_status status = kn_directory_make(path);
   if (status) return add_status(findings, "places", KN_HEALTH_MISSING, name, status, NULL);
   if (access(path, W_OK) != 0)
@@ -159,7 +159,7 @@ static kn_status check_place(const char *name, const char *path, kn_findings *fi
              kn_format("%s, %.1f GB free", path, free_gb), NULL);
 }
 
-static kn_status check_places(kn_findings *findings) {
+static kn_status check_places(kn_examination *findings) {
   static const struct {
     const char *name;
     kn_status (*place)(char **out_path);
@@ -181,7 +181,7 @@ static kn_status check_places(kn_findings *findings) {
 /* ---- frameworks ---- */
 
 typedef struct checkup {
-  kn_findings *findings;
+  kn_examination *findings;
   const char *group;
   const char *const *opener;
   char again[128]; /* command that installs it anew */
@@ -247,7 +247,7 @@ static kn_status check_installed(checkup *c, const kn_manifest *manifest) {
   return status;
 }
 
-static kn_status add_group(kn_findings *findings, const char *name, const char **out_group) {
+static kn_status add_group(kn_examination *findings, const char *name, const char **out_group) {
   char **groups = kn_realloc(findings->groups, (findings->group_count + 1) * sizeof *groups);
   if (groups) findings->groups = groups;
   char *copy = groups ? kn_strdup(name) : NULL;
@@ -257,7 +257,7 @@ static kn_status add_group(kn_findings *findings, const char *name, const char *
   return NULL;
 }
 
-static kn_status check_framework(const char *name, const char *const *opener, kn_findings *findings) {
+static kn_status check_framework(const char *name, const char *const *opener, kn_examination *findings) {
   checkup c = {.findings = findings, .opener = opener};
   snprintf(c.again, sizeof c.again, "kenning install --force %s", name);
   kn_manifest manifest;
@@ -269,7 +269,7 @@ static kn_status check_framework(const char *name, const char *const *opener, kn
 }
 
 static kn_status check_frameworks(const char *const *frameworks, size_t count, const char *const *opener,
-                                  kn_findings *findings) {
+                                  kn_examination *findings) {
   kn_string_list names = {0};
   if (!count) {
     KN_TRY(kn_place_backends(&names));
@@ -283,13 +283,13 @@ static kn_status check_frameworks(const char *const *frameworks, size_t count, c
 }
 
 kn_status kn_health_check(const char *const *frameworks, size_t count, const char *const *opener,
-                          kn_findings *out_findings) {
-  *out_findings = (kn_findings){0};
+                          kn_examination *out_findings) {
+  *out_findings = (kn_examination){0};
   kn_status status = check_frameworks(frameworks, count, opener, out_findings);
   for (size_t i = 0; i < sizeof programs / sizeof *programs && !status; i++)
     status = check_program(&programs[i], out_findings);
   if (!status) status = check_libraries(out_findings);
   if (!status) status = check_places(out_findings);
-  if (status) kn_findings_clear(out_findings);
+  if (status) kn_examination_clear(out_findings);
   return status;
 }

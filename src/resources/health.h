@@ -11,20 +11,20 @@ typedef enum kn_health {
   KN_HEALTH_DAMAGED  /* installed and not as it was */
 } kn_health;
 
-typedef struct kn_finding {
+typedef struct kn_symptom {
   const char *group; /* static text, or a framework's name owned by the list */
   kn_health health;
   char *name;
   char *detail;
   char *command; /* that mends it, or NULL */
-} kn_finding;
+} kn_symptom;
 
-typedef struct kn_findings {
-  kn_finding *items;
+typedef struct kn_examination {
+  kn_symptom *items;
   size_t count;
   char **groups; /* owned names of groups */
   size_t group_count;
-} kn_findings;
+} kn_examination;
 
 /* "ok", "note", "missing", "damaged". */
 const char *kn_health_name(kn_health health);
@@ -33,9 +33,9 @@ const char *kn_health_name(kn_health health);
  * NULL-terminated command that opens a library in a process of its own: it gets the library's path and the name of its
  * version function behind it and prints the version. */
 kn_status kn_health_check(const char *const *frameworks, size_t count, const char *const *opener,
-                          kn_findings *out_findings) KN_MUST_USE;
-void kn_findings_clear(kn_findings *findings);
+                          kn_examination *out_findings) KN_MUST_USE;
+void kn_examination_clear(kn_examination *findings);
 /* True when nothing is missing or damaged. */
-bool kn_findings_well(const kn_findings *findings);
+bool kn_examination_well(const kn_examination *findings);
 
 #endif
