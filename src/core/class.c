@@ -51,7 +51,7 @@ static const char *functions_fault(const kn_class *cls) {
     case KN_KIND_MODELWRAPPER: {
       const kn_modelwrapper_ops *ops = cls->ops;
       bool whole = ops->struct_size == sizeof *ops && ops->open && ops->close && ops->framework && ops->format &&
-                   ops->iospec && inference_is_whole(ops->inference);
+                   ops->iospec && (!ops->inference || inference_is_whole(ops->inference));
       return whole ? NULL : "its kn_modelwrapper_ops lacks a mandatory function";
     }
     case KN_KIND_OPTIMIZER: {
