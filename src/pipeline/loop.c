@@ -139,7 +139,7 @@ static kn_status run_all(kn_loop *loop) {
   kn_ring *ring = &loop->ring;
   kn_loop_result *result = loop->result;
   const size_t warmup = loop->request->warmup;
-  int64_t shown = 0;
+  int64_t shown = result->start_ns;
   for (size_t ticket = 0; ticket < ring->total; ticket++) {
     if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped after %zu samples", result->samples);
     kn_inference_times *times = &result->times[ticket];
