@@ -113,6 +113,7 @@ static void read_subgraph(kn_tflite_reader *reader, kn_flat_table subgraph) {
     if (index < reader->value_count) reader->values[index].written = true;
   }
   kn_tflite_read_operators(reader, kn_flat_tables_field(flat, subgraph, SUBGRAPH_OPERATORS));
+  if (!kn_tflite_good(reader)) return;
 
   reader->part = NULL;
   for (size_t i = 0; i < inputs.count; i++)
