@@ -102,7 +102,7 @@ static kn_status copy(const char *from, const char *root, kn_fashion_mnist_file 
   char *source = kn_format("%s/%s", from, published[file].name);
   char *target = kn_format("%s/%s", root, published[file].name);
   char *data = NULL;
-  size_t bytes;
+  size_t bytes = 0;
   kn_status status =
       source && target ? kn_file_read(source, KN_IDX_LIMIT_BYTES, &data, &bytes) : kn_status_out_of_memory();
   if (!status) status = kn_file_write(target, data, bytes);

@@ -65,7 +65,7 @@ static kn_status read_header(gzFile file, const char *path, kn_idx *idx, uint8_t
 
 static kn_status read_file(gzFile file, const char *path, kn_idx *idx) {
   uint8_t header[4 + 4 * KN_IDX_MAX_RANK], behind;
-  size_t values, got, header_bytes = 4 + 4 * (size_t)idx->rank;
+  size_t values = 0, got, header_bytes = 4 + 4 * (size_t)idx->rank;
   KN_TRY(read_header(file, path, idx, header, &values));
   idx->bytes = header_bytes + values;
   idx->content = kn_alloc(idx->bytes);

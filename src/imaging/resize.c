@@ -144,40 +144,36 @@ static void resize_columns(const kn_image *from, const weights *at, int32_t *res
   }
 }
 
-static kn_status pass_rows(const kn_image *from, uint32_t width, const struct filter *filter, kn_image *out) {
+/* The passes and `nearest` fill an image that has its size already; false when memory is exhausted. */
+static bool pass_rows(const kn_image *from, const struct filter *filter, kn_image *to) {
   weights at;
-  if (!weights_make(from->width, width, filter, &at)) return kn_status_out_of_memory();
-  kn_status status = kn_image_create(width, from->height, NULL, out);
-  if (!status) resize_rows(from, &at, out);
+  if (!weights_make(from->width, to->width, filter, &at)) return false;
+  resize_rows(from, &at, to);
   weights_clear(&at);
-  return status;
+  return true;
 }
 
-static kn_status pass_columns(const kn_image *from, uint32_t height, const struct filter *filter, kn_image *out) {
+static bool pass_columns(const kn_image *from, const struct filter *filter, kn_image *to) {
   weights at;
-  if (!weights_make(from->height, height, filter, &at)) return kn_status_out_of_memory();
+  if (!weights_make(from->height, to->height, filter, &at)) return false;
   int32_t *sums = kn_alloc_array((size_t)from->width * CHANNELS, sizeof *sums);
-  kn_status status = sums ? kn_image_create(from->width, height, NULL, out) : kn_status_out_of_memory();
-  if (!status) resize_columns(from, &at, sums, out);
-  kn_free(sums);
+  if (sums) resize_columns(from, &at, sums, to);
   weights_clear(&at);
-  return status;
+  kn_free(sums);
+  return sums != NULL;
 }
 
-static kn_status convolve(const kn_image *from, uint32_t width, uint32_t height, const struct filter *filter,
-                          kn_image *out) {
+static kn_status both_passes(const kn_image *from, const struct filter *filter, kn_image *to) {
   /* Pillow's rule since version 13: columns first where the height loses more than twice what the width loses. */
-  int64_t less_width = (int64_t)from->width - width, less_height = (int64_t)from->height - height;
+  int64_t less_width = (int64_t)from->width - to->width, less_height = (int64_t)from->height - to->height;
   bool columns_first = less_height > 0 && less_height > 2 * less_width;
-  if (!less_width) return pass_columns(from, height, filter, out);
-  if (!less_height) return pass_rows(from, width, filter, out);
-  kn_image between = {0};
-  kn_status status =
-      columns_first ? pass_columns(from, height, filter, &between) : pass_rows(from, width, filter, &between);
-  if (!status)
-    status = columns_first ? pass_rows(&between, width, filter, out) : pass_columns(&between, height, filter, out);
+  kn_image between;
+  KN_TRY(kn_image_create(columns_first ? from->width : to->width, columns_first ? to->height : from->height, NULL,
+                         &between));
+  bool done = columns_first ? pass_columns(from, filter, &between) && pass_rows(&between, filter, to)
+                            : pass_rows(from, filter, &between) && pass_columns(&between, filter, to);
   kn_image_clear(&between);
-  return status;
+  return done ? NULL : kn_status_out_of_memory();
 }
 
 /* Source position of each output position. Pillow adds the step up instead of multiplying, and so do we: the rounding
@@ -185,36 +181,53 @@ static kn_status convolve(const kn_image *from, uint32_t width, uint32_t height,
 static void nearest_positions(uint32_t from, uint32_t to, uint32_t *out) {
   double step = (double)from / to;
   double at = step * 0.5;
-  for (uint32_t i = 0; i < to; i++, at += step) out[i] = (uint32_t)at < from ? (uint32_t)at : from - 1;
+  for (uint32_t i = 0; i < to; i++) {
+    out[i] = (uint32_t)at < from ? (uint32_t)at : from - 1;
+    at += step;
+  }
 }
 
-static kn_status nearest(const kn_image *from, uint32_t width, uint32_t height, kn_image *out) {
-  uint32_t *columns = kn_alloc_array(width, sizeof *columns);
-  uint32_t *rows = kn_alloc_array(height, sizeof *rows);
-  kn_status status = columns && rows ? kn_image_create(width, height, NULL, out) : kn_status_out_of_memory();
-  if (!status) {
-    nearest_positions(from->width, width, columns);
-    nearest_positions(from->height, height, rows);
-    uint8_t *pixel = out->pixels;
-    for (uint32_t y = 0; y < height; y++) {
+static bool nearest(const kn_image *from, kn_image *to) {
+  uint32_t *columns = kn_alloc_array(to->width, sizeof *columns);
+  uint32_t *rows = kn_alloc_array(to->height, sizeof *rows);
+  bool done = columns && rows;
+  if (done) {
+    nearest_positions(from->width, to->width, columns);
+    nearest_positions(from->height, to->height, rows);
+    uint8_t *pixel = to->pixels;
+    for (uint32_t y = 0; y < to->height; y++) {
       const uint8_t *row = from->pixels + (size_t)rows[y] * from->width * CHANNELS;
-      for (uint32_t x = 0; x < width; x++, pixel += CHANNELS)
+      for (uint32_t x = 0; x < to->width; x++, pixel += CHANNELS)
         memcpy(pixel, row + (size_t)columns[x] * CHANNELS, CHANNELS);
     }
   }
   kn_free(columns);
   kn_free(rows);
-  return status;
+  return done;
+}
+
+static kn_status fill(const kn_image *from, kn_resample filter, kn_image *to) {
+  bool same_width = from->width == to->width, same_height = from->height == to->height;
+  if (same_width && same_height) {
+    memcpy(to->pixels, from->pixels, (size_t)to->width * to->height * CHANNELS);
+    return NULL;
+  }
+  bool done;
+  if (filter == KN_RESAMPLE_NEAREST)
+    done = nearest(from, to);
+  else if (same_width)
+    done = pass_columns(from, &filters[filter], to);
+  else if (same_height)
+    done = pass_rows(from, &filters[filter], to);
+  else
+    return both_passes(from, &filters[filter], to);
+  return done ? NULL : kn_status_out_of_memory();
 }
 
 kn_status kn_image_resize(const kn_image *image, uint32_t width, uint32_t height, kn_resample filter,
                           kn_image *out_image) {
-  *out_image = (kn_image){0};
-  if (width == image->width && height == image->height) {
-    KN_TRY(kn_image_create(width, height, NULL, out_image));
-    memcpy(out_image->pixels, image->pixels, (size_t)width * height * CHANNELS);
-    return NULL;
-  }
-  if (filter == KN_RESAMPLE_NEAREST) return nearest(image, width, height, out_image);
-  return convolve(image, width, height, &filters[filter], out_image);
+  KN_TRY(kn_image_create(width, height, NULL, out_image));
+  kn_status status = fill(image, filter, out_image);
+  if (status) kn_image_clear(out_image);
+  return status;
 }

@@ -172,9 +172,9 @@ static void a_damaged_download_leaves_nothing_behind(void **state) {
   if (!access("/usr/share/datasets/fashion-mnist", F_OK)) skip(); /* it would be copied, nothing fetched */
   write_program("apt-get", "#!/bin/sh\necho x > dataset-fashion-mnist_1_all.deb\n");
   write_program("dpkg-deb",
-                "#!/bin/sh\nd=$3/usr/share/datasets/fashion-mnist; mkdir -p $d\n"
+                "#!/bin/sh\nto=$3/usr/share/datasets/fashion-mnist; mkdir -p $to\n"
                 "for f in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do\n"
-                "echo damaged > $d/$f-ubyte.gz; done\n");
+                "echo damaged > $to/$f-ubyte.gz; done\n");
   char *directory = kt_directory_make();
   char *root = kt_path(directory, "deep/root");
   opened set;
