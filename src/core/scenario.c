@@ -89,7 +89,7 @@ static kn_status bind_scenario(kn_scenario *scenario) {
                {&scenario->runtime_protocol, KN_KIND_RUNTIMEPROTOCOL},
                {&scenario->runtime_protocol, KN_KIND_RUNTIMEPROTOCOL}};
   kn_status faults = NULL;
-  bool seen[6] = {false};
+  bool seen[6] = {false}, empty[6] = {false};
   size_t i, count;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, count, key, value) {
@@ -120,15 +120,18 @@ static kn_status bind_scenario(kn_scenario *scenario) {
       continue;
     }
     seen[group] = true;
-    if (yyjson_is_null(value)) continue;
+    if (yyjson_is_null(value)) {
+      empty[group] = true;
+      continue;
+    }
     scenario->runtime_given |= which == 3;
     faults = kn_status_join(faults, which == 2
                                         ? bind_optimizers(json, key, value, scenario)
                                         : bind_block(json, key, value, slots[which].kind, slots[which].instance));
   }
-  if (!seen[0])
+  if (!seen[0] || empty[0])
     faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'model_wrapper'"));
-  if (!seen[1])
+  if (!seen[1] || empty[1])
     faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'dataset'"));
   return faults;
 }
