@@ -91,7 +91,7 @@ function seriesOptions(series) {
   const options = {label: data.runs[series.run], stroke: color, width: 1.75, spanGaps: true, points: {show: false}, show: !hidden.has(series.run)};
   if (series.run >= runColors) options.dash = [6, 4];
   if (series.kind === 'dots')
-    return {...options, width: 0, paths: () => null, points: {show: true, size: 3, width: 0, fill: color + '55', stroke: color + '55'}};
+    return {...options, width: 0, paths: () => null, points: {show: true, size: 3, width: 0, fill: color + '66', stroke: color + '66'}};
   if (series.kind === 'area') return {...options, width: 1.25, fill: color + '38', paths: uPlot.paths.stepped({align: 1})};
   return options;
 }
@@ -134,7 +134,8 @@ function drawChart(box, spec, onZoom) {
   return chart;
 }
 
-/* A figure with a chart: `specOf(state)` gives what to draw, `choices` the rows of buttons that change the state. */
+/* A figure with a chart: `specOf(state)` gives what to draw, `choices` the rows of buttons that change the state, shown
+ * where they apply. */
 function mountChart(figure, choices, specOf) {
   const state = choices.map(option => option.start || 0);
   const controls = element('div', {class: 'controls'});
@@ -148,12 +149,14 @@ function mountChart(figure, choices, specOf) {
     yName.textContent = spec.yName;
     xName.textContent = spec.xName;
     reset.hidden = true;
+    choices.forEach((option, index) => { if (option.group) option.group.hidden = option.applies && !option.applies(state); });
     width = box.clientWidth;
     chart = drawChart(box, spec, zoomed => { reset.hidden = !zoomed; });
   };
   choices.forEach((option, index) => {
     if (option.names.length < 2) return;
-    controls.append(choice(option.label, option.names, state[index], chosen => { state[index] = chosen; draw(); }));
+    option.group = choice(option.label, option.names, state[index], chosen => { state[index] = chosen; draw(); });
+    controls.append(option.group);
   });
   controls.append(reset);
   figure.prepend(controls, yName, box, xName);
@@ -199,7 +202,7 @@ function mountTimes(figure) {
     };
   };
   mountChart(figure, [{label: 'View', names: edges.length ? ['Over the run', 'Histogram', 'Cumulative'] : ['Over the run']},
-    {label: 'Time axis', names: ['Linear', 'Logarithmic'], start: wide ? 1 : 0}],
+    {label: 'Time axis', names: ['Linear', 'Logarithmic'], start: wide ? 1 : 0, applies: state => state[0] === 0}],
   state => state[0] === 1 ? histogram() : state[0] === 2 ? cumulative() : overSamples(state[1] === 1));
 }
 

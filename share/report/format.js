@@ -22,7 +22,7 @@ const formatShare = value => formatPercent(value * 100);
 /* The unit in which `value` has one to three digits before the point: [size, name]. */
 const unitFor = (value, units) => [...units].reverse().find(([size]) => value >= size) || units[0];
 /* A tick, without digits that say nothing. */
-const formatTick = value => String(Number(value.toPrecision(6)));
+const formatTick = value => Number(value.toPrecision(6)).toLocaleString('en-US', {maximumFractionDigits: 12});
 
 /* Steps of 1, 2 or 5 times a power of ten, about `count` of them between two values. */
 function linearTicks(low, high, count) {
@@ -37,14 +37,16 @@ function linearTicks(low, high, count) {
 
 /* Ticks of a logarithmic axis whose ends are given as logarithms; values, not logarithms. */
 function logTicks(low, high, count) {
-  const decades = high - low;
-  if (decades < 0.5) return linearTicks(10 ** low, 10 ** high, count);
-  const factors = decades > 3 ? [1] : decades > 1.4 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
-  const ticks = [];
-  for (let power = Math.floor(low); power <= Math.ceil(high); power++)
-    factors.forEach(factor => {
-      const tick = factor * 10 ** power;
-      if (Math.log10(tick) >= low && Math.log10(tick) <= high) ticks.push(tick);
-    });
-  return ticks;
+  if (high - low < 0.5) return linearTicks(10 ** low, 10 ** high, count);
+  const within = factors => {
+    const ticks = [];
+    for (let power = Math.floor(low); power <= Math.ceil(high); power++)
+      factors.forEach(factor => {
+        const logarithm = Math.log10(factor) + power;
+        if (logarithm >= low && logarithm <= high) ticks.push(factor * 10 ** power);
+      });
+    return ticks;
+  };
+  const sets = [[1, 1.5, 2, 3, 4, 5, 7], [1, 2, 5], [1, 3], [1]].map(within);
+  return sets.find(ticks => ticks.length <= count * 1.3) || sets[sets.length - 1];
 }

@@ -1,4 +1,22 @@
 /* Accuracy over inference time: a point with its interval for each run. */
+
+/* Where a label hits nothing that is `taken`, boxes [left, top, right, bottom]; its own box is added to them. */
+function labelPlace(text, {px, py, radius}, width, taken) {
+  const size = text.length * 6.6, gap = radius + 6;
+  const places = [
+    {x: px + gap, y: py + 4, anchor: 'start', left: px + gap}, {x: px - gap, y: py + 4, anchor: 'end', left: px - gap - size},
+    {x: px + 6, y: py - gap, anchor: 'start', left: px + 6}, {x: px + 6, y: py + gap + 8, anchor: 'start', left: px + 6},
+    {x: px - 6, y: py - gap, anchor: 'end', left: px - 6 - size}, {x: px - 6, y: py + gap + 8, anchor: 'end', left: px - 6 - size}];
+  const boxOf = place => [place.left, place.y - 11, place.left + size, place.y + 3];
+  const free = place => {
+    const [left, top, right, bottom] = boxOf(place);
+    return left >= 0 && right <= width && taken.every(other => right < other[0] || left > other[2] || bottom < other[1] || top > other[3]);
+  };
+  const place = places.find(free) || places[px < width * 0.7 ? 0 : 1];
+  taken.push(boxOf(place));
+  return place;
+}
+
 mounts.tradeoff = figure => {
   const points = data.tradeoff.map((point, run) => ({...point, run})).filter(point => point.time > 0 && point.accuracy !== null);
   if (points.length < 2) { figure.remove(); return; }
@@ -34,14 +52,18 @@ mounts.tradeoff = figure => {
     });
     svg.append(shape('text', {x: 0, y: 12, fill: soft}, 'Accuracy'),
       shape('text', {x: width - margin.right, y: height - 4, 'text-anchor': 'end', fill: soft}, 'Median inference time [' + unit[1] + ']'));
-    points.filter(point => !hidden.has(point.run)).forEach(point => {
-      const color = runColor(point.run), px = x(xScale.forward(point.time)), py = y(point.accuracy);
-      const radius = point.bytes && heaviest ? Math.max(5, 20 * Math.sqrt(point.bytes / heaviest)) : 7;
+    const shown = points.filter(point => !hidden.has(point.run)).map(point => ({
+      ...point, px: x(xScale.forward(point.time)), py: y(point.accuracy),
+      radius: point.bytes && heaviest ? Math.max(5, 20 * Math.sqrt(point.bytes / heaviest)) : 7
+    }));
+    const taken = shown.map(({px, py, radius}) => [px - radius, py - radius, px + radius, py + radius]);
+    shown.forEach(point => {
+      const {px, py, radius} = point, color = runColor(point.run);
       const group = shape('g', {});
       if (point.low !== null) group.append(shape('line', {x1: px, x2: px, y1: y(point.low), y2: y(point.high), stroke: color, 'stroke-width': 2}));
       group.append(shape('circle', {cx: px, cy: py, r: radius, fill: color, 'fill-opacity': 0.25, stroke: color, 'stroke-width': 1.5}), shape('circle', {cx: px, cy: py, r: 3, fill: color}));
-      const right = px < width * 0.7;
-      group.append(shape('text', {x: px + (right ? radius + 6 : -radius - 6), y: py + 4, 'text-anchor': right ? 'start' : 'end', fill: style('--ink')}, data.runs[point.run]));
+      const label = labelPlace(data.runs[point.run], point, width, taken);
+      group.append(shape('text', {x: label.x, y: label.y, 'text-anchor': label.anchor, fill: style('--ink')}, data.runs[point.run]));
       group.append(shape('title', {}, data.runs[point.run] + '\n' + formatSeconds(point.time) + '\naccuracy ' + point.accuracy.toFixed(4)
         + (point.low !== null ? ' (' + point.low.toFixed(4) + ' \u2013 ' + point.high.toFixed(4) + ')' : '') + (point.bytes ? '\n' + formatBytes(point.bytes) : '')));
       svg.append(group);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RAW_POINTS = 4000, TREND_POINTS = 300, USAGE_POINTS = 2000, DISTRIBUTION_BINS = 160 };
+enum { RAW_POINTS = 3000, TREND_POINTS = 300, USAGE_POINTS = 2000, DISTRIBUTION_BINS = 160 };
 
 /* A JSON document under construction; the first failure, always of memory, is kept. */
 typedef struct kn_chart_json {

@@ -31,15 +31,15 @@ typedef enum kn_fact_section {
   X(P99, TIME, SECONDS, "time.p99", "99th percentile")                                     \
   X(MAXIMUM, TIME, SECONDS, "time.max", "Slowest")                                         \
   X(THROUGHPUT, TIME, RATE, "time.throughput", "Samples per second of inference")          \
-  X(CPU_MEAN, CPU, PERCENT, "cpu.mean", "Mean")                                            \
-  X(CPU_STD, CPU, PERCENT, "cpu.std", "Standard deviation")                                \
-  X(CPU_MEDIAN, CPU, PERCENT, "cpu.median", "Median")                                      \
-  X(PROCESS_CPU, CPU, PERCENT, "cpu.process", "Mean of this process (100 % is one core)")  \
-  X(MEMORY_MEAN, MEMORY, PERCENT, "memory.mean", "Mean")                                   \
-  X(MEMORY_STD, MEMORY, PERCENT, "memory.std", "Standard deviation")                       \
-  X(MEMORY_MEDIAN, MEMORY, PERCENT, "memory.median", "Median")                             \
-  X(PROCESS_MEMORY, MEMORY, BYTES, "memory.process", "Mean of this process")               \
-  X(PROCESS_PEAK, MEMORY, BYTES, "memory.peak", "Peak of this process")                    \
+  X(PROCESS_CPU, CPU, PERCENT, "cpu.process", "This process, mean (100 % is one core)")    \
+  X(CPU_MEAN, CPU, PERCENT, "cpu.mean", "Machine, mean")                                   \
+  X(CPU_STD, CPU, PERCENT, "cpu.std", "Machine, standard deviation")                       \
+  X(CPU_MEDIAN, CPU, PERCENT, "cpu.median", "Machine, median")                             \
+  X(PROCESS_PEAK, MEMORY, BYTES, "memory.peak", "This process, peak")                      \
+  X(PROCESS_MEMORY, MEMORY, BYTES, "memory.process", "This process, mean")                 \
+  X(MEMORY_MEAN, MEMORY, PERCENT, "memory.mean", "Machine, mean")                          \
+  X(MEMORY_STD, MEMORY, PERCENT, "memory.std", "Machine, standard deviation")              \
+  X(MEMORY_MEDIAN, MEMORY, PERCENT, "memory.median", "Machine, median")                    \
   X(SAMPLES, QUALITY, COUNT, "quality.samples", "Samples")                                 \
   X(ACCURACY, QUALITY, FRACTION, "quality.accuracy", "Accuracy")                           \
   X(TOP_5, QUALITY, FRACTION, "quality.top5", "Top-5 accuracy")                            \
@@ -56,7 +56,7 @@ typedef enum kn_fact_section {
   X(AGREEMENT, PAIRED, FRACTION, "paired.agreement", "Same prediction")                    \
   X(ONLY_REFERENCE, PAIRED, COUNT, "paired.only_reference", "Right in the reference only") \
   X(ONLY_THIS, PAIRED, COUNT, "paired.only_this", "Right in this run only")                \
-  X(P_VALUE, PAIRED, P_VALUE, "paired.p", "McNemar p-value")
+  X(P_VALUE, PAIRED, P_VALUE, "paired.p", "McNemar mid-p")
 
 typedef enum kn_fact {
 #define KN_FACT_ENTRY(name, section, kind, key, label) KN_FACT_##name,

@@ -63,8 +63,11 @@ static void paired_sentence(const kn_run *run, kn_text *text) {
   kn_value agreement = run->facts[KN_FACT_AGREEMENT], p = run->facts[KN_FACT_P_VALUE];
   if (!kn_value_known(agreement)) return;
   char number[KN_NUMBER_SIZE];
-  kn_text_format(text, "%s predicts the same class for %s of the samples", text->length ? "; it" : "It",
-                 kn_value_text(KN_FACT_AGREEMENT, agreement, number));
+  kn_text_format(text, "%s predicts the same class for ", text->length ? "; it" : "It");
+  if (agreement.value >= 1)
+    kn_text_add(text, "every sample");
+  else
+    kn_text_format(text, "%s of the samples", kn_value_text(KN_FACT_AGREEMENT, agreement, number));
   double apart = run->facts[KN_FACT_ONLY_REFERENCE].value + run->facts[KN_FACT_ONLY_THIS].value;
   if (!kn_value_known(p) || !(apart > 0)) return;
   kn_value_text(KN_FACT_P_VALUE, p, number);
@@ -204,7 +207,7 @@ static kn_status collect(const kn_report_model *model, kn_findings *findings) {
       "data.",
       findings));
   KN_TRY(add_about(model, split_unknown, KN_FINDING_NOTE, "Which split was evaluated is not recorded for ",
-                   "; training samples may be among it.", "; training samples may be among it.", findings));
+                   "; training samples may be among them.", "; training samples may be among them.", findings));
   KN_TRY(add_about(model, warmup_unmarked, KN_FINDING_NOTE, "Warm-up is not marked in the measurements of ",
                    ", so no inference is left out of the statistics.",
                    ", so no inference is left out of the statistics.", findings));

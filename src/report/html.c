@@ -4,6 +4,7 @@
 #include "report/html_parts.h"
 #include "report/page_assets.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- head ---- */
@@ -31,6 +32,17 @@ static void about_part(const char *text, bool *first, kn_text *out) {
   kn_html_text(out, text);
 }
 
+/* "2026-11-22T20:53:12Z" as "2026-11-22 20:53 UTC"; other dates as they are. */
+static void about_date(const char *date, bool *first, kn_text *out) {
+  static const char pattern[] = "0000-00-00T00:00:00Z";
+  bool known = date && strlen(date) == sizeof pattern - 1;
+  for (size_t i = 0; known && date[i]; i++)
+    known = pattern[i] == '0' ? date[i] >= '0' && date[i] <= '9' : date[i] == pattern[i];
+  char text[32];
+  if (known) snprintf(text, sizeof text, "%.10s %.5s UTC", date, date + 11);
+  about_part(known ? text : date, first, out);
+}
+
 /* Data, machine and date of the first run: the table of provenance says where others differ. */
 static void about(const kn_report_model *model, kn_text *out) {
   const kn_run *run = &model->runs[0];
@@ -47,7 +59,7 @@ static void about(const kn_report_model *model, kn_text *out) {
     kn_text_clear(&text);
   }
   about_part(kn_run_string(run, "environment", "cpu_model"), &first, out);
-  about_part(run->results.date, &first, out);
+  about_date(run->results.date, &first, out);
   kn_text_add(out, "</p>\n");
 }
 
@@ -148,7 +160,7 @@ static kn_status summary(const kn_report_model *model, kn_text *out) {
       kn_report_model_knows(model, KN_FACT_MEDIAN)) {
     kn_text_add(out, "<h3>Accuracy and speed</h3>\n");
     chart("tradeoff",
-          "Accuracy with its 95% interval over the median inference time of a batch. The area of a circle is the size "
+          "Accuracy with its 95% interval over the median inference time. The area of a circle is the size "
           "of the "
           "model. Up and to the left is better.",
           out);
@@ -180,18 +192,23 @@ static void time_section(const kn_report_model *model, const kn_page_section *se
 
 static void quality_section(const kn_report_model *model, const kn_page_section *section, kn_text *out) {
   open_section(section, out);
-  if (!kn_html_facts(model, KN_FACTS_QUALITY, NULL, out)) {
+  if (!kn_report_model_knows(model, KN_FACT_ACCURACY)) {
     kn_text_add(out, "<p>The measurement files hold no evaluated samples.</p>\n</section>\n");
     return;
   }
+  kn_text_add(out, "<div class=\"beside\"><div><h3>All classes</h3>\n");
+  kn_html_facts(model, KN_FACTS_QUALITY, NULL, out);
+  kn_text_add(out, "</div>");
   if (kn_report_model_knows(model, KN_FACT_AGREEMENT)) {
-    kn_text_add(out, "<h3>Sample by sample against ");
+    kn_text_add(out, "<div><h3>Sample by sample against ");
     kn_html_text(out, model->runs[0].name);
     kn_text_add(out, "</h3>\n");
     kn_html_facts(model, KN_FACTS_PAIRED, NULL, out);
+    kn_text_add(out, "</div>");
   }
+  kn_text_add(out, "</div>\n");
   kn_text_add(out, model->run_count > 1 ? "<h3>Confusion matrices</h3>\n" : "<h3>Confusion matrix</h3>\n");
-  chart("matrices", "Rows are true classes, columns predicted ones. Point at a cell for its count and share.", out);
+  chart("matrices", "Rows are true classes, columns predicted ones.", out);
   kn_text_add(out, "<h3>Classes</h3>\n");
   kn_html_classes(model, out);
   kn_text_add(out, "</section>\n");
@@ -201,10 +218,10 @@ static void resources_section(const kn_report_model *model, const kn_page_sectio
   open_section(section, out);
   kn_text_add(out, "<h3>Memory</h3>\n");
   chart("memory", "Over the time since measuring began.", out);
-  kn_html_facts(model, KN_FACTS_MEMORY, "Percentages are of the whole machine.", out);
+  kn_html_facts(model, KN_FACTS_MEMORY, NULL, out);
   kn_text_add(out, "<h3>CPU</h3>\n");
   chart("cpu", "Over the time since measuring began.", out);
-  kn_html_facts(model, KN_FACTS_CPU, "Mean of all cores of the machine, unless said otherwise.", out);
+  kn_html_facts(model, KN_FACTS_CPU, "Of the machine: the mean of all cores.", out);
   kn_text_add(out, "</section>\n");
 }
 
@@ -223,8 +240,8 @@ static void phases_section(const kn_report_model *model, const kn_page_section *
 static kn_status provenance_section(const kn_report_model *model, const kn_page_section *section, const char *command,
                                     kn_text *out) {
   open_section(section, out);
-  KN_TRY(kn_html_provenance(model, command, out));
   kn_html_facts(model, KN_FACTS_SIZE, "Size of the model", out);
+  KN_TRY(kn_html_provenance(model, command, out));
   kn_text_add(out, "</section>\n");
   return NULL;
 }

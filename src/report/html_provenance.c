@@ -10,17 +10,19 @@ static void group_row(const char *group, size_t columns, kn_text *out) {
 }
 
 /* A value that all runs share stands once, across the columns. */
-static void value_row(const kn_provenance_row *row, size_t run_count, kn_text *out) {
+static void value_row(const kn_report_model *model, const kn_provenance_row *row, kn_text *out) {
   kn_text_add(out, "<tr><th scope=\"row\">");
   kn_html_text(out, row->label);
   kn_text_add(out, "</th>");
   if (row->equal) {
-    kn_text_format(out, "<td colspan=\"%zu\">", run_count);
+    kn_text_format(out, "<td colspan=\"%zu\">", model->run_count);
     kn_html_text(out, row->values[0]);
     kn_text_add(out, "</td>");
   } else {
-    for (size_t i = 0; i < run_count; i++) {
-      kn_text_add(out, "<td>");
+    for (size_t i = 0; i < model->run_count; i++) {
+      kn_text_add(out, "<td data-label=\"");
+      kn_html_text(out, model->runs[i].name);
+      kn_text_add(out, "\">");
       kn_html_text(out, row->values[i] ? row->values[i] : "\xe2\x80\x93");
       kn_text_add(out, "</td>");
     }
@@ -44,7 +46,7 @@ static void table(const kn_report_model *model, const kn_provenance *provenance,
       group = provenance->rows[i].group;
       group_row(group, model->run_count, out);
     }
-    value_row(&provenance->rows[i], model->run_count, out);
+    value_row(model, &provenance->rows[i], out);
   }
   kn_text_add(out, "</tbody></table></div>\n");
 }

@@ -93,6 +93,20 @@ static void value_cell(kn_fact fact, kn_value value, kn_text *out) {
   kn_text_add(out, "</small>");
 }
 
+/* What stands in no section must say what it belongs to. */
+static const char *headline_label(kn_fact fact) {
+  switch (fact) {
+    case KN_FACT_MEDIAN:
+      return "Median inference time";
+    case KN_FACT_P99:
+      return "99th percentile of it";
+    case KN_FACT_PROCESS_PEAK:
+      return "Peak memory";
+    default:
+      return kn_fact_rows[fact].label;
+  }
+}
+
 static void size_note(const kn_report_model *model, size_t index, kn_text *out) {
   const kn_run *run = &model->runs[index];
   char number[KN_NUMBER_SIZE];
@@ -119,7 +133,7 @@ static void headline_row(const kn_report_model *model, const kn_fact *facts, siz
   kn_text_add(out, "</th>");
   for (size_t i = 0; i < count; i++) {
     if (!kn_report_model_knows(model, facts[i])) continue;
-    kn_text_format(out, "<td data-run=\"%zu\" data-label=\"%s\">", index, kn_fact_rows[facts[i]].label);
+    kn_text_format(out, "<td data-run=\"%zu\" data-label=\"%s\">", index, headline_label(facts[i]));
     value_cell(facts[i], run->facts[facts[i]], out);
     if (facts[i] == KN_FACT_SIZE_REDUCTION) size_note(model, index, out);
     if (kn_value_known(run->facts[facts[i]])) {
@@ -139,11 +153,7 @@ static void tiles(const kn_report_model *model, kn_text *out) {
   kn_text_add(out, "<dl class=\"tiles\">");
   for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
     if (!kn_value_known(model->runs[0].facts[facts[i]])) continue;
-    const char *label = facts[i] == KN_FACT_MEDIAN         ? "Median inference time"
-                        : facts[i] == KN_FACT_P99          ? "99th percentile of it"
-                        : facts[i] == KN_FACT_PROCESS_PEAK ? "Peak memory"
-                                                           : kn_fact_rows[facts[i]].label;
-    kn_text_format(out, "<div data-run=\"0\"><dt>%s</dt><dd>", label);
+    kn_text_format(out, "<div data-run=\"0\"><dt>%s</dt><dd>", headline_label(facts[i]));
     value_cell(facts[i], model->runs[0].facts[facts[i]], out);
     kn_text_add(out, "</dd></div>");
   }
@@ -160,8 +170,7 @@ void kn_html_headline(const kn_report_model *model, kn_text *out) {
   kn_text_add(out, "<div class=\"scroll\"><table class=\"headline\"><thead><tr><th scope=\"col\">Model</th>");
   for (size_t i = 0; i < count; i++)
     if (kn_report_model_knows(model, facts[i]))
-      kn_text_format(out, "<th scope=\"col\">%s</th>",
-                     facts[i] == KN_FACT_MEDIAN ? "Median inference time" : kn_fact_rows[facts[i]].label);
+      kn_text_format(out, "<th scope=\"col\">%s</th>", headline_label(facts[i]));
   kn_text_add(out, "</tr></thead><tbody>\n");
   for (size_t i = 0; i < model->run_count; i++) headline_row(model, facts, count, i, out);
   kn_text_add(out, "</tbody></table></div>\n");

@@ -99,6 +99,8 @@ static void optimizers_value(const kn_run *run, kn_text *text) {
 static void library_value(const kn_run *run, kn_text *text) {
   add_part(text, "", kn_run_member(run, "runtime_statistics", "library"));
   add_part(text, " ", kn_run_member(run, "runtime_statistics", "library_version"));
+  if (kn_run_string(run, "runtime_statistics", "library_sha256"))
+    kn_text_format(text, " (sha256 %s)", kn_run_string(run, "runtime_statistics", "library_sha256"));
 }
 
 static void delegates_value(const kn_run *run, kn_text *text) {
@@ -196,7 +198,8 @@ static const row_source sources[] = {
     {"Run", "Scenario", NULL, "cfg_path", NULL},
 };
 /* Members of runtime_statistics that have rows of their own. */
-static const char *const shown_statistics[] = {"library", "library_version", "delegates", "operators", "threads"};
+static const char *const shown_statistics[] = {"library",   "library_version", "library_sha256",
+                                               "delegates", "operators",       "threads"};
 
 /* ---- rows ---- */
 

@@ -50,7 +50,9 @@ kn_status kn_points_steps(const kn_run *run, kn_points *out_points) {
 }
 
 kn_status kn_points_trend(const kn_run *run, size_t limit, kn_points *out_points) {
-  size_t groups = run->sorted_count < limit ? run->sorted_count : limit;
+  /* A median of fewer than ten says little more than a single time. */
+  size_t groups = run->sorted_count < 20 ? run->sorted_count : run->sorted_count / 10;
+  if (groups > limit) groups = limit;
   KN_TRY(reserve(groups, out_points));
   const double *steps = run->sorted_count ? run->results.steps.values + run->results.warmup : NULL;
   for (size_t group = 0; group < groups; group++) {

@@ -15,7 +15,7 @@ void kn_points_thin(kn_points *points, size_t limit);
 
 /* Inference times in seconds over the number of the measured inference (from 1), all of them. */
 kn_status kn_points_steps(const kn_run *run, kn_points *out_points) KN_MUST_USE;
-/* Medians of consecutive groups of the same, at most `limit` groups. */
+/* Medians of consecutive groups of the same: of ten or more where there are enough, at most `limit` groups. */
 kn_status kn_points_trend(const kn_run *run, size_t limit, kn_points *out_points) KN_MUST_USE;
 
 typedef enum kn_usage {
