@@ -38,6 +38,7 @@ static void close_line(void) {
 
 void kn_vlog(kn_log_level level, const char *format, va_list arguments) {
   if (level < threshold) return;
+  if ((unsigned)level > KN_LOG_CRITICAL) level = KN_LOG_CRITICAL; /* plug-ins may err */
   static const char *const labels[] = {"debug: ", "", "warning: ", "error: ", "error: "};
   static const char *const colours[] = {"\033[2m", "", "\033[33m", "\033[31m", "\033[31m"};
   bool use_colour = colour() && colours[level][0];
