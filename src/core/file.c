@@ -45,7 +45,8 @@ kn_status kn_directory_make(const char *path) {
     *p = '\0';
     struct stat found;
     if (*partial && mkdir(partial, 0777) != 0 && errno != EEXIST) {
-      status = kn_file_fault(partial, "make the directory", errno);
+      /* Every parent exists by now: a file system such as /proc that lacks the name refuses to make it. */
+      status = kn_file_fault(partial, "make the directory", errno == ENOENT ? EPERM : errno);
     } else if (*partial && stat(partial, &found) == 0 && !S_ISDIR(found.st_mode)) {
       status = kn_file_fault(partial, "make the directory", ENOTDIR);
     }

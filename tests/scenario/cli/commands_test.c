@@ -1,0 +1,204 @@
+/* The commands that show something: exit codes, streams, and the main content. */
+#include "support/directory.h"
+#include "support/program.h"
+#include "support/unit.h"
+
+#include <string.h>
+#include <yyjson.h>
+
+static void help_is_on_stdout(void **state) {
+  (void)state;
+  kt_run run = kt_run_kenning(NULL, "--help");
+  kt_assert_exit(&run, 0);
+  kt_assert_contains(run.out, "usage: kenning COMMAND");
+  kt_assert_contains(run.out, "json_inference_tester");
+  assert_int_equal(run.err_bytes, 0);
+  kt_run_free(&run);
+}
+
+static void every_command_has_help(void **state) {
+  (void)state;
+  static const char *const commands[] = {
+      "train",   "optimize", "test",       "report",         "check",
+      "list",    "info",     "schema",     "install",        "doctor",
+      "completion", "reference", "model_training", "json_inference_tester", "inference_tester",
+      "inference_performance", "render_report"};
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    kt_run run = kt_run_kenning(NULL, commands[i], "--help");
+    kt_assert_exit(&run, 0);
+    kt_assert_contains(run.out, "usage: kenning ");
+    kt_assert_contains(run.out, commands[i]);
+    kt_run_free(&run);
+  }
+}
+
+static void unknown_words_are_refused_with_a_hint(void **state) {
+  (void)state;
+  const struct {
+    const char *words[4];
+    const char *text;
+  } cases[] = {{{"lst"}, "did you mean 'list'"},
+               {{"list", "datasts"}, "did you mean 'dataset'"},
+               {{"list", "--jsn"}, "did you mean --json"},
+               {{"info", "TFLiteCompilr"}, "did you mean 'TFLiteCompiler'"},
+               {{"completion", "tcsh"}, "bash, zsh and fish"},
+               {{"json_inference_tester", "a.json"}, "is missing"},
+               {{"render_report", "name"}, "is missing"},
+               {{"report", "--json-cfg", "x.json"}, "--measurements is needed"},
+               {{"test", "--measurements", "m.json"}, "which scenario"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *arguments[6] = {kt_kenning()};
+    for (size_t k = 0; k < 4; k++) arguments[k + 1] = cases[i].words[k];
+    kt_run run = kt_run_program(arguments, NULL);
+    kt_assert_exit(&run, 2);
+    kt_assert_contains(run.err, cases[i].text);
+    assert_int_equal(run.out_bytes, 0);
+    kt_run_free(&run);
+  }
+}
+
+static void nothing_at_all_is_a_usage_error(void **state) {
+  (void)state;
+  const char *arguments[] = {kt_kenning(), NULL};
+  kt_run run = kt_run_program(arguments, NULL);
+  kt_assert_exit(&run, 2);
+  kt_assert_contains(run.err, "usage: kenning");
+  kt_run_free(&run);
+}
+
+static void list_shows_blocks_and_what_they_lack(void **state) {
+  (void)state;
+  static const char *const nothing_installed[] = {"KENNING_DATA_DIR=/nonexistent", "KENNING_TFLITE_LIBRARY",
+                                                  "KENNING_TENSORFLOW_LIBRARY", NULL};
+  kt_run_options options = {.environment = nothing_installed};
+  kt_run run = kt_run_kenning(&options, "list");
+  kt_assert_exit(&run, 0);
+  static const char *const names[] = {"FashionMNISTDataset", "ImageFolderDataset", "RandomizedClassificationDataset",
+                                      "PetDataset", "TensorFlowFashionMNISTCNN", "TensorFlowClassifier",
+                                      "TensorFlowPetDatasetMobileNetV2", "TFLiteCompiler", "TVMCompiler",
+                                      "TFLiteRuntime", "TVMRuntime", "NullRuntime"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) kt_assert_contains(run.out, names[i]);
+  kt_assert_contains(run.out, "kenning install tflite");
+  kt_assert_contains(run.out, "kenning install tensorflow");
+  kt_run_free(&run);
+}
+
+static void list_is_json_on_request(void **state) {
+  (void)state;
+  kt_run run = kt_run_kenning(NULL, "list", "--json");
+  kt_assert_exit(&run, 0);
+  yyjson_doc *doc = yyjson_read(run.out, run.out_bytes, 0);
+  assert_non_null(doc);
+  yyjson_val *blocks = yyjson_obj_get(yyjson_doc_get_root(doc), "blocks");
+  assert_true(yyjson_arr_size(blocks) >= 12);
+  yyjson_doc_free(doc);
+  kt_run_free(&run);
+}
+
+static void info_takes_three_spellings(void **state) {
+  (void)state;
+  static const char *const names[] = {"TFLiteCompiler", "kenning.compilers.tflite.TFLiteCompiler",
+                                      "kenning.optimizers.tflite.TFLiteCompiler"};
+  for (size_t i = 0; i < 3; i++) {
+    kt_run run = kt_run_kenning(NULL, "info", names[i]);
+    kt_assert_exit(&run, 0);
+    kt_assert_contains(run.out, "inference_input_type");
+    kt_assert_contains(run.out, "also: inferenceinputtype");
+    kt_assert_contains(run.out, "--dataset-percentage");
+    kt_run_free(&run);
+  }
+}
+
+static void schema_describes_every_block(void **state) {
+  (void)state;
+  kt_run run = kt_run_kenning(NULL, "schema");
+  kt_assert_exit(&run, 0);
+  yyjson_doc *doc = yyjson_read(run.out, run.out_bytes, 0);
+  assert_non_null(doc);
+  yyjson_val *root = yyjson_doc_get_root(doc);
+  assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "$schema")), "https://json-schema.org/draft/2020-12/schema");
+  yyjson_val *optimizers = yyjson_ptr_get(root, "/$defs/optimizer/oneOf");
+  assert_true(yyjson_arr_size(optimizers) >= 2);
+  kt_assert_contains(run.out, "kenning.optimizers.tflite.TFLiteCompiler");
+  yyjson_doc_free(doc);
+  kt_run_free(&run);
+}
+
+static void the_seeds_scenarios_check(void **state) {
+  (void)state;
+  static const char *const names[] = {"scenarios/pets/native.json", "scenarios/pets/tflite-fp32.json",
+                                      "scenarios/pets/tflite-int8.json", "scenarios/pets/tvm-avx2-int8.json",
+                                      "scenarios/fashion-mnist/native.json", "scenarios/fashion-mnist/tflite-fp32.json",
+                                      "scenarios/fashion-mnist/tflite-int8.json"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char *path = kt_source_path(names[i]);
+    kt_run run = kt_run_kenning(NULL, "check", path);
+    kt_assert_exit(&run, 0);
+    kt_assert_contains(run.out, ": ok");
+    kt_run_free(&run);
+    run = kt_run_kenning(NULL, "check", "--files", path);
+    if (strstr(names[i], "pets")) kt_assert_exit(&run, 2); /* its model does not exist here */
+    kt_run_free(&run);
+    free(path);
+  }
+}
+
+static void what_cannot_run_yet_says_so(void **state) {
+  (void)state;
+  char *path = kt_source_path("scenarios/pets/tvm-avx2-int8.json");
+  kt_run run = kt_run_kenning(NULL, "json_inference_tester", path, "never.json");
+  free(path);
+  kt_assert_exit(&run, 3);
+  kt_assert_contains(run.err, "TVMCompiler");
+  kt_assert_contains(run.err, "TVMRuntime");
+  kt_assert_contains(run.err, "cannot run it yet");
+  kt_run_free(&run);
+}
+
+static void the_reference_is_current(void **state) {
+  (void)state;
+  kt_run run = kt_run_kenning(NULL, "reference");
+  kt_assert_exit(&run, 0);
+  char *path = kt_source_path("docs/reference.md"), *text = kt_file_read(path, NULL);
+  if (strcmp(text, run.out)) fail_msg("docs/reference.md is out of date: kenning reference >docs/reference.md");
+  free(text);
+  free(path);
+  kt_run_free(&run);
+}
+
+static void completion_scripts_parse(void **state) {
+  (void)state;
+  kt_run script = kt_run_kenning(NULL, "completion", "bash");
+  kt_assert_exit(&script, 0);
+  kt_run_options options = {.input = script.out};
+  static const char *const bash[] = {"bash", "-n", NULL};
+  kt_run run = kt_run_program(bash, &options);
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  kt_assert_contains(script.out, "--compiled-model-path");
+  kt_run_free(&script);
+  for (size_t i = 0; i < 2; i++) {
+    script = kt_run_kenning(NULL, "completion", i ? "fish" : "zsh");
+    kt_assert_exit(&script, 0);
+    kt_assert_contains(script.out, "kenning");
+    kt_run_free(&script);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(help_is_on_stdout),
+      cmocka_unit_test(every_command_has_help),
+      cmocka_unit_test(unknown_words_are_refused_with_a_hint),
+      cmocka_unit_test(nothing_at_all_is_a_usage_error),
+      cmocka_unit_test(list_shows_blocks_and_what_they_lack),
+      cmocka_unit_test(list_is_json_on_request),
+      cmocka_unit_test(info_takes_three_spellings),
+      cmocka_unit_test(schema_describes_every_block),
+      cmocka_unit_test(the_seeds_scenarios_check),
+      cmocka_unit_test(what_cannot_run_yet_says_so),
+      cmocka_unit_test(the_reference_is_current),
+      cmocka_unit_test(completion_scripts_parse),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,122 @@
+/* Faulty scenarios: exit 2, every fault with its place, nothing written. */
+#include "support/directory.h"
+#include "support/program.h"
+#include "support/unit.h"
+
+#include <unistd.h>
+
+typedef struct fault {
+  const char *json;
+  const char *texts[6]; /* all stand in stderr */
+} fault;
+
+#define WRAPPER "\"model_wrapper\": {\"type\": \"NullModelWrapper\"}"
+#define DATASET "\"dataset\": {\"type\": \"RandomizedClassificationDataset\"}"
+#define RUNTIME "\"runtime\": {\"type\": \"NullRuntime\"}"
+#define TFLITE(parameters) "\"optimizers\": [{\"type\": \"TFLiteCompiler\", \"parameters\": {" parameters "}}]"
+
+static const fault faults[] = {
+    {"", {"s.json:1:1", "the file is empty"}},
+    {"{", {"s.json:1:", "not valid JSON"}},
+    {"[]", {"a scenario is a JSON object"}},
+    {"{}", {"lacks 'model_wrapper'", "lacks 'dataset'"}},
+    {"{\n  \"model_wraper\": 1\n}", {"s.json:2:3", "did you mean 'model_wrapper'", "lacks 'model_wrapper'"}},
+    {"{" WRAPPER ",\n" WRAPPER ", " DATASET "}", {"s.json:2:1", "given twice"}},
+    {"{\"model_wrapper\": {\"type\": \"NoSuchThing\"}, " DATASET "}", {"s.json:1:28", "there is no modelwrapper 'NoSuchThing'"}},
+    {"{\"model_wrapper\": {\"type\": \"NullRuntime\"}, " DATASET "}", {"of the kind runtime"}},
+    {"{\"model_wrapper\": {\"parameters\": {}}, " DATASET "}", {"needs 'type'"}},
+    {"{" WRAPPER ", " DATASET ", " TFLITE("\"compiled_model_path\": \"x.tflite\"") "}", {"needs a 'runtime'"}},
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", " TFLITE("") "}", {"TFLiteCompiler needs 'compiled_model_path'"}},
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", " TFLITE("\"compiled_model_path\": \"x\", \"tagret\": \"int8\"") "}",
+     {"no parameter 'tagret'; did you mean 'target'"}},
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", " TFLITE("\"compiled_model_path\": \"x\", \"target\": \"int9\"") "}",
+     {"'target' is \"int9\"", "did you mean \"int8\""}},
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", " TFLITE("\"compiled_model_path\": \"x\", \"target\": 8") "}",
+     {"'target' must be one of its choices, not a number"}},
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", " TFLITE("\"compiled_model_path\": \"x\", \"dataset_percentage\": 30") "}",
+     {"'dataset_percentage' is 30; it must lie between 0 and 1"}},
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", "
+     TFLITE("\"compiled_model_path\": \"x\", \"modelframework\": \"keras\", \"model_framework\": \"keras\"") "}",
+     {"another spelling of 'modelframework'"}},
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", \"optimizers\": {}}", {"'optimizers' must be a list"}},
+    {"{" WRAPPER ", " DATASET ", \"runtime_protocol\": {\"type\": \"NetworkProtocol\", \"parameters\": {\"host\": \"x\", \"port\": 70000}}}",
+     {"'port' is 70000", "needs a 'runtime'"}},
+    /* formats that do not meet */
+    {"{\"model_wrapper\": {\"type\": \"TensorFlowClassifier\", \"parameters\": {\"model_path\": \"m.h5\"}}, " DATASET
+     ", " TFLITE("\"compiled_model_path\": \"x.tflite\"") ", \"runtime\": {\"type\": \"TVMRuntime\"}}",
+     {"TVMRuntime takes tvm", "TFLiteCompiler before it gives tflite"}},
+    /* all of them at once */
+    {"{\"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"a\": 1}},\n"
+     "\"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": {\"inference_batch_size\": 0,\n"
+     "\"split\": \"tset\"}}}",
+     {"s.json:1:", "no parameter 'a'", "s.json:2:", "'inference_batch_size' is 0", "s.json:3:", "did you mean \"test\""}},
+};
+
+static void faults_are_told_with_their_place(void **state) {
+  (void)state;
+  char *directory = kt_directory_make();
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    char *scenario = kt_path(directory, "s.json"), *output = kt_path(directory, "out.json");
+    kt_file_write_text(scenario, faults[i].json);
+    kt_run_options options = {.directory = directory};
+    kt_run run = kt_run_kenning(&options, "check", "s.json");
+    kt_assert_exit(&run, 2);
+    for (size_t k = 0; k < 6 && faults[i].texts[k]; k++) kt_assert_contains(run.err, faults[i].texts[k]);
+    assert_int_equal(run.out_bytes, 0);
+    kt_run_free(&run);
+    run = kt_run_kenning(&options, "json_inference_tester", "s.json", "out.json");
+    kt_assert_exit(&run, 2);
+    for (size_t k = 0; k < 6 && faults[i].texts[k]; k++) kt_assert_contains(run.err, faults[i].texts[k]);
+    assert_int_not_equal(access(output, F_OK), 0);
+    kt_run_free(&run);
+    free(scenario);
+    free(output);
+  }
+  kt_directory_remove(directory);
+}
+
+static void a_missing_scenario_is_named(void **state) {
+  (void)state;
+  kt_run run = kt_run_kenning(NULL, "check", "/nonexistent/s.json");
+  kt_assert_exit(&run, 2);
+  kt_assert_contains(run.err, "/nonexistent/s.json");
+  kt_run_free(&run);
+}
+
+/* inference_tester: classes and flags instead of JSON. */
+static void faulty_flags_are_told(void **state) {
+  (void)state;
+  const struct {
+    const char *words[12];
+    const char *text;
+  } cases[] = {
+      {{"inference_tester", "NullModelWrapper"}, "a model wrapper and a data set are needed"},
+      {{"inference_tester", "NullModelWraper", "RandomizedClassificationDataset", "o.json"}, "did you mean 'NullModelWrapper'"},
+      {{"inference_tester", "NullModelWrapper", "RandomizedClassificationDataset"}, "an argument is missing"},
+      {{"inference_tester", "NullModelWrapper", "RandomizedClassificationDataset", "o.json", "--compiler-cls",
+        "TFLiteCompiler", "--compiled-model-path", "x"}, "needs a 'runtime'"},
+      {{"inference_tester", "NullModelWrapper", "RandomizedClassificationDataset", "o.json", "--inference-batch-size",
+        "many"}, "must be an integer"},
+      {{"model_training", "NullModelWrapper", "RandomizedClassificationDataset", "--batch-size", "4"}, "needs 'learning_rate'"},
+  };
+  char *directory = kt_directory_make();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *arguments[14] = {kt_kenning()};
+    for (size_t k = 0; k < 12; k++) arguments[k + 1] = cases[i].words[k];
+    kt_run_options options = {.directory = directory};
+    kt_run run = kt_run_program(arguments, &options);
+    kt_assert_exit(&run, 2);
+    kt_assert_contains(run.err, cases[i].text);
+    kt_run_free(&run);
+  }
+  kt_directory_remove(directory);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(faults_are_told_with_their_place),
+      cmocka_unit_test(a_missing_scenario_is_named),
+      cmocka_unit_test(faulty_flags_are_told),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
