@@ -67,14 +67,26 @@ static kn_status directory_name(const kn_install_plan *plan, char **out_name) {
   return *out_name ? NULL : kn_status_out_of_memory();
 }
 
+/* A package that an interrupted run left damaged among the downloads is fetched anew. */
+static kn_status fetch_file(const kn_manifest_file *file, const kn_downloads *downloads, const char *staging) {
+  char *package;
+  KN_TRY(kn_package_find(downloads, file, &package));
+  bool was_there = package != NULL;
+  kn_free(package);
+  KN_TRY(kn_package_fetch(downloads, file, &package));
+  kn_status status = kn_package_unpack(downloads, file, package, staging);
+  bool removed = status && !kn_file_exists(package, NULL);
+  kn_free(package);
+  if (!was_there || !removed || downloads->offline) return status;
+  kn_log(KN_LOG_WARNING, "%s among the downloads was damaged; fetching it again", file->package);
+  kn_status_free(status);
+  return fetch_file(file, downloads, staging);
+}
+
 static kn_status fetch_into(const kn_install_plan *plan, const kn_downloads *downloads, const char *staging) {
-  KN_TRY(kn_directory_make(staging));
   for (size_t i = 0; i < plan->file_count; i++) {
-    char *package;
-    KN_TRY(kn_package_fetch(downloads, plan->files[i], &package));
-    kn_status status = kn_package_unpack(downloads, plan->files[i], package, staging);
-    kn_free(package);
-    KN_TRY(status);
+    KN_TRY(kn_directory_make(staging));
+    KN_TRY(fetch_file(plan->files[i], downloads, staging));
   }
   return NULL;
 }
@@ -120,22 +132,23 @@ static bool describe(const kn_install_plan *plan, const char *directory, kn_inst
     installation->file_count++;
     if (!describe_file(plan->files[i], directory, &installation->files[i])) return false;
   }
-  const kn_installed_environment *from = &plan->environment;
-  kn_installed_environment *to = &installation->environment;
-  return installation->files &&
-         (!plan->with_environment || (copy(&to->name, from->name) && copy(&to->directory, from->directory) &&
-                                      copy(&to->definition_sha256, from->definition_sha256) &&
-                                      copy(&to->lock_sha256, from->lock_sha256) && copy(&to->python, from->python)));
+  return installation->files != NULL;
 }
 
-/* An environment that an earlier installation had stays when this one was told to make none. */
-static kn_status keep_environment(const kn_install_plan *plan, kn_installation *installation) {
+static bool describe_environment(const kn_install_plan *plan, kn_installation *installation) {
+  const kn_installed_environment *from = &plan->environment;
+  kn_installed_environment *to = &installation->environment;
+  return copy(&to->name, from->name) && copy(&to->directory, from->directory) &&
+         copy(&to->definition_sha256, from->definition_sha256) && copy(&to->lock_sha256, from->lock_sha256) &&
+         copy(&to->python, from->python);
+}
+
+/* An environment that an earlier installation had. */
+static kn_status keep_environment(kn_installation *installation) {
   kn_installation before;
-  if (plan->with_environment) return NULL;
   kn_status status = kn_installation_read(installation->framework, &before);
   if (status) {
-    kn_code code = kn_status_code(status);
-    if (code != KN_NOT_INSTALLED) return status;
+    if (kn_status_code(status) != KN_NOT_INSTALLED) return status;
     kn_status_free(status);
     return NULL;
   }
@@ -145,10 +158,13 @@ static kn_status keep_environment(const kn_install_plan *plan, kn_installation *
   return NULL;
 }
 
-static kn_status write_lock(const kn_install_plan *plan, const char *directory) {
+static kn_status write_lock(const kn_install_plan *plan, const char *directory, bool with_environment) {
   kn_installation installation = {0};
-  kn_status status =
-      describe(plan, directory, &installation) ? keep_environment(plan, &installation) : kn_status_out_of_memory();
+  kn_status status = NULL;
+  if (!describe(plan, directory, &installation) || (with_environment && !describe_environment(plan, &installation)))
+    status = kn_status_out_of_memory();
+  else if (!with_environment)
+    status = keep_environment(&installation);
   if (!status) status = kn_installation_write(&installation);
   kn_installation_clear(&installation);
   return status;
@@ -210,6 +226,23 @@ static kn_status remove_unused_environments(const char *data) {
 
 /* ---- one framework ---- */
 
+/* The library can be used as soon as it is there, also when the environment cannot be made. */
+static kn_status install_parts(kn_install_plan *plan, const kn_install_request *request, const kn_downloads *downloads,
+                               const char *staging, const char *final) {
+  const char *name = kn_manifest_head(&plan->manifest)->name;
+  if (!plan->files_there) {
+    KN_TRY(install_files(plan, downloads, staging, final));
+    KN_TRY(write_lock(plan, final, false));
+    kn_log(KN_LOG_INFO, "%s %s is installed in %s", name, plan->files[0]->version, final);
+  }
+  if (!plan->with_environment) return NULL;
+  KN_TRY(kn_venv_make(kn_manifest_environment_of(&plan->manifest), downloads,
+                      request->force && !plan->environment_shared, &plan->environment));
+  KN_TRY(write_lock(plan, final, true));
+  kn_log(KN_LOG_INFO, "the tools of %s are installed in %s", name, plan->environment.directory);
+  return NULL;
+}
+
 static kn_status install_framework(kn_install_plan *plan, const kn_install_request *request,
                                    const kn_downloads *downloads, const char *data) {
   const char *name = kn_manifest_head(&plan->manifest)->name;
@@ -218,13 +251,8 @@ static kn_status install_framework(kn_install_plan *plan, const kn_install_reque
   char *final = status ? NULL : kn_format("%s/%s", parent, directory);
   char *staging = status ? NULL : kn_format("%s/%s.new-%ld", parent, directory, (long)getpid());
   if (!status && (!final || !staging)) status = kn_status_out_of_memory();
-  if (!status && !plan->files_there) status = install_files(plan, downloads, staging, final);
-  if (!status && plan->with_environment)
-    status = kn_venv_make(kn_manifest_environment_of(&plan->manifest), downloads,
-                          request->force && !plan->environment_shared, &plan->environment);
-  if (!status) status = write_lock(plan, final);
+  if (!status) status = install_parts(plan, request, downloads, staging, final);
   if (!status) status = remove_others(parent, directory);
-  if (!status) kn_log(KN_LOG_INFO, "%s %s is installed in %s", name, plan->files[0]->version, final);
   kn_free(staging);
   kn_free(final);
   kn_free(directory);

@@ -10,7 +10,7 @@ typedef struct kn_installed_file {
   char *path;    /* absolute */
   char *sha256;  /* of the file as it was installed */
   char *version; /* of the package */
-  char *client;  /* "pip", "mvn", "apt" */
+  char *client;  /* "pip", "mvn" */
   char *package;
   char *version_function; /* or NULL */
   int64_t bytes;

@@ -7,10 +7,8 @@
 #include "core/text.h"
 #include "resources/place.h"
 
-static const kn_choice clients[] = {{"pip", KN_CLIENT_PIP, "the Python package index"},
-                                    {"mvn", KN_CLIENT_MVN, "the Maven repository"},
-                                    {"apt", KN_CLIENT_APT, "the Debian archive"},
-                                    {0}};
+static const kn_choice clients[] = {
+    {"pip", KN_CLIENT_PIP, "the Python package index"}, {"mvn", KN_CLIENT_MVN, "the Maven repository"}, {0}};
 static const kn_choice architectures[] = {
     {"any", KN_ARCH_ANY, "every machine"}, {"x86_64", KN_ARCH_X86_64, NULL}, {"aarch64", KN_ARCH_AARCH64, NULL}, {0}};
 
@@ -138,9 +136,7 @@ static const char *package_fault(int client, const char *package) {
                "group:artifact:version:extension:classifier";
       return NULL;
     default:
-      if (!only(package, LETTERS DIGITS "+.=:~-") || *package == '-' || !strchr(package, '=') || *package == '=')
-        return "a Debian package is written name=version";
-      return NULL;
+      return "its client is unknown";
   }
 }
 

@@ -6,8 +6,8 @@
 #include "core/instance.h"
 
 /* The registries' ordinary clients. */
-typedef enum kn_client { KN_CLIENT_PIP = 1, KN_CLIENT_MVN, KN_CLIENT_APT } kn_client;
-/* "pip", "mvn", "apt". */
+typedef enum kn_client { KN_CLIENT_PIP = 1, KN_CLIENT_MVN } kn_client;
+/* "pip", "mvn". */
 const char *kn_client_name(kn_client client);
 
 typedef enum kn_arch { KN_ARCH_ANY = 1, KN_ARCH_X86_64, KN_ARCH_AARCH64, KN_ARCH_OTHER } kn_arch;

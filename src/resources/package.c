@@ -62,13 +62,6 @@ kn_status kn_client_check(const kn_downloads *downloads, kn_client client) {
     case KN_CLIENT_MVN:
       status = missing(kn_process_find("mvn", &text), "the Maven client mvn is missing", "maven");
       break;
-    case KN_CLIENT_APT:
-      status = kn_process_find("apt-get", &text);
-      kn_free(text);
-      text = NULL;
-      if (!status) status = kn_process_find("dpkg-deb", &text);
-      status = missing(status, "apt-get and dpkg-deb are missing: this is no Debian system", "dpkg apt");
-      break;
   }
   kn_free(text);
   return status;
@@ -206,30 +199,11 @@ static bool wheel_fits(const char *name, const kn_manifest_file *file) {
   return !file->platform || strstr(parts[count - 1], file->platform);
 }
 
-static bool debian_fits(const char *name, const kn_manifest_file *file) {
-  const char *equals = strchr(file->package, '=');
-  size_t length = (size_t)(equals - file->package);
-  if (strncmp(name, file->package, length) != 0 || name[length] != '_') return false;
-  const char *at = name + length + 1;
-  for (const char *c = equals + 1; *c; c++) { /* apt writes the epoch's colon as %3a */
-    if (*c == ':' && !strncmp(at, "%3a", 3)) {
-      at += 3;
-    } else if (*c == *at) {
-      at++;
-    } else {
-      return false;
-    }
-  }
-  size_t rest = strlen(at);
-  return *at == '_' && rest > 4 && !strcmp(at + rest - 4, ".deb");
-}
-
-static kn_status find_in(const char *directory, bool (*fits)(const char *, const kn_manifest_file *),
-                         const kn_manifest_file *file, char **out_path) {
+static kn_status find_wheel(const char *directory, const kn_manifest_file *file, char **out_path) {
   DIR *listing = opendir(directory);
   kn_status status = NULL;
   for (struct dirent *entry; listing && !*out_path && !status && (entry = readdir(listing));)
-    if (fits(entry->d_name, file)) {
+    if (wheel_fits(entry->d_name, file)) {
       *out_path = kn_format("%s/%s", directory, entry->d_name);
       if (!*out_path) status = kn_status_out_of_memory();
     }
@@ -252,10 +226,7 @@ static kn_status maven_path(const char *repository, const char *package, char **
 
 /* The client's own directory among the downloads. */
 static kn_status client_directory(const kn_downloads *downloads, int client, char **out_path) {
-  *out_path = kn_format("%s/%s", downloads->directory,
-                        client == KN_CLIENT_PIP   ? "pip"
-                        : client == KN_CLIENT_MVN ? "maven"
-                                                  : "apt");
+  *out_path = kn_format("%s/%s", downloads->directory, client == KN_CLIENT_PIP ? "pip" : "maven");
   return *out_path ? NULL : kn_status_out_of_memory();
 }
 
@@ -264,8 +235,8 @@ kn_status kn_package_find(const kn_downloads *downloads, const kn_manifest_file 
   char *directory, *path = NULL;
   KN_TRY(client_directory(downloads, file->client, &directory));
   kn_status status = NULL;
-  if (file->client != KN_CLIENT_MVN) {
-    status = find_in(directory, file->client == KN_CLIENT_PIP ? wheel_fits : debian_fits, file, out_path);
+  if (file->client == KN_CLIENT_PIP) {
+    status = find_wheel(directory, file, out_path);
   } else {
     status = maven_path(directory, file->package, &path);
     if (!status && kn_file_exists(path, NULL)) {
@@ -328,13 +299,6 @@ static kn_status fetch_by_mvn(const kn_downloads *downloads, const kn_manifest_f
   return status;
 }
 
-static kn_status fetch_by_apt(const kn_downloads *downloads, const kn_manifest_file *file, const char *directory,
-                              kn_client_run *run) {
-  run->arguments = (const char *const[]){"apt-get", "-q", "download", file->package, NULL};
-  run->directory = directory;
-  return kn_status_annotate(run_again(downloads, run), "apt-get must know its packages: apt-get update");
-}
-
 static kn_status fetch(const kn_downloads *downloads, const kn_manifest_file *file) {
   char *directory, *what = kn_format("downloading %s", file->package);
   if (!what) return kn_status_out_of_memory();
@@ -343,11 +307,9 @@ static kn_status fetch(const kn_downloads *downloads, const kn_manifest_file *fi
   /* Maven fetches parts of itself, too, so there is no total to show. */
   int64_t expected = file->client == KN_CLIENT_MVN ? 0 : file->download_bytes;
   kn_client_run run = {.grows = downloads->directory, .expected = expected, .what = what};
-  if (!status) {
-    status = file->client == KN_CLIENT_PIP   ? fetch_by_pip(downloads, file, directory, &run)
-             : file->client == KN_CLIENT_MVN ? fetch_by_mvn(downloads, file, directory, &run)
-                                             : fetch_by_apt(downloads, file, directory, &run);
-  }
+  if (!status)
+    status = file->client == KN_CLIENT_PIP ? fetch_by_pip(downloads, file, directory, &run)
+                                           : fetch_by_mvn(downloads, file, directory, &run);
   kn_free(directory);
   kn_free(what);
   return status;
@@ -368,6 +330,7 @@ kn_status kn_package_fetch(const kn_downloads *downloads, const kn_manifest_file
 
 /* ---- unpacking ---- */
 
+/* Wheels and jars are zip archives. */
 static kn_status unpack_zip(const kn_downloads *downloads, const kn_manifest_file *file, const char *package_path,
                             const char *directory, const char *what) {
   char *script;
@@ -382,47 +345,27 @@ static kn_status unpack_zip(const kn_downloads *downloads, const kn_manifest_fil
   return status;
 }
 
-static kn_status unpack_debian(const kn_downloads *downloads, const kn_manifest_file *file, const char *package_path,
-                               const char *directory, const char *what) {
-  char *whole = kn_format("%s/.deb", directory);
-  char *from = whole ? kn_format("%s/%s", whole, file->member) : NULL;
-  char *to = kn_format("%s/%s", directory, kn_manifest_file_name(file));
-  kn_status status = whole && from && to ? kn_directory_make(whole) : kn_status_out_of_memory();
-  kn_client_run run = {.arguments = (const char *const[]){"dpkg-deb", "-x", package_path, whole, NULL},
-                       .grows = directory,
-                       .expected = file->bytes,
-                       .what = what};
-  if (!status) status = kn_client_run_command(downloads, &run);
-  if (!status && rename(from, to) != 0)
-    status = kn_status_make(KN_BAD_DATA, "%s holds no %s: %s", package_path, file->member, strerror(errno));
-  if (whole) status = kn_status_join(status, kn_directory_remove(whole));
-  kn_free(to);
-  kn_free(from);
-  kn_free(whole);
-  return status;
-}
-
-static kn_status verify(const kn_manifest_file *file, const char *package_path, const char *directory) {
-  char *path = kn_format("%s/%s", directory, kn_manifest_file_name(file)), hex[65];
-  if (!path) return kn_status_out_of_memory();
-  kn_status status = kn_sha256_file(path, hex);
-  if (!status && strcmp(hex, file->sha256) != 0)
-    status = kn_status_make(KN_BACKEND_FAILED, "%s in %s is not the file that was tested: its SHA-256 is %s, not %s",
-                            file->member, package_path, hex, file->sha256);
-  kn_free(path);
-  return status;
+static kn_status verify(const kn_manifest_file *file, const char *package_path, const char *path) {
+  char hex[65];
+  KN_TRY(kn_sha256_file(path, hex));
+  if (!strcmp(hex, file->sha256)) return NULL;
+  return kn_status_make(KN_BACKEND_FAILED, "%s in %s is not the file that was tested: its SHA-256 is %s, not %s",
+                        file->member, package_path, hex, file->sha256);
 }
 
 kn_status kn_package_unpack(const kn_downloads *downloads, const kn_manifest_file *file, const char *package_path,
                             const char *directory) {
   char *what = kn_format("unpacking %s", kn_manifest_file_name(file));
-  if (!what) return kn_status_out_of_memory();
-  kn_status status = file->client == KN_CLIENT_APT ? unpack_debian(downloads, file, package_path, directory, what)
-                                                   : unpack_zip(downloads, file, package_path, directory, what);
+  char *path = kn_format("%s/%s", directory, kn_manifest_file_name(file));
+  kn_status status =
+      what && path ? unpack_zip(downloads, file, package_path, directory, what) : kn_status_out_of_memory();
+  if (!status) status = verify(file, package_path, path);
+  if (kn_status_code(status) == KN_BACKEND_FAILED) {
+    (void)unlink(path);
+    if (unlink(package_path) == 0)
+      status = kn_status_annotate(status, "the package was removed; the same command fetches it again");
+  }
+  kn_free(path);
   kn_free(what);
-  if (!status) status = verify(file, package_path, directory);
-  kn_code code = kn_status_code(status);
-  if ((code == KN_BACKEND_FAILED || code == KN_BAD_DATA) && unlink(package_path) == 0)
-    status = kn_status_annotate(status, "the package was removed; the same command fetches it again");
   return status;
 }

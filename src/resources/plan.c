@@ -96,7 +96,7 @@ static bool key_seen(const kn_manifest *manifest, size_t index) {
 }
 
 static kn_status choose_all(kn_install_plan *plan, const kn_downloads *downloads) {
-  client_state states[KN_CLIENT_APT + 1] = {0};
+  client_state states[KN_CLIENT_MVN + 1] = {0};
   kn_status faults = NULL;
   plan->file_count = 0;
   for (size_t i = 0; i < plan->manifest.file_count; i++) {

@@ -46,8 +46,8 @@ static const char *after(const char *line, const char *word) {
 
 static kn_status take_result(run *r, const char *rest) {
   const char *space = strchr(rest, ' ');
-  if (!r->result || space == rest) return NULL;
   size_t length = space ? (size_t)(space - rest) : strlen(rest);
+  if (!r->result || !length) return NULL;
   char *key = kn_strndup(rest, length);
   if (!key) return kn_status_out_of_memory();
   kn_status status = kn_record_set_string(r->result, key, space ? space + 1 : "");

@@ -1,0 +1,259 @@
+#include "core/file.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "support/directory.h"
+#include "support/status.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *directory; /* of the running test */
+
+static int make_directory(void **state) {
+  (void)state;
+  directory = kt_directory_make();
+  return 0;
+}
+
+static int remove_directory(void **state) {
+  (void)state;
+  kt_directory_remove(directory);
+  return 0;
+}
+
+/* Path in the test's directory, good until the next four calls. */
+static const char *at(const char *name) {
+  static char paths[4][600];
+  static int next;
+  char *path = paths[next++ % 4];
+  snprintf(path, sizeof paths[0], "%s/%s", directory, name);
+  return path;
+}
+
+static void assert_content(const char *path, const char *expected) {
+  char *data;
+  size_t bytes;
+  kt_assert_ok(kn_file_read(path, 0, &data, &bytes));
+  assert_int_equal(bytes, strlen(expected));
+  assert_string_equal(data, expected);
+  kn_free(data);
+}
+
+static int entries(const char *path) {
+  DIR *listing = opendir(path);
+  assert_non_null(listing);
+  int count = -2;
+  while (readdir(listing)) count++;
+  closedir(listing);
+  return count;
+}
+
+static void writes_whole_files(void **state) {
+  (void)state;
+  kt_assert_ok(kn_file_write(at("a/b/c.txt"), "first", 5));
+  assert_content(at("a/b/c.txt"), "first");
+  kt_assert_ok(kn_file_write(at("a/b/c.txt"), "", 0));
+  assert_content(at("a/b/c.txt"), "");
+  assert_int_equal(entries(at("a/b")), 1);
+  struct stat found;
+  mode_t mask = umask(0);
+  umask(mask);
+  assert_int_equal(stat(at("a/b/c.txt"), &found), 0);
+  assert_int_equal(found.st_mode & 0777, 0666 & ~mask);
+}
+
+static void writes_beside_nothing_that_is_no_file(void **state) {
+  (void)state;
+  kt_assert_ok(kn_directory_make(at("taken")));
+  kt_assert_fault(kn_file_write(at("taken"), "x", 1), KN_INVALID_ARGUMENT, "not a regular file");
+  kt_assert_fault(kn_file_write(at("new/"), "x", 1), KN_INVALID_ARGUMENT, "name of a directory");
+  kt_assert_fault(kn_file_write(at(".."), "x", 1), KN_INVALID_ARGUMENT, "name of a directory");
+  kt_assert_ok(kn_file_write(at("plain"), "x", 1));
+  kt_assert_fault(kn_file_write(at("plain/below"), "x", 1), KN_IO_ERROR, "Not a directory");
+  kt_assert_fault(kn_file_write("/proc/no-such/file", "x", 1), KN_NOT_FOUND, "/proc/no-such");
+  char name[300];
+  memset(name, 'n', sizeof name - 1);
+  name[sizeof name - 1] = '\0';
+  kt_assert_fault(kn_file_write(at(name), "x", 1), KN_IO_ERROR, "too long");
+  assert_int_equal(entries(directory), 2);
+}
+
+static void devices_are_written_through(void **state) {
+  (void)state;
+  kt_assert_ok(kn_file_write("/dev/null", "x", 1));
+  kt_assert_fault(kn_file_write("/dev/full", "x", 1), KN_IO_ERROR, "the disk is full");
+  struct stat found;
+  assert_int_equal(stat("/dev/null", &found), 0);
+  assert_true(S_ISCHR(found.st_mode));
+  char *temporary;
+  kt_assert_fault(kn_file_temporary("/dev/null", &temporary), KN_INVALID_ARGUMENT, "not a regular file");
+  assert_null(temporary);
+  kt_assert_ok(kn_file_write(at("source"), "x", 1));
+  kt_assert_fault(kn_file_publish(at("source"), "/dev/null"), KN_INVALID_ARGUMENT, "not a regular file");
+  assert_false(kn_file_exists(at("source"), NULL));
+}
+
+/* No room in the middle of writing: the limit on file sizes stands for the full disk. */
+static void a_failed_write_leaves_the_old_file(void **state) {
+  (void)state;
+  static char data[100000];
+  kt_assert_ok(kn_file_write(at("kept"), "old", 3));
+  struct rlimit before, small;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  small = (struct rlimit){50000, before.rlim_max};
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+  kn_status first = kn_file_write(at("kept"), data, sizeof data);
+  kn_status second = kn_file_write(at("new"), data, sizeof data);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, handler);
+  kt_assert_fault(first, KN_IO_ERROR, "File too large");
+  kt_assert_fault(second, KN_IO_ERROR, "File too large");
+  assert_content(at("kept"), "old");
+  assert_int_equal(entries(directory), 1);
+}
+
+static void reads_up_to_a_limit(void **state) {
+  (void)state;
+  char *data;
+  size_t bytes;
+  kt_assert_fault(kn_file_read(at("none"), 0, &data, &bytes), KN_NOT_FOUND, "none");
+  assert_null(data);
+  kt_assert_fault(kn_file_read(directory, 0, &data, &bytes), KN_BAD_DATA, "is a directory");
+  kt_assert_ok(kn_file_write(at("ten"),
+                             "0123\0"
+                             "56789",
+                             10));
+  kt_assert_ok(kn_file_read(at("ten"), 10, &data, &bytes));
+  assert_int_equal(bytes, 10);
+  assert_memory_equal(data,
+                      "0123\0"
+                      "56789\0",
+                      11);
+  kn_free(data);
+  kt_assert_fault(kn_file_read(at("ten"), 9, &data, &bytes), KN_BAD_DATA, "10 bytes; at most 9");
+  assert_null(data);
+  assert_int_equal(bytes, 0);
+}
+
+/* Files of /proc and pipes have no size beforehand. */
+static void reads_files_without_a_size(void **state) {
+  (void)state;
+  char *data;
+  size_t bytes;
+  kt_assert_ok(kn_file_read("/proc/self/maps", 0, &data, &bytes));
+  assert_true(bytes > 1000 && bytes == strlen(data));
+  kn_free(data);
+  kt_assert_fault(kn_file_read("/proc/self/maps", 100, &data, &bytes), KN_BAD_DATA, "larger than the 100 bytes");
+  kt_assert_fault(kn_file_read("/dev/zero", 300000, &data, &bytes), KN_BAD_DATA, "larger than");
+}
+
+static void temporary_files_are_published(void **state) {
+  (void)state;
+  char *one, *two;
+  kt_assert_ok(kn_file_temporary(at("sub/model.h5"), &one));
+  kt_assert_ok(kn_file_temporary(at("sub/model.h5"), &two));
+  assert_string_not_equal(one, two);
+  assert_string_equal(one + strlen(one) - 8, "model.h5");
+  kt_file_write_text(one, "one");
+  kt_assert_ok(kn_file_publish(one, at("sub/model.h5")));
+  assert_content(at("sub/model.h5"), "one");
+  kt_assert_fault(kn_file_publish(two, at("sub/model.h5")), KN_NOT_FOUND, NULL);
+  assert_content(at("sub/model.h5"), "one");
+  assert_int_equal(entries(at("sub")), 1);
+  kn_free(one);
+  kn_free(two);
+}
+
+static void directories_are_made_counted_and_removed(void **state) {
+  (void)state;
+  kt_assert_ok(kn_directory_make(at("x/y//z/")));
+  kt_assert_ok(kn_directory_make(at("x/y/z")));
+  kt_assert_ok(kn_directory_make("/"));
+  kt_assert_ok(kn_directory_make("."));
+  kt_file_write_text(at("outside"), "stays");
+  kt_file_write_text(at("x/y/file"), "12345");
+  kt_file_write_text(at("x/y/z/file"), "123");
+  assert_int_equal(symlink(directory, at("x/up")), 0);
+  assert_true(kn_directory_bytes(at("x")) == 8);
+  assert_true(kn_directory_bytes(at("none")) == 0);
+  kt_assert_fault(kn_directory_make(at("x/y/file")), KN_IO_ERROR, "Not a directory");
+  kt_assert_ok(kn_directory_remove(at("x")));
+  kt_assert_ok(kn_directory_remove(at("x")));
+  assert_content(at("outside"), "stays");
+  assert_int_equal(entries(directory), 1);
+}
+
+static void *take_lock(void *argument) {
+  int lock;
+  kn_status status = kn_file_lock(argument, false, NULL, &lock);
+  if (!status) kn_file_unlock(lock);
+  return status;
+}
+
+static void locks_exclude_each_other(void **state) {
+  (void)state;
+  int first, second;
+  pthread_t thread;
+  void *result;
+  kt_assert_ok(kn_file_lock(at("deep/lock"), true, NULL, &first));
+  kt_assert_ok(kn_file_lock(at("deep/lock"), true, NULL, &second));
+  kn_file_unlock(second);
+  char *path = kt_path(directory, "deep/lock");
+  assert_int_equal(pthread_create(&thread, NULL, take_lock, path), 0);
+  usleep(120000);
+  kn_file_unlock(first);
+  assert_int_equal(pthread_join(thread, &result), 0);
+  assert_null(result);
+  kt_assert_ok(kn_file_lock(path, false, NULL, &first));
+  kn_cancel();
+  kt_assert_fault(kn_file_lock(path, true, NULL, &second), KN_CANCELLED, "while waiting");
+  assert_int_equal(second, -1);
+  kn_cancel_reset();
+  kn_file_unlock(first);
+  kn_file_unlock(-1);
+  free(path);
+}
+
+static void failing_allocations(void **state) {
+  (void)state;
+  kn_status status = NULL;
+  uint64_t allowed = 0;
+  do {
+    kn_status_free(status);
+    char *data = NULL;
+    size_t bytes;
+    kn_memory_fail_after(allowed++);
+    status = kn_file_write(at("made/file"), "text", 4);
+    if (!status) status = kn_file_read(at("made/file"), 0, &data, &bytes);
+    kn_memory_fail_after(UINT64_MAX);
+    kn_free(data);
+    assert_true(!status || kn_status_code(status) == KN_OUT_OF_MEMORY);
+  } while (status);
+  assert_true(allowed > 3);
+  assert_int_equal(entries(at("made")), 1);
+}
+
+#define test(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test(writes_whole_files),
+      test(writes_beside_nothing_that_is_no_file),
+      test(devices_are_written_through),
+      test(a_failed_write_leaves_the_old_file),
+      test(reads_up_to_a_limit),
+      test(reads_files_without_a_size),
+      test(temporary_files_are_published),
+      test(directories_are_made_counted_and_removed),
+      test(locks_exclude_each_other),
+      test(failing_allocations),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
