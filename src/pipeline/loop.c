@@ -11,7 +11,7 @@
 enum {
   MAXIMUM_LOADERS = 64,
   RING_BYTES = 4 << 20, /* of inputs, as far as the bounds on the number of slots allow */
-  MAXIMUM_SLOTS = 256,
+  MAXIMUM_SLOTS = 512,  /* every 256th inference may make a system call to wake loaders */
   MINIMUM_SLOTS = 4,
   PROGRESS_NS = 100000000
 };
