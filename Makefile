@@ -2,7 +2,7 @@
 .POSIX:
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-all tsan valgrind fuzz coverage analyze bench lint format install clean help
+.PHONY: build demo frameworks test test-all tsan valgrind fuzz coverage analyze bench lint format install clean help
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -23,7 +23,14 @@ build:            ## the release build: build/kenning
 demo: build       ## the demonstration
 	scripts/demo
 
-test: build       ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer
+# The engines that tests run for real; what is installed already costs nothing. `make FRAMEWORKS= test` goes without:
+# tests that need one are then counted as skipped.
+FRAMEWORKS ?= tensorflow tflite
+
+frameworks: build ## installs the engines that tests run
+	@[ -z "$(FRAMEWORKS)" ] || build/kenning install $(FRAMEWORKS)
+
+test: frameworks  ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/build dev $(JOBS)
 	@scripts/run-tests dev $(JOBS)
 
