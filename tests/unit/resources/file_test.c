@@ -76,7 +76,10 @@ static void writes_beside_nothing_that_is_no_file(void **state) {
   kt_assert_fault(kn_file_write(at(".."), "x", 1), KN_INVALID_ARGUMENT, "name of a directory");
   kt_assert_ok(kn_file_write(at("plain"), "x", 1));
   kt_assert_fault(kn_file_write(at("plain/below"), "x", 1), KN_IO_ERROR, "Not a directory");
-  kt_assert_fault(kn_file_write("/proc/no-such/file", "x", 1), KN_NOT_FOUND, "/proc/no-such");
+  /* Nobody makes directories in /proc; the kernel gives one reason or another. */
+  kn_status refused = kn_file_write("/proc/no-such/file", "x", 1);
+  assert_non_null(strstr(kn_status_message(refused, 0), "/proc/no-such: cannot make the directory"));
+  kn_status_free(refused);
   char name[300];
   memset(name, 'n', sizeof name - 1);
   name[sizeof name - 1] = '\0';

@@ -11,5 +11,5 @@ static void __attribute__((constructor)) install(void) {
   sigaction(SIGUSR2, &action, NULL);
 }
 
-const char *fake_version(void);
+__attribute__((visibility("default"))) const char *fake_version(void);
 const char *fake_version(void) { return "1.0"; }
