@@ -91,10 +91,8 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
       snprintf(out, KN_NUMBER_SIZE, "%.40s\xc3\x97", value == 1 ? "1" : digits);
       return;
     case KN_NUMBER_P_VALUE:
-      if (value < 1e-4)
-        snprintf(out, KN_NUMBER_SIZE, "< 0.0001");
-      else
-        snprintf(out, KN_NUMBER_SIZE, "%.4f", value);
+      if (value >= 1e-4) break;
+      snprintf(out, KN_NUMBER_SIZE, "< 0.0001");
       return;
     case KN_NUMBER_FRACTION:
     case KN_NUMBER_CHANGE:
