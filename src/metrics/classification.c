@@ -22,7 +22,9 @@ bool kn_in_top_k(const float *scores, size_t count, size_t label, size_t k) {
   float own = scores[label];
   size_t before = 0;
   for (size_t i = 0; i < count && before < k; i++) {
-    if (isnan(own) ? (!isnan(scores[i]) || i < label) : (scores[i] > own || (scores[i] == own && i < label))) before++;
+    bool larger = isnan(own) ? !isnan(scores[i]) : scores[i] > own;
+    bool equal = isnan(own) ? isnan(scores[i]) : scores[i] == own;
+    if (larger || (i < label && equal)) before++;
   }
   return before < k;
 }

@@ -208,7 +208,8 @@ static kn_status check_classification(const kn_loop *loop) {
                           kn_tensor_elements(scores) / loop->batch, kn_dtype_name(scores->dtype), loop->classes);
   for (size_t i = 0; i < samples->count; i++) {
     int64_t label;
-    KN_TRY(samples->label(samples->context, i, &label));
+    kn_status status = samples->label(samples->context, i, &label);
+    if (status) return about_sample(loop, status, i, "reading the label of");
   }
   return NULL;
 }
