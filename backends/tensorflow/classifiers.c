@@ -1,7 +1,8 @@
 /* Classes for models that exist as files: any classifier, and the original's two wrappers. */
 #include "modelwrapper.h"
 
-static const kn_modelwrapper_ops loading_ops = {TENSORFLOW_WRAPPER_OPS};
+static const kn_modelwrapper_ops loading_ops = {TENSORFLOW_WRAPPER_OPS, .open = tensorflow_wrapper_open,
+                                                .train = tensorflow_wrapper_train};
 
 const kn_class tensorflow_classifier_class = {
     .struct_size = sizeof(kn_class),

@@ -3,11 +3,22 @@
 
 #include <string.h>
 
+const kn_choice tensorflow_optimizers[] = {
+    {"adam", TRAINING_ADAM, "Adam"}, {"sgd", TRAINING_SGD, "stochastic gradient descent"}, {0}};
+const kn_choice tensorflow_schedules[] = {
+    {"constant", TRAINING_CONSTANT, "the learning rate as given"},
+    {"cosine", TRAINING_COSINE, "from the given learning rate down to 0 along a cosine"},
+    {0}};
+
 const kn_option tensorflow_wrapper_options[] = {
     {"num_threads", "Threads of one operation; 0: as many as there are cores", KN_OPTION_INT, 0,
      KN_FIELD(tensorflow_wrapper, num_threads), .def.i = 0, .min = 0, .max = 1024},
     {"library", "TensorFlow library to use instead of the installed one (libtensorflow_cc.so.2)", KN_OPTION_PATH,
      KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(tensorflow_wrapper, library)},
+    {"training_optimizer", "How training moves the weights", KN_OPTION_ENUM, 0,
+     KN_FIELD(tensorflow_wrapper, training_optimizer), .def.i = TRAINING_ADAM, .choices = tensorflow_optimizers},
+    {"training_schedule", "Learning rate in the course of training", KN_OPTION_ENUM, 0,
+     KN_FIELD(tensorflow_wrapper, training_schedule), .def.i = TRAINING_CONSTANT, .choices = tensorflow_schedules},
     {0}};
 
 const char *const tensorflow_output_formats[] = {"keras", "saved_model", NULL};
@@ -69,6 +80,32 @@ kn_status tensorflow_wrapper_weights_bytes(void *self, uint64_t *out_bytes) {
   *out_bytes = model.weights_bytes;
   keras_model_clear(&model);
   return NULL;
+}
+
+/* ---- training ---- */
+
+kn_status tensorflow_wrapper_train_model(tensorflow_wrapper *wrapper, keras_model *model,
+                                         const kn_train_request *request, kn_record *out_history) {
+  const training_options options = {.library = wrapper->library,
+                                    .threads = wrapper->num_threads,
+                                    .optimizer = (training_optimizer)wrapper->training_optimizer,
+                                    .schedule = (training_schedule)wrapper->training_schedule};
+  return trainer_run(model, &options, request, out_history);
+}
+
+kn_status tensorflow_wrapper_train(void *self, const kn_train_request *request, kn_record *out_history) {
+  tensorflow_wrapper *wrapper = self;
+  model_format format;
+  KN_TRY(kn_status_annotate(model_format_of(wrapper->options.model_path, &format),
+                            "this class trains an existing model further"));
+  if (format != MODEL_KERAS)
+    return kn_status_make(KN_INCOMPATIBLE, "%s is a SavedModel; only .h5 models can be trained further",
+                          wrapper->options.model_path);
+  keras_model model;
+  KN_TRY(keras_model_open(wrapper->options.model_path, &model));
+  kn_status status = tensorflow_wrapper_train_model(wrapper, &model, request, out_history);
+  keras_model_clear(&model);
+  return status;
 }
 
 /* ---- native inference ---- */

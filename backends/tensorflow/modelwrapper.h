@@ -3,13 +3,16 @@
 #define TENSORFLOW_MODELWRAPPER_H
 
 #include "inference.h"
+#include "trainer.h"
 
 typedef struct tensorflow_wrapper {
   kn_modelwrapper_options options;
   char *library;
-  int64_t num_threads; /* 0: all cores */
-  int64_t classes;     /* of the data set */
-  const tf_api *tf;    /* once opened */
+  int64_t num_threads;    /* 0: all cores */
+  int training_optimizer; /* training_optimizer */
+  int training_schedule;  /* training_schedule */
+  int64_t classes;        /* of the data set */
+  const tf_api *tf;       /* once opened */
   inference loaded;
 } tensorflow_wrapper;
 
@@ -19,14 +22,20 @@ kn_status tensorflow_wrapper_framework(void *self, const char **out_name, const 
 kn_status tensorflow_wrapper_format(void *self, const char **out_format) KN_MUST_USE;
 kn_status tensorflow_wrapper_iospec(void *self, kn_iospec *out_spec) KN_MUST_USE;
 kn_status tensorflow_wrapper_weights_bytes(void *self, uint64_t *out_bytes) KN_MUST_USE;
+/* Trains the model further that is at model_path. */
+kn_status tensorflow_wrapper_train(void *self, const kn_train_request *request, kn_record *out_history) KN_MUST_USE;
+/* Trains `model` with the wrapper's options. */
+kn_status tensorflow_wrapper_train_model(tensorflow_wrapper *wrapper, keras_model *model,
+                                         const kn_train_request *request, kn_record *out_history) KN_MUST_USE;
 extern const kn_inference_ops tensorflow_inference_ops;
 
-/* The operations above as the beginning of a table of a class's own. */
+/* All but `open` and `train`, as the beginning of a class's table. */
 #define TENSORFLOW_WRAPPER_OPS                                                                                         \
-  .struct_size = sizeof(kn_modelwrapper_ops), .open = tensorflow_wrapper_open, .close = tensorflow_wrapper_close,      \
+  .struct_size = sizeof(kn_modelwrapper_ops), .close = tensorflow_wrapper_close,                                       \
   .framework = tensorflow_wrapper_framework, .format = tensorflow_wrapper_format, .iospec = tensorflow_wrapper_iospec, \
   .inference = &tensorflow_inference_ops, .weights_bytes = tensorflow_wrapper_weights_bytes
 
+extern const kn_choice tensorflow_optimizers[], tensorflow_schedules[];
 extern const kn_option tensorflow_wrapper_options[];
 extern const char *const tensorflow_output_formats[];
 extern const kn_class tensorflow_classifier_class, tensorflow_fashion_mnist_class, tensorflow_pet_dataset_class,
