@@ -82,7 +82,7 @@ kn_status kn_debian_package_unpack(const char *package, const char *directory) {
   if (!status) kn_progress(progress, 1, 1, NULL);
   at.progress = NULL;
   if (!status) status = find(package, directory, &file);
-  if (!status) status = run(directory, &at, (const char *const[]){"dpkg-deb", "-x", file, directory, NULL});
+  if (!status) status = run(NULL, &at, (const char *const[]){"dpkg-deb", "-x", file, directory, NULL});
   kn_free(file);
   kn_free(progress);
   return kn_status_annotate(status, "while fetching the Debian package %s", package);
