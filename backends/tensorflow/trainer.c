@@ -1,6 +1,7 @@
 #include "trainer.h"
 #include "batches.h"
 #include "session.h"
+#include "training_log.h"
 
 #include <float.h>
 #include <kenning/random.h>
@@ -13,10 +14,6 @@ static const size_t memory_limit = (size_t)1 << 30;
 
 /* Streams of random numbers drawn from the run's seed. */
 enum { STREAM_WEIGHTS = 1, STREAM_ORDER = 2 };
-
-typedef struct score {
-  double loss, accuracy;
-} score;
 
 typedef struct trainer {
   const tf_api *tf;
@@ -31,7 +28,7 @@ typedef struct trainer {
   size_t steps_per_epoch, step;                              /* steps of all epochs so far */
   TF_Tensor *samples[2], *labels[2], *rate, *beta_powers[2]; /* samples and labels: one in use, one being filled */
   size_t *order;                                             /* of the longer set */
-  score best;
+  training_score best;
   bool has_best;
   int64_t best_epoch;
 } trainer;
@@ -161,7 +158,7 @@ static void shuffle(size_t *order, size_t count, uint64_t seed) {
 }
 
 /* Adds the cross-entropy and the hits of the first `count` rows of logits. Log-sum-exp with the maximum taken out. */
-static void add_score(const float *logits, const int64_t *labels, size_t count, size_t classes, score *sum) {
+static void add_score(const float *logits, const int64_t *labels, size_t count, size_t classes, training_score *sum) {
   for (size_t i = 0; i < count; i++, logits += classes) {
     size_t top = 0;
     double total = 0;
@@ -186,7 +183,7 @@ static void set_scalar(const trainer *t, TF_Tensor *tensor, double value) {
 }
 
 /* Runs the model on the batch in `slot`; `training`: and makes a step. */
-static kn_status run_batch(trainer *t, bool training, int slot, size_t count, score *sum) {
+static kn_status run_batch(trainer *t, bool training, int slot, size_t count, training_score *sum) {
   const training_graph *built = &t->graph;
   const TF_Output places[5] = {built->samples, built->labels, built->rate, built->beta1_power, built->beta2_power};
   TF_Tensor *const values[5] = {t->samples[slot], t->labels[slot], t->rate, t->beta_powers[0], t->beta_powers[1]};
@@ -212,7 +209,7 @@ static void begin_batch(trainer *t, batches *reader, size_t start, int slot) {
   batches_begin(reader, t->order + start, t->batch_size, out);
 }
 
-static void show_progress(const trainer *t, const score *sum, size_t seen) {
+static void show_progress(const trainer *t, const training_score *sum, size_t seen) {
   char detail[128];
   int length = snprintf(detail, sizeof detail, "epoch %zu of %lld, loss %.3f, accuracy %.3f",
                         (t->step - 1) / t->steps_per_epoch + 1, (long long)t->request->num_epochs,
@@ -223,8 +220,8 @@ static void show_progress(const trainer *t, const score *sum, size_t seen) {
 }
 
 /* Runs `count` samples in t->order, in batches; what lies behind `count` only fills the last one. */
-static kn_status run_pass(trainer *t, batches *reader, bool training, size_t count, score *out) {
-  score sum = {0};
+static kn_status run_pass(trainer *t, batches *reader, bool training, size_t count, training_score *out) {
+  training_score sum = {0};
   int slot = 0;
   begin_batch(t, reader, 0, slot);
   for (size_t start = 0; start < count; start += t->batch_size, slot = !slot) {
@@ -247,11 +244,11 @@ static kn_status run_pass(trainer *t, batches *reader, bool training, size_t cou
       return status;
     }
   }
-  *out = (score){sum.loss / (double)count, sum.accuracy / (double)count};
+  *out = (training_score){sum.loss / (double)count, sum.accuracy / (double)count};
   return NULL;
 }
 
-static kn_status train_epoch(trainer *t, int64_t epoch, score *out) {
+static kn_status train_epoch(trainer *t, int64_t epoch, training_score *out) {
   uint64_t seed = kn_random(kn_random(t->request->seed, STREAM_ORDER), (uint64_t)epoch);
   size_t count = t->request->train->count;
   shuffle(t->order, count, seed);
@@ -259,7 +256,7 @@ static kn_status train_epoch(trainer *t, int64_t epoch, score *out) {
   return run_pass(t, t->train, true, count, out);
 }
 
-static kn_status validate(trainer *t, score *out) {
+static kn_status validate(trainer *t, training_score *out) {
   size_t count = t->request->validation->count;
   for (size_t i = 0; i < count + t->batch_size; i++) t->order[i] = i % count;
   return run_pass(t, t->validation, false, count, out);
@@ -267,33 +264,19 @@ static kn_status validate(trainer *t, score *out) {
 
 /* ---- the run ---- */
 
-static kn_status record_epoch(kn_record *history, int64_t epoch, const score *trained, const score *validated,
-                              double seconds) {
-  kn_record *entry;
-  KN_TRY(kn_record_append_object(history, "epochs", &entry));
-  KN_TRY(kn_record_set_int(entry, "epoch", epoch));
-  KN_TRY(kn_record_set_number(entry, "loss", trained->loss));
-  KN_TRY(kn_record_set_number(entry, "accuracy", trained->accuracy));
-  if (validated) {
-    KN_TRY(kn_record_set_number(entry, "validation_loss", validated->loss));
-    KN_TRY(kn_record_set_number(entry, "validation_accuracy", validated->accuracy));
-  }
-  return kn_record_set_number(entry, "seconds", seconds);
-}
-
-static bool better(const trainer *t, const score *now) {
+static bool better(const trainer *t, const training_score *now) {
   if (!t->has_best || !t->validation) return true;
   if (now->accuracy != t->best.accuracy) return now->accuracy > t->best.accuracy;
   return now->loss < t->best.loss;
 }
 
-static kn_status run_epoch(trainer *t, int64_t epoch, kn_record *history) {
+static kn_status run_epoch(trainer *t, int64_t epoch, training_log *log) {
   int64_t start = kn_now_ns();
-  score trained, validated = {0};
+  training_score trained, validated = {0};
   KN_TRY(train_epoch(t, epoch, &trained));
   if (t->validation) KN_TRY(validate(t, &validated));
-  KN_TRY(record_epoch(history, epoch + 1, &trained, t->validation ? &validated : NULL,
-                      (double)(kn_now_ns() - start) * 1e-9));
+  KN_TRY(training_log_add(log, epoch + 1, &trained, t->validation ? &validated : NULL,
+                          (double)(kn_now_ns() - start) * 1e-9));
   if (!better(t, &validated)) return NULL;
   t->best = validated;
   t->has_best = true;
@@ -301,9 +284,9 @@ static kn_status run_epoch(trainer *t, int64_t epoch, kn_record *history) {
   return keep_variables(t);
 }
 
-static kn_status run_epochs(trainer *t, kn_record *history) {
+static kn_status run_epochs(trainer *t, training_log *log) {
   kn_status status = NULL;
-  for (int64_t epoch = 0; epoch < t->request->num_epochs && !status; epoch++) status = run_epoch(t, epoch, history);
+  for (int64_t epoch = 0; epoch < t->request->num_epochs && !status; epoch++) status = run_epoch(t, epoch, log);
   bool stopped = kn_status_code(status) == KN_CANCELLED;
   if (status && !stopped) return status;
   /* Stopped in the first epoch: what there is by now. */
@@ -347,7 +330,11 @@ static kn_status run(trainer *t, kn_record *history) {
   KN_TRY(open_samples(t));
   KN_TRY(make_tensors(t));
   KN_TRY(record_settings(t, history));
-  KN_TRY(run_epochs(t, history));
+  training_log log;
+  KN_TRY(training_log_open(history, request->logdir, &log));
+  kn_status status = run_epochs(t, &log);
+  training_log_close(&log);
+  KN_TRY(status);
   return kn_record_set_int(history, "best_epoch", t->best_epoch);
 }
 
