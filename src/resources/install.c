@@ -28,13 +28,14 @@ static uint64_t free_bytes(const char *path) {
   return (uint64_t)found.f_bavail * found.f_frsize;
 }
 
-static kn_status check_room(const kn_install_plan *plans, size_t count, const char *data, const char *downloads) {
+static kn_status check_room(const kn_install_plan *plans, size_t count, const char *data,
+                            const kn_downloads *downloads) {
   int64_t download = 0, disk = 0;
   for (size_t i = 0; i < count; i++) {
-    download += plans[i].download_bytes;
+    if (!downloads->offline) download += plans[i].download_bytes;
     disk += plans[i].disk_bytes;
   }
-  uint64_t room = free_bytes(data), cache_room = free_bytes(downloads);
+  uint64_t room = free_bytes(data), cache_room = free_bytes(downloads->directory);
   kn_log(KN_LOG_INFO, "to download: about %.0f MB; on disk then: %.0f MB in %s (%.0f MB are free)",
          (double)download / 1e6, (double)disk / 1e6, data, (double)room / 1e6);
   if (room < (uint64_t)disk)
@@ -42,11 +43,12 @@ static kn_status check_room(const kn_install_plan *plans, size_t count, const ch
                           "%s has %.0f MB free and %.0f MB are needed; free some space or set "
                           "KENNING_DATA_DIR to another place",
                           data, (double)room / 1e6, (double)disk / 1e6);
-  if (cache_room < (uint64_t)download)
+  /* pip puts a package together beside the place where it ends up. */
+  if (cache_room < 2 * (uint64_t)download)
     return kn_status_make(KN_IO_ERROR,
-                          "%s has %.0f MB free and %.0f MB are needed; free some space or set "
-                          "KENNING_CACHE_DIR to another place",
-                          downloads, (double)cache_room / 1e6, (double)download / 1e6);
+                          "%s has %.0f MB free and %.0f MB are needed; free some space or set KENNING_CACHE_DIR to "
+                          "another place",
+                          downloads->directory, (double)cache_room / 1e6, 2 * (double)download / 1e6);
   return NULL;
 }
 
@@ -280,7 +282,7 @@ static kn_status install_planned(const kn_install_request *request, const kn_dow
     done = done && kn_install_plan_done(&plans[i]);
   }
   if (done) return NULL;
-  KN_TRY(check_room(plans, request->count, data, downloads->directory));
+  KN_TRY(check_room(plans, request->count, data, downloads));
   if (request->dry_run) return NULL;
   for (size_t i = 0; i < request->count; i++)
     if (!kn_install_plan_done(&plans[i])) KN_TRY(install_framework(&plans[i], request, downloads, data));

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,21 @@
 
 enum { ATTEMPTS = 3, CHECK_TIMEOUT_S = 60, CLIENT_TIMEOUT_S = 4 * 3600, MAXIMUM_ARGUMENTS = 24 };
 
+/* Temporary directories of processes that were killed: "tmp-<process>". */
+static kn_status remove_abandoned(const char *directory) {
+  DIR *listing = opendir(directory);
+  kn_status status = NULL;
+  for (struct dirent *entry; listing && !status && (entry = readdir(listing));) {
+    long pid = strncmp(entry->d_name, "tmp-", 4) == 0 ? strtol(entry->d_name + 4, NULL, 10) : 0;
+    if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) continue;
+    char *path = kn_format("%s/%s", directory, entry->d_name);
+    status = path ? kn_directory_remove(path) : kn_status_out_of_memory();
+    kn_free(path);
+  }
+  if (listing) closedir(listing);
+  return status;
+}
+
 kn_status kn_downloads_open(bool offline, kn_downloads *out_downloads) {
   *out_downloads = (kn_downloads){.offline = offline};
   char *cache;
@@ -24,9 +40,10 @@ kn_status kn_downloads_open(bool offline, kn_downloads *out_downloads) {
   out_downloads->directory = kn_format("%s/downloads", cache);
   out_downloads->python = kn_strdup(python && *python ? python : "python3");
   kn_free(cache);
-  if (out_downloads->directory && out_downloads->python) return NULL;
-  kn_downloads_close(out_downloads);
-  return kn_status_out_of_memory();
+  bool whole = out_downloads->directory && out_downloads->python;
+  kn_status status = whole ? remove_abandoned(out_downloads->directory) : kn_status_out_of_memory();
+  if (status) kn_downloads_close(out_downloads);
+  return status;
 }
 
 void kn_downloads_close(kn_downloads *downloads) {

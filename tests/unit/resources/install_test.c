@@ -317,10 +317,12 @@ static void what_an_interrupted_run_left_is_removed(void **state) {
   kt_world_write(&world, "data/fake/1.0-abc.new-12/libfake.so", "half");
   kt_world_write(&world, "data/environments/tools-abc.new-12/bin/python3", "half");
   kt_world_write(&world, "data/environments/unused-abc/bin/python3", "old");
+  kt_world_write(&world, "cache/downloads/tmp-999999999/pip-unpack/half", "half"); /* no such process */
   write_manifest("library", false, environment_part);
   kt_assert_ok(install());
   assert_installed("1.0");
   assert_int_equal(kt_world_entries(&world, "data/environments"), 1);
+  assert_int_equal(kt_world_entries(&world, "cache/downloads"), 1); /* the wheels */
 }
 
 static void environments_are_made_and_kept(void **state) {
