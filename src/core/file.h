@@ -6,7 +6,7 @@
 
 /* Status for a failed system call: "`path`: cannot `verb`: reason". `error` is its errno: KN_NOT_FOUND for a missing
  * file, KN_IO_ERROR otherwise. Never NULL. */
-kn_status kn_file_fault(const char *path, const char *verb, int error) KN_MUST_USE;
+kn_status kn_file_fault(const char *path, const char *verb, int error) KN_MUST_USE KN_NEVER_NULL;
 
 /* Makes a directory with its parents; an existing one is fine. */
 kn_status kn_directory_make(const char *path) KN_MUST_USE;
