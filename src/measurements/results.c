@@ -102,6 +102,7 @@ static double *read_rows(kn_reading *reading, const char *key, size_t *out_rows,
   const char *what = "must be a list of equally long lists of numbers from 0 up";
   if (!yyjson_is_arr(list)) return fail(reading, key, what), NULL;
   size_t rows = yyjson_arr_size(list), columns = yyjson_arr_size(yyjson_arr_get_first(list)), i, j, count, total;
+  if (rows && !columns) return fail(reading, key, what), NULL;
   double *values = kn_mul_size(rows, columns, &total) ? kn_alloc_array(total, sizeof *values) : NULL;
   if (!values) return fail_memory(reading), NULL;
   yyjson_arr_foreach(list, i, count, row) {

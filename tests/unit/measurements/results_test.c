@@ -160,6 +160,7 @@ static void faults_name_the_key(void **state) {
       {"{\"session_utilization_cpus_percent\": [[1]], \"session_utilization_mem_percent\": [], "
        "\"session_utilization_timestamp\": [1]}",
        "'session_utilization_mem_percent' has 0 entries"},
+      {"{\"session_utilization_cpus_percent\": [[], []]}", "'session_utilization_cpus_percent' must be a list"},
       {"{\"process_rss_bytes\": [1]}", "'process_cpu_percent' has 0 entries"},
       {"{\"predictions\": [{\"prediction\": 1}]}", "'predictions'"},
       {"{\"complete\": 1}", "'complete' must be true or false"},
