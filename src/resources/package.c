@@ -159,7 +159,7 @@ static kn_status run_with(const kn_client_run *run, const char *temporary) {
   return status;
 }
 
-kn_status kn_client_run_command(const kn_downloads *downloads, const kn_client_run *run) {
+static kn_status run_once(const kn_downloads *downloads, const kn_client_run *run) {
   char *temporary = kn_format("%s/tmp-%ld", downloads->directory, (long)getpid());
   if (!temporary) return kn_status_out_of_memory();
   kn_status status = kn_directory_make(temporary);
@@ -169,11 +169,10 @@ kn_status kn_client_run_command(const kn_downloads *downloads, const kn_client_r
   return kn_status_join(status, cleanup);
 }
 
-/* Transfers break; the clients themselves do not begin again. */
-static kn_status run_again(const kn_downloads *downloads, const kn_client_run *run) {
+kn_status kn_client_run_command(const kn_downloads *downloads, const kn_client_run *run) {
   for (int attempt = 1;; attempt++) {
-    kn_status status = kn_client_run_command(downloads, run);
-    if (kn_status_code(status) != KN_BACKEND_FAILED || attempt == ATTEMPTS) return status;
+    kn_status status = run_once(downloads, run);
+    if (!run->transfers || kn_status_code(status) != KN_BACKEND_FAILED || attempt == ATTEMPTS) return status;
     kn_log(KN_LOG_WARNING, "%s failed; trying again (%d of %d)", run->what, attempt + 1, ATTEMPTS);
     kn_status_free(status);
     nanosleep(&(struct timespec){.tv_sec = attempt}, NULL);
@@ -298,7 +297,7 @@ static kn_status fetch_by_pip(const kn_downloads *downloads, const kn_manifest_f
   }
   arguments[n++] = file->package;
   run->arguments = arguments;
-  return run_again(downloads, run);
+  return kn_client_run_command(downloads, run);
 }
 
 static kn_status fetch_by_mvn(const kn_downloads *downloads, const kn_manifest_file *file, const char *directory,
@@ -309,7 +308,7 @@ static kn_status fetch_by_mvn(const kn_downloads *downloads, const kn_manifest_f
   if (artifact && repository) {
     run->arguments =
         (const char *const[]){"mvn", "-B", "-q", "dependency:get", "-Dtransitive=false", artifact, repository, NULL};
-    status = run_again(downloads, run);
+    status = kn_client_run_command(downloads, run);
   }
   kn_free(artifact);
   kn_free(repository);
@@ -323,7 +322,7 @@ static kn_status fetch(const kn_downloads *downloads, const kn_manifest_file *fi
   if (!status) status = kn_directory_make(directory);
   /* Maven fetches parts of itself, too, so there is no total to show. */
   int64_t expected = file->client == KN_CLIENT_MVN ? 0 : file->download_bytes;
-  kn_client_run run = {.grows = downloads->directory, .expected = expected, .what = what};
+  kn_client_run run = {.grows = downloads->directory, .expected = expected, .what = what, .transfers = true};
   if (!status)
     status = file->client == KN_CLIENT_PIP ? fetch_by_pip(downloads, file, directory, &run)
                                            : fetch_by_mvn(downloads, file, directory, &run);

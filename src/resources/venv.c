@@ -140,15 +140,20 @@ static kn_status run_pip(const build *b, const char *verb, const char *const *op
                          const char *grows, int64_t expected, const char *what) {
   size_t option_count = 0, n = 0;
   while (options[option_count]) option_count++;
-  const char **arguments = kn_alloc_array(12 + option_count + packages->count, sizeof *arguments);
+  const char **arguments = kn_alloc_array(13 + option_count + packages->count, sizeof *arguments);
   if (!arguments) return kn_status_out_of_memory();
+  /* -I: whatever the user has put on Python's path is not taken for something installed. */
   const char *const common[] = {
-      b->python,        "-m",  "pip",          verb,     "--only-binary=:all:", "--no-cache-dir",
+      b->python,        "-I",  "-m",           "pip",    verb, "--only-binary=:all:", "--no-cache-dir",
       "--progress-bar", "off", "--find-links", b->wheels};
   for (size_t i = 0; i < sizeof common / sizeof *common; i++) arguments[n++] = common[i];
   for (size_t i = 0; i < option_count; i++) arguments[n++] = options[i];
   for (size_t i = 0; i < packages->count; i++) arguments[n++] = packages->items[i];
-  kn_client_run run = {.arguments = arguments, .grows = grows, .expected = expected, .what = what};
+  kn_client_run run = {.arguments = arguments,
+                       .grows = grows,
+                       .expected = expected,
+                       .what = what,
+                       .transfers = strcmp(verb, "download") == 0};
   kn_status status = kn_client_run_command(b->downloads, &run);
   kn_free(arguments);
   return status;
@@ -180,10 +185,8 @@ static kn_status try_imports(const build *b) {
     char *code = kn_format("import %s", b->definition->imports.items[i]);
     if (!code) return kn_status_out_of_memory();
     kn_log(KN_LOG_INFO, "trying: %s", code);
-    kn_process_request request = {
-        .arguments = (const char *const[]){b->python, "-c", code, NULL},
-        .environment = (const char *const[]){"PYTHONNOUSERSITE=1", "PYTHONPATH", "PYTHONHOME", NULL},
-        .timeout_s = IMPORT_TIMEOUT_S};
+    kn_process_request request = {.arguments = (const char *const[]){b->python, "-I", "-c", code, NULL},
+                                  .timeout_s = IMPORT_TIMEOUT_S};
     kn_status status = kn_process_run(&request, NULL);
     kn_free(code);
     if (status) return kn_status_annotate(status, "while trying the new Python environment");
@@ -209,10 +212,8 @@ static kn_status remove_programs(const build *b) {
 }
 
 static kn_status installed_packages(const char *python, char **out_text) {
-  /* --local: what the environment itself holds. */
-  return kn_process_output(
-      (const char *const[]){python, "-m", "pip", "--disable-pip-version-check", "freeze", "--local", NULL},
-      SHORT_TIMEOUT_S, out_text);
+  return kn_process_output((const char *const[]){python, "-I", "-m", "pip", "freeze", "--local", NULL}, SHORT_TIMEOUT_S,
+                           out_text);
 }
 
 static kn_status write_lock(const build *b, const char *version) {
