@@ -136,12 +136,33 @@ static kn_status bind_scenario(kn_scenario *scenario) {
   return faults;
 }
 
+/* Options that are fine by themselves but not together: an optimizer judges them when it is opened, which opens
+ * nothing else. What must be installed is not judged here. */
+static kn_status check_combinations(const kn_scenario *scenario) {
+  kn_status faults = NULL;
+  for (size_t i = 0; i < scenario->optimizer_count; i++) {
+    const kn_instance *optimizer = &scenario->optimizers[i];
+    const kn_optimizer_ops *ops = optimizer->cls->ops;
+    if (!ops) continue;
+    kn_status status = ops->open(optimizer->self);
+    ops->close(optimizer->self);
+    kn_code code = kn_status_code(status);
+    bool judged = code == KN_INVALID_ARGUMENT || code == KN_INCOMPATIBLE;
+    for (size_t k = 0; judged && k < kn_status_count(status); k++)
+      faults = kn_status_join(faults, kn_status_make_at(code, optimizer->where, "%s", kn_status_message(status, k)));
+    kn_status_free(status);
+  }
+  return faults;
+}
+
 kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   *out_scenario = (kn_scenario){0};
   KN_TRY(kn_registry_load());
   KN_TRY(kn_json_read(path, &out_scenario->json));
   kn_status faults = bind_scenario(out_scenario);
+  bool bound = !faults;
   faults = kn_status_join(faults, kn_scenario_check(out_scenario));
+  if (bound) faults = kn_status_join(faults, check_combinations(out_scenario));
   if (faults) kn_scenario_clear(out_scenario);
   return faults;
 }

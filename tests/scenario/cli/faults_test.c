@@ -41,6 +41,10 @@ static const fault faults[] = {
     {"{" WRAPPER ", " DATASET ", " RUNTIME ", \"optimizers\": {}}", {"'optimizers' must be a list"}},
     {"{" WRAPPER ", " DATASET ", \"runtime_protocol\": {\"type\": \"NetworkProtocol\", \"parameters\": {\"host\": \"x\", \"port\": 70000}}}",
      {"'port' is 70000", "needs a 'runtime'"}},
+    /* options that do not go together */
+    {"{" WRAPPER ", " DATASET ", " RUNTIME ", "
+     TFLITE("\"compiled_model_path\": \"x\", \"inference_input_type\": \"int8\"") "}",
+     {"s.json:1:", "inference_input_type int8 needs target int8"}},
     /* formats that do not meet */
     {"{\"model_wrapper\": {\"type\": \"TensorFlowClassifier\", \"parameters\": {\"model_path\": \"m.h5\"}}, " DATASET
      ", " TFLITE("\"compiled_model_path\": \"x.tflite\"") ", \"runtime\": {\"type\": \"TVMRuntime\"}}",
