@@ -96,12 +96,21 @@ typedef struct kn_dataset_info {
   bool split_published;            /* published_split tells train from test */
 } kn_dataset_info;
 
+/* For data sets: whether there is a sample `index` among `count`. */
+static inline kn_status kn_dataset_check_index(size_t index, size_t count) {
+  if (index < count) return NULL;
+  return kn_status_make(KN_INVALID_ARGUMENT, "there is no sample %zu; the data set has %zu, counted from 0", index,
+                        count);
+}
+
+/* An `index` beyond the last sample is KN_INVALID_ARGUMENT. */
 typedef struct kn_dataset_ops {
   size_t struct_size;
   kn_status (*open)(void *self); /* reads indexes and labels, not the samples */
   void (*close)(void *self);
   kn_status (*info)(void *self, kn_dataset_info *out_info);
-  /* Split that the publisher assigned; NULL slot or KN_SPLIT_NONE: the host draws a seeded stratified one. */
+  /* Split that the publisher assigned; NULL slot or KN_SPLIT_NONE (also beyond the last sample): the host draws a seeded
+   * stratified one. */
   kn_split (*published_split)(void *self, size_t index);
   kn_status (*label)(void *self, size_t index, int64_t *out_label);
   /* Writes the preprocessed sample into `out` (shape and dtype of kn_dataset_info). Called by several threads at once

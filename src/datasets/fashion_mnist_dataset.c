@@ -9,7 +9,12 @@
 #include "datasets/fashion_mnist_files.h"
 #include "datasets/image_input.h"
 
-enum { SIDE = KN_FASHION_MNIST_SIDE, PIXELS = SIDE * SIDE, TRAIN = KN_FASHION_MNIST_TRAIN };
+enum {
+  SIDE = KN_FASHION_MNIST_SIDE,
+  PIXELS = SIDE * SIDE,
+  TRAIN = KN_FASHION_MNIST_TRAIN,
+  ALL = KN_FASHION_MNIST_TRAIN + KN_FASHION_MNIST_TEST
+};
 
 typedef struct fashion_mnist {
   kn_dataset_options base;
@@ -48,7 +53,7 @@ static void dataset_close(void *self) {
 static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
   const fashion_mnist *at = self;
   *out_info = (kn_dataset_info){.task = KN_TASK_CLASSIFICATION,
-                                .count = KN_FASHION_MNIST_TRAIN + KN_FASHION_MNIST_TEST,
+                                .count = ALL,
                                 .classes = KN_FASHION_MNIST_CLASSES,
                                 .class_names = class_names,
                                 .split_published = true};
@@ -58,11 +63,12 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
 
 static kn_split dataset_published_split(void *self, size_t index) {
   (void)self;
-  return index < TRAIN ? KN_SPLIT_TRAIN : KN_SPLIT_TEST;
+  return index < TRAIN ? KN_SPLIT_TRAIN : index < ALL ? KN_SPLIT_TEST : KN_SPLIT_NONE;
 }
 
 static kn_status dataset_label(void *self, size_t index, int64_t *out_label) {
   const fashion_mnist *at = self;
+  KN_TRY(kn_dataset_check_index(index, ALL));
   *out_label = index < TRAIN ? at->files[KN_FASHION_MNIST_TRAIN_LABELS].values[index]
                              : at->files[KN_FASHION_MNIST_TEST_LABELS].values[index - TRAIN];
   return NULL;
@@ -82,6 +88,7 @@ static kn_status want_images(fashion_mnist *at, kn_fashion_mnist_file file) {
 
 static kn_status dataset_load(void *self, size_t index, const kn_tensor_view *out) {
   fashion_mnist *at = self;
+  KN_TRY(kn_dataset_check_index(index, ALL));
   if (out->dtype != KN_FLOAT32 || out->bytes != PIXELS * sizeof(float))
     return kn_status_make(KN_INVALID_ARGUMENT, "a sample of Fashion-MNIST is %d float32 values", PIXELS);
   kn_fashion_mnist_file file = index < TRAIN ? KN_FASHION_MNIST_TRAIN_IMAGES : KN_FASHION_MNIST_TEST_IMAGES;
@@ -94,6 +101,7 @@ static kn_status dataset_load(void *self, size_t index, const kn_tensor_view *ou
 
 static kn_status dataset_sample_id(void *self, size_t index, char *out, size_t size) {
   (void)self;
+  KN_TRY(kn_dataset_check_index(index, ALL));
   snprintf(out, size, index < TRAIN ? "train/%05zu" : "test/%05zu", index < TRAIN ? index : index - TRAIN);
   return NULL;
 }

@@ -137,8 +137,7 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
 
 static kn_status dataset_label(void *self, size_t index, int64_t *out_label) {
   const image_folder *at = self;
-  *out_label = at->list.items[index].label;
-  return NULL;
+  return kn_image_list_label(&at->list, index, out_label);
 }
 
 static kn_status dataset_load_file(void *self, const char *path, const kn_tensor_view *out) {

@@ -58,8 +58,15 @@ kn_status kn_image_list_finish(kn_image_list *list) {
   return faults;
 }
 
+kn_status kn_image_list_label(const kn_image_list *list, size_t index, int64_t *out_label) {
+  KN_TRY(kn_dataset_check_index(index, list->count));
+  *out_label = list->items[index].label;
+  return NULL;
+}
+
 kn_status kn_image_list_load(const kn_image_list *list, size_t index, const kn_image_input *input,
                              const kn_tensor_view *out) {
+  KN_TRY(kn_dataset_check_index(index, list->count));
   char *path = join(list->root, list->items[index].name);
   if (!path) return kn_status_out_of_memory();
   kn_status status = kn_image_input_load(input, path, out);
@@ -68,6 +75,7 @@ kn_status kn_image_list_load(const kn_image_list *list, size_t index, const kn_i
 }
 
 kn_status kn_image_list_copy_name(const kn_image_list *list, size_t index, char *out, size_t size) {
+  KN_TRY(kn_dataset_check_index(index, list->count));
   const char *name = list->items[index].name;
   size_t length = strlen(name);
   if (length >= size)

@@ -22,6 +22,8 @@ typedef struct kn_image_list {
 kn_status kn_image_list_add(kn_image_list *list, const char *name, int64_t label, bool *out_added) KN_MUST_USE;
 /* The faults of all files that were refused: the first 20 in full, then their number. */
 kn_status kn_image_list_finish(kn_image_list *list) KN_MUST_USE;
+/* The following refuse an index beyond the last item. */
+kn_status kn_image_list_label(const kn_image_list *list, size_t index, int64_t *out_label) KN_MUST_USE;
 /* Reads item `index` as `input` says. Thread-safe. */
 kn_status kn_image_list_load(const kn_image_list *list, size_t index, const kn_image_input *input,
                              const kn_tensor_view *out) KN_MUST_USE;

@@ -88,13 +88,12 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
 
 static kn_split dataset_published_split(void *self, size_t index) {
   const pet_dataset *at = self;
-  return at->pets.items[index].split;
+  return index < at->pets.count ? at->pets.items[index].split : KN_SPLIT_NONE;
 }
 
 static kn_status dataset_label(void *self, size_t index, int64_t *out_label) {
   const pet_dataset *at = self;
-  *out_label = at->list.items[index].label;
-  return NULL;
+  return kn_image_list_label(&at->list, index, out_label);
 }
 
 static kn_status dataset_load(void *self, size_t index, const kn_tensor_view *out) {

@@ -68,6 +68,7 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
 
 static kn_status dataset_label(void *self, size_t index, int64_t *out_label) {
   const random_dataset *at = self;
+  KN_TRY(kn_dataset_check_index(index, (size_t)at->num_samples));
   *out_label = (int64_t)(index % (size_t)at->num_classes);
   return NULL;
 }
@@ -76,6 +77,7 @@ static kn_status dataset_label(void *self, size_t index, int64_t *out_label) {
  * Every sample is a stream of its own. */
 static kn_status dataset_load(void *self, size_t index, const kn_tensor_view *out) {
   const random_dataset *at = self;
+  KN_TRY(kn_dataset_check_index(index, (size_t)at->num_samples));
   if (out->dtype != KN_FLOAT32 || out->bytes != at->elements * sizeof(float))
     return kn_status_make(KN_INVALID_ARGUMENT, "a sample is %zu float32 values", at->elements);
   uint64_t stream = kn_random((uint64_t)at->seed, index);
@@ -90,7 +92,8 @@ static kn_status dataset_load(void *self, size_t index, const kn_tensor_view *ou
 }
 
 static kn_status dataset_sample_id(void *self, size_t index, char *out, size_t size) {
-  (void)self;
+  const random_dataset *at = self;
+  KN_TRY(kn_dataset_check_index(index, (size_t)at->num_samples));
   snprintf(out, size, "random/%06zu", index);
   return NULL;
 }

@@ -81,17 +81,23 @@ static kn_status load(void *self, const kn_load_request *request) {
   return status;
 }
 
+static kn_status check_loaded(const kn_null_runtime *runtime) {
+  return runtime->held.data ? NULL : kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
+}
+
 static kn_status iospec(void *self, kn_iospec *out_spec) {
   const kn_null_runtime *runtime = self;
+  KN_TRY(check_loaded(runtime));
   return kn_iospec_copy(&runtime->spec, out_spec);
 }
 
 static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t count) {
   kn_null_runtime *runtime = self;
-  if (count != 1 || kn_tensor_elements(inputs) != runtime->batch * runtime->input_row)
-    return kn_status_make(KN_INVALID_ARGUMENT, "the input does not have the size of the io specification");
+  KN_TRY(check_loaded(runtime));
+  if (count != 1 || inputs->dtype != runtime->spec.input.entries[0].dtype ||
+      kn_tensor_elements(inputs) != runtime->batch * runtime->input_row)
+    return kn_status_make(KN_INVALID_ARGUMENT, "the input does not have the type and size of the io specification");
   if (runtime->result == RESULT_ZEROS) return NULL;
-  if (inputs->dtype != KN_FLOAT32) return kn_status_make(KN_INVALID_ARGUMENT, "the input is not float32");
   const float *from = inputs->data;
   float *to = runtime->held.data;
   for (size_t i = 0; i < runtime->batch; i++)
@@ -100,12 +106,12 @@ static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t coun
 }
 
 static kn_status invoke(void *self) {
-  (void)self;
-  return NULL;
+  return check_loaded(self);
 }
 
 static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
   const kn_null_runtime *runtime = self;
+  KN_TRY(check_loaded(runtime));
   if (count != 1 || outputs->dtype != KN_FLOAT32 || outputs->bytes != runtime->held.bytes)
     return kn_status_make(KN_INVALID_ARGUMENT, "the output does not have the size of the io specification");
   memcpy(outputs->data, runtime->held.data, runtime->held.bytes);

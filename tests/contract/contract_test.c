@@ -1,0 +1,146 @@
+/* Holds every registered class against the rules of its kind.
+ *
+ *   contract-suite PLUGIN tables|blocks|data FIXTURES.json
+ *
+ * PLUGIN is the name of a plug-in, or "built-in". "tables" are the rules for declarations, which need no framework;
+ * "blocks" those for what the classes do, but for data sets whose files do not come with kenning: those are "data". Exit: 0, the number of broken rules, or 77 when none was broken but some could
+ * not be checked because something is not installed. */
+#include "contract/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/registry.h"
+
+enum { MAX_CASES = 2000, NOT_CHECKED = 77 };
+
+typedef struct test_case {
+  subject subject;
+  const rule *rule;
+  model_fixture model;
+  char name[256];
+} test_case;
+
+static test_case cases[MAX_CASES];
+static struct CMUnitTest tests[MAX_CASES];
+static size_t case_count;
+static fixtures table;
+
+static int set_up(void **state) {
+  test_case *at = *state;
+  subject_set_up(&at->subject);
+  return 0;
+}
+
+static int tear_down(void **state) {
+  test_case *at = *state;
+  subject_tear_down(&at->subject);
+  return 0;
+}
+
+static void check(void **state) {
+  test_case *at = *state;
+  at->rule->check(&at->subject);
+}
+
+static void add(const kn_class *cls, const rule *rules, const model_fixture *model) {
+  for (; rules->check; rules++) {
+    assert_true(case_count < MAX_CASES);
+    test_case *at = &cases[case_count];
+    at->rule = rules;
+    at->subject = (subject){.cls = cls, .name = strrchr(cls->name, '.') + 1, .table = &table};
+    if (model) {
+      at->model = *model;
+      at->subject.model = &at->model;
+    }
+    snprintf(at->name, sizeof at->name, "%s%s%s: %s", at->subject.name, model ? ", " : "", model ? model->name : "",
+             rules->name);
+    tests[case_count++] = (struct CMUnitTest){.name = at->name, .test_func = check, .setup_func = set_up,
+                                              .teardown_func = tear_down, .initial_state = at};
+  }
+}
+
+static bool takes(const char *const *formats, const char *format) {
+  for (; formats && *formats; formats++)
+    if (!strcmp(*formats, format)) return true;
+  return false;
+}
+
+/* The rules of the kind, for each model that the class takes. Returns whether there was one. */
+static bool add_models(const kn_class *cls, const rule *rules, const char *const *formats) {
+  bool found = false;
+  for (size_t i = 0; i < fixtures_model_count(&table); i++) {
+    model_fixture model;
+    fixtures_model(&table, i, &model);
+    if (!takes(formats, model.format)) continue;
+    add(cls, rules, &model);
+    found = true;
+  }
+  return found;
+}
+
+/* Classes without a model of theirs in the fixtures: the rules would have nothing to work on. */
+static size_t add_blocks(const kn_class *cls) {
+  const char *name = strrchr(cls->name, '.') + 1;
+  if (!cls->ops) {
+    print_message("%s is known by its parameters only\n", name);
+    return 0;
+  }
+  bool found = true;
+  switch (cls->kind) {
+    case KN_KIND_DATASET: add(cls, dataset_rules, NULL); break;
+    case KN_KIND_MODELWRAPPER:
+      found = add_models(cls, wrapper_rules, cls->output_formats);
+      if (((const kn_modelwrapper_ops *)cls->ops)->inference) add_models(cls, inference_rules, cls->output_formats);
+      break;
+    case KN_KIND_OPTIMIZER: found = add_models(cls, optimizer_rules, cls->input_formats); break;
+    case KN_KIND_RUNTIME: found = add_models(cls, inference_rules, cls->input_formats); break;
+    default: print_message("%s: there are no rules for its kind yet\n", name); return 1;
+  }
+  if (!found) print_message("%s: the fixtures have no model of its formats\n", name);
+  return !found;
+}
+
+static bool needs_data(const kn_class *cls) {
+  return yyjson_obj_get(fixtures_dataset(&table, strrchr(cls->name, '.') + 1), "needs") != NULL;
+}
+
+static bool is_of(const kn_registered *entry, const char *plugin) {
+  return entry->plugin ? !strcmp(entry->plugin->name, plugin) : !strcmp(plugin, "built-in");
+}
+
+int main(int argc, char **argv) {
+  if (argc != 4) {
+    fprintf(stderr, "usage: contract-suite PLUGIN|built-in tables|blocks|data FIXTURES.json\n");
+    return 2;
+  }
+  const char *source = getenv("KENNING_TEST_SOURCE_DIR");
+  kn_log_set_level(KN_LOG_ERROR);
+  fixtures_read(argv[3], source ? source : ".", &table);
+  kn_status status = kn_registry_load();
+  size_t classes = 0, unchecked = 0, failed;
+  for (size_t i = 0; !status && i < kn_registry_count(); i++) {
+    const kn_registered *entry = kn_registry_at(i);
+    if (!is_of(entry, argv[1])) continue;
+    classes++;
+    if (!strcmp(argv[2], "tables"))
+      add(entry->cls, class_rules, NULL);
+    else if (needs_data(entry->cls) == !strcmp(argv[2], "data"))
+      unchecked += add_blocks(entry->cls);
+  }
+  if (status || !classes) {
+    if (status) kn_log_status(status);
+    fprintf(stderr, "there are no classes of %s\n", argv[1]);
+    kn_status_free(status);
+    return 2;
+  }
+  failed = (size_t)_cmocka_run_group_tests(argv[2], tests, case_count, NULL, NULL);
+  for (size_t i = 0; i < case_count; i++) unchecked += cases[i].subject.skipped;
+  print_message("%zu classes, %zu rules, %zu broken, %zu not checked\n", classes, case_count, failed, unchecked);
+  fixtures_clear(&table);
+  kn_registry_unload();
+  if (failed) return failed < 70 ? (int)failed : 70;
+  return unchecked || !case_count ? NOT_CHECKED : 0;
+}
