@@ -24,7 +24,7 @@ static bool inside(const kn_flat *flat, size_t at, size_t bytes) {
   return at <= flat->bytes && bytes <= flat->bytes - at;
 }
 
-static bool spend(kn_flat *flat, size_t at, uint64_t elements) {
+bool kn_flat_spend(kn_flat *flat, size_t at, uint64_t elements) {
   if (flat->fault) return false;
   if (elements > flat->budget) {
     kn_flat_fail(flat, at, "the same parts are used over and over");
@@ -57,7 +57,7 @@ static size_t follow(kn_flat *flat, size_t at) {
 
 static kn_flat_table open_table(kn_flat *flat, size_t at) {
   kn_flat_table table = {0};
-  if (!at || !spend(flat, at, 1)) return table;
+  if (!at || !kn_flat_spend(flat, at, 1)) return table;
   if (!inside(flat, at, 4)) {
     kn_flat_fail(flat, at, "a table lies behind the end of the file");
     return table;
@@ -146,7 +146,7 @@ static kn_flat_vector vector_field(kn_flat *flat, kn_flat_table table, unsigned 
 
 kn_flat_vector kn_flat_vector_field(kn_flat *flat, kn_flat_table table, unsigned field, size_t element_bytes) {
   kn_flat_vector vector = vector_field(flat, table, field, element_bytes);
-  return spend(flat, vector.at, vector.count) ? vector : (kn_flat_vector){0};
+  return kn_flat_spend(flat, vector.at, vector.count) ? vector : (kn_flat_vector){0};
 }
 
 kn_flat_vector kn_flat_bytes_field(kn_flat *flat, kn_flat_table table, unsigned field) {

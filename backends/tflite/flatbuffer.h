@@ -33,6 +33,8 @@ typedef struct kn_flat_vector {
 
 void kn_flat_init(kn_flat *flat, const void *data, size_t bytes);
 void kn_flat_fail(kn_flat *flat, size_t at, const char *fault);
+/* Charges the budget with work of the caller's; false, with a fault, when it is used up. */
+bool kn_flat_spend(kn_flat *flat, size_t at, uint64_t elements);
 
 /* The table at the start; faults when the four letters of the file identifier differ (NULL: not looked at). */
 kn_flat_table kn_flat_root(kn_flat *flat, const char identifier[4]);

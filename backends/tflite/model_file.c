@@ -108,17 +108,18 @@ static void read_subgraph(kn_tflite_reader *reader, kn_flat_table subgraph) {
   kn_flat_string(flat, subgraph, SUBGRAPH_NAME);
   kn_tflite_read_tensors(reader, tensors);
   if (!kn_tflite_good(reader)) return;
+  reader->part = NULL;
   for (size_t i = 0; i < inputs.count; i++) {
     size_t index = kn_flat_u32_at(flat, inputs, i);
-    if (index < reader->value_count) reader->values[index].written = true;
+    if (index < tensors.count)
+      reader->values[index].written = true;
+    else
+      kn_flat_fail(flat, inputs.at + 4 * i, "one of its inputs does not exist");
   }
   kn_tflite_read_operators(reader, kn_flat_tables_field(flat, subgraph, SUBGRAPH_OPERATORS));
   if (!kn_tflite_good(reader)) return;
 
   reader->part = NULL;
-  for (size_t i = 0; i < inputs.count; i++)
-    if (kn_flat_u32_at(flat, inputs, i) >= tensors.count)
-      kn_flat_fail(flat, inputs.at + 4 * i, "one of its inputs does not exist");
   for (size_t i = 0; i < outputs.count && !flat->fault; i++) {
     size_t index = kn_flat_u32_at(flat, outputs, i);
     if (index >= tensors.count)
@@ -142,7 +143,8 @@ static void read_tensor_maps(kn_tflite_reader *reader, kn_flat_vector maps, size
     const char *name = kn_flat_string(flat, map, TENSOR_MAP_NAME);
     size_t index = kn_flat_u32(flat, map, TENSOR_MAP_INDEX, 0);
     if (index >= tensors) kn_flat_fail(flat, map.at, "it names a tensor that does not exist");
-    for (size_t k = 0; list && k < count; k++)
+    if (!list || !kn_flat_spend(flat, map.at, count)) continue;
+    for (size_t k = 0; k < count; k++)
       if (list[k].index == index && !list[k].signature_name) list[k].signature_name = name;
   }
 }

@@ -35,6 +35,45 @@ static kn_tflite_value *value_at(kn_tflite_reader *reader, kn_flat_vector indice
   return index < 0 ? NULL : &reader->values[index];
 }
 
+/* ---- options ---- */
+
+/* The engine takes the options of an operator for absent, all fields at their defaults, when their type is not the
+ * operator's own. */
+static kn_flat_table read_options(kn_tflite_reader *reader, kn_flat_table operator_, uint8_t type, bool second) {
+  kn_flat_table options = kn_flat_table_field(&reader->flat, operator_, second ? OPERATOR_OPTIONS_2 : OPERATOR_OPTIONS);
+  uint8_t given = kn_flat_u8(&reader->flat, operator_, second ? OPERATOR_OPTIONS_2_TYPE : OPERATOR_OPTIONS_TYPE, 0);
+  return given == type ? options : (kn_flat_table){0};
+}
+
+/* The engine divides by strides, dilations and window sizes without looking. */
+static void check_windows(kn_tflite_reader *reader, kn_flat_table operator_, int32_t code) {
+  enum { STRIDES = 1, CONV_2D = 1, DEPTHWISE = 2, POOL_2D = 5, TRANSPOSED = 49, CONV_3D = 106 };
+  static const struct {
+    int32_t code;
+    uint8_t type;
+    unsigned strides, others; /* fields from 1; fields from `first`, of default 1 unless a window */
+    unsigned first;
+    bool windows;
+  } users[] = {{KN_TFLITE_OP_CONV_2D, CONV_2D, 2, 2, 4, false},
+               {KN_TFLITE_OP_DEPTHWISE_CONV_2D, DEPTHWISE, 2, 2, 5, false},
+               {KN_TFLITE_OP_TRANSPOSE_CONV, TRANSPOSED, 2, 0, 0, false},
+               {KN_TFLITE_OP_CONV_3D, CONV_3D, 3, 3, 5, false},
+               {KN_TFLITE_OP_CONV_3D_TRANSPOSE, CONV_3D, 3, 3, 5, false},
+               {KN_TFLITE_OP_AVERAGE_POOL_2D, POOL_2D, 2, 2, 3, true},
+               {KN_TFLITE_OP_MAX_POOL_2D, POOL_2D, 2, 2, 3, true},
+               {KN_TFLITE_OP_L2_POOL_2D, POOL_2D, 2, 2, 3, true}};
+  for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
+    if (users[i].code != code) continue;
+    kn_flat_table options = read_options(reader, operator_, users[i].type, false);
+    bool positive = true;
+    for (unsigned k = 0; k < users[i].strides; k++)
+      positive = positive && kn_flat_i32(&reader->flat, options, STRIDES + k, 0) > 0;
+    for (unsigned k = 0; k < users[i].others; k++)
+      positive = positive && kn_flat_i32(&reader->flat, options, users[i].first + k, !users[i].windows) > 0;
+    if (!positive) kn_flat_fail(&reader->flat, operator_.at, "a stride, dilation or window of it is not positive");
+  }
+}
+
 /* ---- calls between subgraphs ---- */
 
 static void add_call(kn_tflite_reader *reader, size_t at, int64_t callee) {
@@ -55,7 +94,6 @@ static void add_call(kn_tflite_reader *reader, size_t at, int64_t callee) {
   reader->calls[reader->call_count++] = (size_t)callee;
 }
 
-/* The engine takes the options of an operator for absent, all fields 0, when their type is not the operator's own. */
 static void read_calls(kn_tflite_reader *reader, kn_flat_table operator_, int32_t code) {
   static const struct {
     int32_t code;
@@ -69,11 +107,7 @@ static void read_calls(kn_tflite_reader *reader, kn_flat_table operator_, int32_
                  {KN_TFLITE_OP_STABLEHLO_COMPOSITE, true, 21, 1, 1}};
   for (size_t i = 0; i < sizeof callers / sizeof *callers; i++) {
     if (callers[i].code != code) continue;
-    bool second = callers[i].second_options;
-    kn_flat_table options =
-        kn_flat_table_field(&reader->flat, operator_, second ? OPERATOR_OPTIONS_2 : OPERATOR_OPTIONS);
-    uint8_t type = kn_flat_u8(&reader->flat, operator_, second ? OPERATOR_OPTIONS_2_TYPE : OPERATOR_OPTIONS_TYPE, 0);
-    if (type != callers[i].type) options = (kn_flat_table){0};
+    kn_flat_table options = read_options(reader, operator_, callers[i].type, callers[i].second_options);
     for (unsigned k = 0; k < callers[i].fields && kn_tflite_good(reader); k++)
       add_call(reader, operator_.at, kn_flat_i32(&reader->flat, options, callers[i].first_field + k, 0));
   }
@@ -116,6 +150,66 @@ static void count_layer(kn_tflite_reader *reader, kn_flat_vector inputs, int32_t
 
 /* ---- operators ---- */
 
+/* Whether input `index` may be left out. The engine's operators look for themselves only where it may. */
+static bool optional_input(int32_t code, size_t index) {
+  switch (code) {
+    case KN_TFLITE_OP_CUSTOM:
+      return true;
+    case KN_TFLITE_OP_CONV_2D:
+    case KN_TFLITE_OP_DEPTHWISE_CONV_2D:
+    case KN_TFLITE_OP_FULLY_CONNECTED:
+    case KN_TFLITE_OP_CONV_3D:
+      return index == 2; /* bias */
+    case KN_TFLITE_OP_TRANSPOSE_CONV:
+    case KN_TFLITE_OP_CONV_3D_TRANSPOSE:
+      return index == 3; /* bias */
+    case KN_TFLITE_OP_LSTM:
+    case KN_TFLITE_OP_RNN:
+    case KN_TFLITE_OP_SVDF:
+    case KN_TFLITE_OP_UNIDIRECTIONAL_SEQUENCE_RNN:
+    case KN_TFLITE_OP_UNIDIRECTIONAL_SEQUENCE_LSTM:
+    case KN_TFLITE_OP_BIDIRECTIONAL_SEQUENCE_RNN:
+    case KN_TFLITE_OP_BIDIRECTIONAL_SEQUENCE_LSTM:
+      return index > 0;
+    default:
+      return false;
+  }
+}
+
+static void check_inputs(kn_tflite_reader *reader, kn_flat_vector inputs, int32_t code) {
+  for (size_t i = 0; i < inputs.count; i++) {
+    const kn_tflite_value *value = value_at(reader, inputs, i);
+    if (!value && !optional_input(code, i)) kn_flat_fail(&reader->flat, inputs.at + 4 * i, "it lacks an input");
+    /* Old converters leave the shape input of RESHAPE without data; the operator then takes its options. */
+    if (value && !value->written && !(code == KN_TFLITE_OP_RESHAPE && i == 1))
+      kn_flat_fail(&reader->flat, inputs.at + 4 * i, "it reads a tensor that nothing has written");
+  }
+}
+
+static void check_outputs(kn_tflite_reader *reader, kn_flat_vector outputs, int32_t code) {
+  for (size_t i = 0; i < outputs.count; i++) {
+    kn_tflite_value *value = value_at(reader, outputs, i);
+    if (!value && code != KN_TFLITE_OP_CUSTOM) kn_flat_fail(&reader->flat, outputs.at + 4 * i, "it lacks an output");
+    if (!value) continue;
+    if (value->constant) kn_flat_fail(&reader->flat, outputs.at + 4 * i, "it writes into a constant");
+    value->written = true;
+  }
+}
+
+/* Operators that change the type alone: the engine takes one's size for the other's. */
+static void check_conversion(kn_tflite_reader *reader, kn_flat_vector inputs, kn_flat_vector outputs, int32_t code) {
+  if (code != KN_TFLITE_OP_DEQUANTIZE && code != KN_TFLITE_OP_QUANTIZE) return;
+  const kn_tflite_value *source = value_at(reader, inputs, 0);
+  kn_tflite_value *result = value_at(reader, outputs, 0);
+  if (!source || !result) {
+    kn_flat_fail(&reader->flat, inputs.at, "it lacks an input or an output");
+    return;
+  }
+  if (source->elements != result->elements)
+    kn_flat_fail(&reader->flat, inputs.at, "its output has not the size of its input");
+  if (code == KN_TFLITE_OP_DEQUANTIZE && source->constant) result->stored_type = source->type;
+}
+
 static void read_operator(kn_tflite_reader *reader, kn_flat_table operator_) {
   kn_flat *flat = &reader->flat;
   size_t kind = kn_flat_u32(flat, operator_, OPERATOR_OPCODE, 0);
@@ -136,26 +230,11 @@ static void read_operator(kn_tflite_reader *reader, kn_flat_table operator_) {
   int32_t code = reader->codes[kind];
   reader->model->kinds[kind].count++;
   reader->model->operators++;
-  for (size_t i = 0; i < inputs.count; i++) {
-    const kn_tflite_value *value = value_at(reader, inputs, i);
-    /* Old converters leave the shape input of RESHAPE without data; the operator then takes its options. */
-    if (value && !value->written && !(code == KN_TFLITE_OP_RESHAPE && i == 1)) {
-      kn_flat_fail(flat, inputs.at + 4 * i, "it reads a tensor that nothing has written");
-      return;
-    }
-  }
-  for (size_t i = 0; i < outputs.count; i++) {
-    kn_tflite_value *value = value_at(reader, outputs, i);
-    if (!value) continue;
-    if (value->constant) {
-      kn_flat_fail(flat, outputs.at + 4 * i, "it writes into a constant");
-      return;
-    }
-    value->written = true;
-  }
-  const kn_tflite_value *source = value_at(reader, inputs, 0);
-  kn_tflite_value *result = value_at(reader, outputs, 0);
-  if (code == KN_TFLITE_OP_DEQUANTIZE && source && source->constant && result) result->stored_type = source->type;
+  check_inputs(reader, inputs, code);
+  check_outputs(reader, outputs, code);
+  if (flat->fault) return;
+  check_conversion(reader, inputs, outputs, code);
+  check_windows(reader, operator_, code);
   count_layer(reader, inputs, code);
   read_calls(reader, operator_, code);
 }

@@ -7,15 +7,26 @@
 
 /* Numbers of the schema's BuiltinOperator that are treated by themselves. */
 enum {
+  KN_TFLITE_OP_AVERAGE_POOL_2D = 1,
   KN_TFLITE_OP_CONV_2D = 3,
   KN_TFLITE_OP_DEPTHWISE_CONV_2D = 4,
   KN_TFLITE_OP_DEQUANTIZE = 6,
   KN_TFLITE_OP_FULLY_CONNECTED = 9,
+  KN_TFLITE_OP_L2_POOL_2D = 12,
+  KN_TFLITE_OP_LSTM = 16,
+  KN_TFLITE_OP_MAX_POOL_2D = 17,
   KN_TFLITE_OP_RESHAPE = 22,
+  KN_TFLITE_OP_RNN = 24,
+  KN_TFLITE_OP_SVDF = 27,
   KN_TFLITE_OP_CALL = 31,
   KN_TFLITE_OP_CUSTOM = 32,
+  KN_TFLITE_OP_UNIDIRECTIONAL_SEQUENCE_RNN = 35,
+  KN_TFLITE_OP_UNIDIRECTIONAL_SEQUENCE_LSTM = 44,
+  KN_TFLITE_OP_BIDIRECTIONAL_SEQUENCE_RNN = 46,
   KN_TFLITE_OP_DELEGATE = 51,
+  KN_TFLITE_OP_BIDIRECTIONAL_SEQUENCE_LSTM = 52,
   KN_TFLITE_OP_TRANSPOSE_CONV = 67,
+  KN_TFLITE_OP_QUANTIZE = 114,
   KN_TFLITE_OP_IF = 118,
   KN_TFLITE_OP_WHILE = 119,
   KN_TFLITE_OP_CALL_ONCE = 129,
@@ -34,6 +45,7 @@ typedef struct kn_tflite_buffer {
 
 /* What the operators of a subgraph need to know of its tensors. */
 typedef struct kn_tflite_value {
+  uint64_t elements;
   uint8_t type;
   uint8_t stored_type; /* of the constant behind a DEQUANTIZE; otherwise `type` */
   bool constant;

@@ -25,8 +25,8 @@ enum {
 enum { DETAILS_CUSTOM = 1, DETAILS_BLOCKWISE = 2 };
 enum { BLOCKWISE_SCALES, BLOCKWISE_ZERO_POINTS };
 
-/* Values larger than this are taken for damage: the engine multiplies sizes without looking. */
-static const uint64_t largest_tensor_bytes = (uint64_t)1 << 34;
+/* Tensors larger than this are taken for damage: the engine multiplies sizes without looking. */
+static const uint64_t largest_constant_bytes = (uint64_t)1 << 34, largest_value_bytes = (uint64_t)INT32_MAX;
 
 /* Bits of one element; 0: no fixed size. */
 static unsigned type_bits(int type) {
@@ -35,16 +35,18 @@ static unsigned type_bits(int type) {
   return bits[type];
 }
 
-/* Bytes of the tensor's data by its shape; false when it cannot be. */
-static bool shaped_bytes(const kn_tflite_reader *reader, kn_flat_vector shape, int type, uint64_t *out_bytes) {
+/* Number of elements, and the bytes they take; false when there cannot be so many. */
+static bool measure(const kn_tflite_reader *reader, kn_flat_vector shape, int type, uint64_t *out_elements,
+                    uint64_t *out_bytes) {
   uint64_t elements = 1, bits;
   for (size_t i = 0; i < shape.count; i++) {
     int32_t dimension = kn_flat_i32_at(&reader->flat, shape, i);
     if (dimension < 0 || __builtin_mul_overflow(elements, (uint64_t)dimension, &elements)) return false;
   }
   if (__builtin_mul_overflow(elements, (uint64_t)type_bits(type), &bits)) return false;
+  *out_elements = elements;
   *out_bytes = bits / 8 + (bits % 8 != 0);
-  return *out_bytes <= largest_tensor_bytes;
+  return true;
 }
 
 /* Strings are stored as: their number n, n + 1 offsets from the start, the characters; 32 bit each. */
@@ -62,18 +64,50 @@ static bool strings_fit(kn_tflite_reader *reader, const kn_tflite_buffer *buffer
   return true;
 }
 
-static void check_quantization(kn_tflite_reader *reader, kn_flat_table quantization, kn_flat_vector shape,
-                               size_t tensor_count) {
+/* Range of the zero points of a type; false for types that computing is not done on. */
+static bool zero_point_range(int type, int64_t *out_low, int64_t *out_high) {
+  switch (type) {
+    case KN_TFLITE_INT8:
+      *out_low = INT8_MIN, *out_high = INT8_MAX;
+      return true;
+    case KN_TFLITE_UINT8:
+      *out_low = 0, *out_high = UINT8_MAX;
+      return true;
+    case KN_TFLITE_INT16:
+      *out_low = INT16_MIN, *out_high = INT16_MAX;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/* Scales and zero points with which the operators can compute; `constant`: weights, some of which may be all 0. */
+static void check_scales(kn_tflite_reader *reader, kn_flat_vector scale, kn_flat_vector zero_point, int type,
+                         bool constant) {
+  kn_flat *flat = &reader->flat;
+  int64_t low = 0, high = 0;
+  bool computed = zero_point_range(type, &low, &high);
+  for (size_t i = 0; i < scale.count; i++) {
+    float value = kn_flat_f32_at(flat, scale, i);
+    bool usable = computed && !constant ? isnormal(value) && value > 0 : isfinite(value) && value >= 0;
+    if (!usable) kn_flat_fail(flat, scale.at + 4 * i, "a scale of its quantization is impossible");
+  }
+  for (size_t i = 0; computed && i < zero_point.count; i++) {
+    int64_t value = kn_flat_i64_at(flat, zero_point, i);
+    if (value < low || value > high)
+      kn_flat_fail(flat, zero_point.at + 8 * i, "a zero point of its quantization does not fit its type");
+  }
+}
+
+static void check_quantization(kn_tflite_reader *reader, kn_flat_table quantization, kn_flat_vector shape, int type,
+                               bool constant, size_t tensor_count) {
   kn_flat *flat = &reader->flat;
   kn_flat_vector scale = kn_flat_vector_field(flat, quantization, QUANTIZATION_SCALE, 4);
   kn_flat_vector zero_point = kn_flat_vector_field(flat, quantization, QUANTIZATION_ZERO_POINT, 8);
   kn_flat_table details = kn_flat_table_field(flat, quantization, QUANTIZATION_DETAILS);
   if (scale.count && zero_point.count && scale.count != zero_point.count)
     kn_flat_fail(flat, quantization.at, "it has not as many zero points as scales");
-  for (size_t i = 0; i < scale.count; i++) {
-    float value = kn_flat_f32_at(flat, scale, i);
-    if (!isfinite(value) || value < 0) kn_flat_fail(flat, scale.at + 4 * i, "a scale of its quantization is no number");
-  }
+  check_scales(reader, scale, zero_point, type, constant);
   if (scale.count > 1) {
     int32_t dimension = kn_flat_i32(flat, quantization, QUANTIZATION_DIMENSION, 0);
     if (dimension < 0 || (size_t)dimension >= shape.count ||
@@ -111,8 +145,9 @@ static void read_tensor(kn_tflite_reader *reader, kn_flat_table tensor, size_t t
     kn_flat_fail(flat, tensor.at, "its shape and its shape signature have not the same number of dimensions");
 
   kn_tflite_buffer *buffer = &reader->buffers[index];
-  uint64_t expected = 0;
-  if (!shaped_bytes(reader, shape, type, &expected)) {
+  uint64_t elements = 0, expected = 0;
+  if (!measure(reader, shape, type, &elements, &expected) ||
+      expected > (buffer->bytes ? largest_constant_bytes : largest_value_bytes)) {
     kn_flat_fail(flat, tensor.at, "its shape is impossible");
   } else if (buffer->bytes && type == KN_TFLITE_STRING) {
     if (!strings_fit(reader, buffer)) kn_flat_fail(flat, buffer->at, "its texts run past the end of its data");
@@ -120,11 +155,12 @@ static void read_tensor(kn_tflite_reader *reader, kn_flat_table tensor, size_t t
     kn_flat_fail(flat, tensor.at, "its data has not the size that its shape asks for");
   }
   kn_flat_table quantization = kn_flat_table_field(flat, tensor, TENSOR_QUANTIZATION);
-  if (quantization.at) check_quantization(reader, quantization, shape, tensor_count);
+  bool constant = buffer->bytes != 0;
+  if (quantization.at) check_quantization(reader, quantization, shape, type, constant, tensor_count);
   if (flat->fault) return;
 
-  bool constant = buffer->bytes != 0;
-  *out_value = (kn_tflite_value){.type = type,
+  *out_value = (kn_tflite_value){.elements = elements,
+                                 .type = type,
                                  .stored_type = type,
                                  .constant = constant,
                                  .written = constant || kn_flat_u8(flat, tensor, TENSOR_IS_VARIABLE, 0)};

@@ -332,6 +332,35 @@ static void bad_scale(bytes file, kn_flat *flat) {
   put(file, kn_flat_vector_field(flat, quantization, 2, 4).at, 0x7fc00000); /* NaN */
 }
 
+static void bad_zero_point(bytes file, kn_flat *flat) {
+  kn_flat_table quantization = kn_flat_table_field(flat, tensor_of(file, flat, false), 4);
+  put(file, kn_flat_vector_field(flat, quantization, 3, 8).at, 128);
+}
+
+static void no_stride(bytes file, kn_flat *flat) {
+  kn_flat_table convolution = part(flat, subgraph(flat, 0), 3, 0);
+  put(file, field(file, kn_flat_table_field(flat, convolution, 4), 1), 0);
+}
+
+static void other_options(bytes file, kn_flat *flat) {
+  file.data[field(file, part(flat, subgraph(flat, 0), 3, 0), 3)] = 5;
+}
+
+static void left_out_input(bytes file, kn_flat *flat) {
+  put(file, kn_flat_vector_field(flat, part(flat, subgraph(flat, 0), 3, 1), 1, 4).at, 0xffffffffU);
+}
+
+static void left_out_output(bytes file, kn_flat *flat) {
+  put(file, kn_flat_vector_field(flat, part(flat, subgraph(flat, 0), 3, 1), 2, 4).at, 0xffffffffU);
+}
+
+static void grown_weights(bytes file, kn_flat *flat) {
+  /* The first operator of the float16 model makes float32 of a constant: its result gets another shape. */
+  kn_flat_table main_graph = subgraph(flat, 0);
+  uint32_t result = kn_flat_u32_at(flat, kn_flat_vector_field(flat, part(flat, main_graph, 3, 0), 2, 4), 0);
+  put(file, kn_flat_vector_field(flat, part(flat, main_graph, 0, result), 0, 4).at, 5000);
+}
+
 /* The WHILE of the main subgraph. */
 static kn_flat_table loop(kn_flat *flat) { return kn_flat_table_field(flat, part(flat, subgraph(flat, 0), 3, 0), 4); }
 
@@ -364,7 +393,13 @@ static void refuses_single_faults(void **state) {
       {"fp32.tflite", missing_metadata_buffer, KN_BAD_DATA, "metadata 0: its buffer"},
       {"fp32.tflite", wild_offset, KN_BAD_DATA, "behind the end of the file"},
       {"fp32.tflite", wild_length, KN_BAD_DATA, "runs past the end of the file"},
-      {"int8.tflite", bad_scale, KN_BAD_DATA, "is no number"},
+      {"int8.tflite", bad_scale, KN_BAD_DATA, "scale of its quantization is impossible"},
+      {"int8.tflite", bad_zero_point, KN_BAD_DATA, "zero point of its quantization does not fit"},
+      {"fp32.tflite", no_stride, KN_BAD_DATA, "stride, dilation or window"},
+      {"fp32.tflite", other_options, KN_BAD_DATA, "stride, dilation or window"},
+      {"fp32.tflite", left_out_input, KN_BAD_DATA, "operator 1: it lacks an input"},
+      {"fp32.tflite", left_out_output, KN_BAD_DATA, "operator 1: it lacks an output"},
+      {"float16.tflite", grown_weights, KN_BAD_DATA, "its output has not the size of its input"},
       {"while.tflite", calls_nothing, KN_BAD_DATA, "calls a subgraph that does not exist"},
       {"while.tflite", calls_itself, KN_BAD_DATA, "it calls itself"},
   };
