@@ -15,7 +15,8 @@ enum {
 
 static const char *color_of(const kn_plot_series *series) { return palette[series->color % PALETTE]; }
 
-void kn_script_quote(kn_text *script, const char *text, size_t limit) {
+/* In the labels of tics '%' begins a format. */
+static void quote(kn_text *script, const char *text, size_t limit, bool tic) {
   kn_text_add(script, "'");
   size_t shown = 0;
   for (const char *c = text; *c; c++) {
@@ -31,11 +32,15 @@ void kn_script_quote(kn_text *script, const char *text, size_t limit) {
       kn_text_add(script, "''");
     else if (byte == '`')
       kn_text_add(script, "\xe2\x80\x98");
+    else if (byte == '%' && tic)
+      kn_text_add(script, "%%");
     else
       kn_text_add_bytes(script, c, 1);
   }
   kn_text_add(script, "'");
 }
+
+void kn_script_quote(kn_text *script, const char *text, size_t limit) { quote(script, text, limit, false); }
 
 static bool drawable(const kn_plot *plot, double x, double y) {
   return isfinite(x) && isfinite(y) && !(plot->log_y && y <= 0);
@@ -51,7 +56,7 @@ static void named_tics(kn_text *script, const char *axis, const char *options, c
   kn_text_format(script, "set %stics %s (", axis, options);
   for (size_t i = 0; i < count; i++) {
     if (i) kn_text_add(script, ", ");
-    kn_script_quote(script, names[i], LABEL_LIMIT);
+    quote(script, names[i], LABEL_LIMIT, true);
     kn_text_format(script, " %zu", i);
   }
   kn_text_add(script, ")\n");
@@ -142,7 +147,7 @@ static void boxes_plot(kn_text *script, const kn_plot *plot) {
   kn_text_add(script, "unset key\nset boxwidth 0.4\nset style fill solid 0.35\nset xtics (");
   for (size_t s = 0; s < plot->series_count; s++) {
     if (s) kn_text_add(script, ", ");
-    kn_script_quote(script, plot->series[s].name, LABEL_LIMIT);
+    quote(script, plot->series[s].name, LABEL_LIMIT, true);
     kn_text_format(script, " %zu", s);
   }
   kn_text_format(script, ")\nset xrange [-0.6:%g]\nplot ", (double)plot->series_count - 0.4);

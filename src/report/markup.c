@@ -43,7 +43,7 @@ void kn_markup_escape(kn_text *out, const char *text, const char *anywhere, cons
   while (length && start[length - 1] == ' ') length--;
   bool enumerator = true;
   for (const char *c = start; c < start + length; c++) {
-    bool link = *c == '@' || (*c == ':' && c[1] == '/');
+    bool link = *c == '@' || (*c == ':' && (c[1] == '/' || c[1] == ':'));
     bool special = strchr(anywhere, *c) || (c == start && strchr(at_start, *c)) ||
                    (enumerator && c != start && (*c == '.' || *c == ')') && (c[1] == ' ' || c[1] == '\0'));
     if (!isalnum((unsigned char)*c)) enumerator = false;

@@ -43,8 +43,8 @@ extern const kn_markup kn_markup_markdown;
 void kn_markup_clean(kn_text *out, const char *text, bool keep_lines, unsigned indent);
 
 /* Copies `text` as one line, with a backslash before every character of `anywhere`, before a first character of
- * `at_start`, and before what would make of the line an item of an enumeration ("1.", "(a)") or of a part of it a link.
- */
+ * `at_start`, and before what would make of the line an item of an enumeration ("1.", "(a)") or the head of a literal
+ * block ("::"), or of a part of it a link. */
 void kn_markup_escape(kn_text *out, const char *text, const char *anywhere, const char *at_start);
 
 #endif

@@ -52,7 +52,7 @@ static void every_kind_is_drawn(void **state) {
   need_gnuplot();
   char *directory = kt_directory_make(), *mark = kt_path(directory, "mark");
   char name[256];
-  snprintf(name, sizeof name, "x' `touch %s` \"`touch %s`\" @x {/=99 y}", mark, mark);
+  snprintf(name, sizeof name, "5%% %%n x' `touch %s` \"`touch %s`\" @x {/=99 y} 100%% %%s", mark, mark);
   double x[] = {0, 1, 2, 3, 4}, y[] = {1, 2, 5, 9, 20}, none[] = {NAN, INFINITY, -INFINITY, NAN, NAN}, zero[5] = {0};
   const char *const classes[] = {name, "b"};
   double cells[] = {5, 1, 0, 0}, one[] = {7}, empty[4] = {0};

@@ -21,13 +21,14 @@ static void rst_escapes_markup(void **state) {
   const kn_markup *rst = &kn_markup_rst;
   check_paragraph(rst, "plain text, 0.92 (95% interval 0.90 – 0.94)", "plain text, 0.92 (95% interval 0.90 – 0.94)");
   check_paragraph(rst, "a*b*c `x` |y| z_ <u>", "a\\*b\\*c \\`x\\` \\|y\\| z\\_ \\<u\\>");
-  check_paragraph(rst, ".. raw:: html", "\\.. raw:: html");
+  check_paragraph(rst, ".. raw:: html", "\\.. raw\\:: html");
   check_paragraph(rst, "- item", "\\- item");
   check_paragraph(rst, "1. item", "1\\. item");
   check_paragraph(rst, "(a) item", "\\(a) item");
   check_paragraph(rst, "0.9284", "0.9284");
   check_paragraph(rst, "http://x.y me@x.y", "http\\://x.y me\\@x.y");
   check_paragraph(rst, "  spaces  ", "spaces");
+  check_paragraph(rst, "no literal block::", "no literal block\\::");
 }
 
 static void markdown_escapes_markup(void **state) {
