@@ -419,7 +419,7 @@ static void refuses_endless_walks(void **state) {
   (void)state;
   enum { COUNT = 10000 };
   bytes file = read_model("fp32.tflite");
-  size_t list = (file.count + 3) & ~(size_t)3, table = list + 4 + 4 * COUNT, vtable = table + 8;
+  size_t list = (file.count + 3) & ~(size_t)3, table = list + 4 + 4 * COUNT, vtable = table + 12;
   size_t inputs = vtable + 8, total = inputs + 4 + 4 * COUNT;
   bytes large = {calloc(total, 1), total};
   assert_non_null(large.data);
@@ -429,10 +429,11 @@ static void refuses_endless_walks(void **state) {
   put(large, operators, (uint32_t)(list - operators));
   put(large, list, COUNT);
   for (size_t i = 0; i < COUNT; i++) put(large, list + 4 + 4 * i, (uint32_t)(table - (list + 4 + 4 * i)));
-  /* The table: the distance to its list of fields, then the offset of field 1, the inputs. */
-  put(large, table, (uint32_t)-8);
-  put(large, table + 4, (uint32_t)(inputs - (table + 4)));
-  const uint16_t fields[] = {8, 8, 0, 4};
+  /* The table: the distance to its list of fields, field 0 (operator code 1, RESHAPE), field 1 (the inputs, all 0). */
+  put(large, table, (uint32_t)-12);
+  put(large, table + 4, 1);
+  put(large, table + 8, (uint32_t)(inputs - (table + 8)));
+  const uint16_t fields[] = {8, 12, 4, 8};
   memcpy(large.data + vtable, fields, sizeof fields);
   put(large, inputs, COUNT);
   kn_tflite_model model;
