@@ -1,8 +1,12 @@
 /* The commands that run scenarios: train, optimize, test and their chain, and the original's scenarios. */
 #include "cli/run.h"
+#include "core/file.h"
 #include "core/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
   kn_run_options options = kn_run_options_default();
@@ -23,9 +27,26 @@ kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *t
   return options;
 }
 
+/* An output that cannot be written is told before the run, not after it. */
+static kn_status check_writable(const char *path) {
+  char *temporary;
+  KN_TRY(kn_file_temporary(path, &temporary));
+  kn_status status = NULL;
+  int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) {
+    status = kn_file_fault(path, "write", errno);
+  } else {
+    close(file);
+    unlink(temporary);
+  }
+  kn_free(temporary);
+  return status;
+}
+
 kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                           const char *output) {
   KN_TRY(kn_scenario_check_runnable(scenario));
+  if (output) KN_TRY(check_writable(output));
   kn_measurements *measurements = NULL;
   kn_status status = kn_pipeline_execute(scenario, options, steps, &measurements);
   if (measurements && output) {

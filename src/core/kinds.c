@@ -45,7 +45,7 @@ static const kn_option optimizer_options[] = {
     {0}};
 
 static const kn_option runtime_options[] = {
-    {"disable_performance_measurements", "Run without sampling CPU and memory and without timing each step",
+    {"disable_performance_measurements", "Run without sampling the use of CPU and memory",
      KN_OPTION_BOOL, 0, KN_FIELD(kn_runtime_options, disable_performance_measurements)},
     {0}};
 
