@@ -1,7 +1,7 @@
 #include "core/log.h"
 
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static kn_log_level threshold = KN_LOG_INFO;
-static volatile sig_atomic_t cancelled;
+static atomic_bool cancelled; /* lock-free: set by a signal handler, read by every thread */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool line_open; /* a progress line without newline stands on the terminal */
 
@@ -111,9 +111,9 @@ void kn_progress(const char *what, double done, double total, const char *detail
   pthread_mutex_unlock(&lock);
 }
 
-void kn_cancel(void) { cancelled = 1; }
-void kn_cancel_reset(void) { cancelled = 0; }
-bool kn_cancelled(void) { return cancelled; }
+void kn_cancel(void) { atomic_store_explicit(&cancelled, true, memory_order_relaxed); }
+void kn_cancel_reset(void) { atomic_store_explicit(&cancelled, false, memory_order_relaxed); }
+bool kn_cancelled(void) { return atomic_load_explicit(&cancelled, memory_order_relaxed); }
 
 int64_t kn_now_ns(void) {
   struct timespec now;
