@@ -69,26 +69,24 @@ static kn_status directory_name(const kn_install_plan *plan, char **out_name) {
   return *out_name ? NULL : kn_status_out_of_memory();
 }
 
-/* A package that an interrupted run left damaged among the downloads is fetched anew. */
-static kn_status fetch_file(const kn_manifest_file *file, const kn_downloads *downloads, const char *staging) {
+/* A package that an interrupted run left damaged among the downloads is fetched anew, once. */
+static kn_status unpack_file(const kn_manifest_file *file, const kn_downloads *downloads, const char *staging,
+                             bool may_fetch) {
   char *package;
-  KN_TRY(kn_package_find(downloads, file, &package));
-  bool was_there = package != NULL;
-  kn_free(package);
   KN_TRY(kn_package_fetch(downloads, file, &package));
   kn_status status = kn_package_unpack(downloads, file, package, staging);
   bool removed = status && !kn_file_exists(package, NULL);
   kn_free(package);
-  if (!was_there || !removed || downloads->offline) return status;
-  kn_log(KN_LOG_WARNING, "%s among the downloads was damaged; fetching it again", file->package);
+  if (!removed || !may_fetch || downloads->offline) return status;
+  kn_log(KN_LOG_WARNING, "%s; fetching it again", kn_status_message(status, 0));
   kn_status_free(status);
-  return fetch_file(file, downloads, staging);
+  return unpack_file(file, downloads, staging, false);
 }
 
-static kn_status fetch_into(const kn_install_plan *plan, const kn_downloads *downloads, const char *staging) {
+static kn_status unpack_into(const kn_install_plan *plan, const kn_downloads *downloads, const char *staging) {
   for (size_t i = 0; i < plan->file_count; i++) {
     KN_TRY(kn_directory_make(staging));
-    KN_TRY(fetch_file(plan->files[i], downloads, staging));
+    KN_TRY(unpack_file(plan->files[i], downloads, staging, true));
   }
   return NULL;
 }
@@ -96,7 +94,7 @@ static kn_status fetch_into(const kn_install_plan *plan, const kn_downloads *dow
 /* Fills `staging`, then makes it `final` by one rename. */
 static kn_status install_files(const kn_install_plan *plan, const kn_downloads *downloads, const char *staging,
                                const char *final) {
-  kn_status status = fetch_into(plan, downloads, staging);
+  kn_status status = unpack_into(plan, downloads, staging);
   if (!status) status = kn_directory_remove(final);
   if (!status && rename(staging, final) != 0) status = kn_file_fault(final, "put in place", errno);
   return status ? kn_status_join(status, kn_directory_remove(staging)) : NULL;
@@ -249,7 +247,9 @@ static kn_status install_framework(kn_install_plan *plan, const kn_install_reque
                                    const kn_downloads *downloads, const char *data) {
   const char *name = kn_manifest_head(&plan->manifest)->name;
   char *directory = NULL, *parent = kn_format("%s/%s", data, name);
-  kn_status status = parent ? directory_name(plan, &directory) : kn_status_out_of_memory();
+  kn_status status = parent ? NULL : kn_status_out_of_memory();
+  if (!status && !plan->files_there) status = kn_install_plan_fetch(plan, downloads);
+  if (!status) status = directory_name(plan, &directory);
   char *final = status ? NULL : kn_format("%s/%s", parent, directory);
   char *staging = status ? NULL : kn_format("%s/%s.new-%ld", parent, directory, (long)getpid());
   if (!status && (!final || !staging)) status = kn_status_out_of_memory();

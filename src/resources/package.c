@@ -90,6 +90,7 @@ typedef struct watch {
   double next_s;
   double most; /* grown so far; temporary files come and go */
   bool disk_full;
+  char first_error[300]; /* Maven's: what follows it are hints */
   char detail[64];
 } watch;
 
@@ -97,6 +98,8 @@ static kn_status take_line(void *context, kn_stream stream, const char *line) {
   watch *w = context;
   (void)stream;
   if (strstr(line, "No space left on device") || strstr(line, "Disk quota exceeded")) w->disk_full = true;
+  if (!strncmp(line, "[ERROR] ", 8) && !*w->first_error)
+    snprintf(w->first_error, sizeof w->first_error, "%s", line + 8);
   kn_log(KN_LOG_DEBUG, "%s: %s", w->run->arguments[0], line);
   return NULL;
 }
@@ -144,12 +147,14 @@ static kn_status run_with(const kn_client_run *run, const char *temporary) {
                                 .context = &w};
   kn_process_result result;
   kn_status status = kn_process_run(&request, &result);
-  if (status && w.disk_full && kn_status_code(status) != KN_CANCELLED) {
+  kn_code code = kn_status_code(status);
+  if (code == KN_BACKEND_FAILED && (w.disk_full || *w.first_error)) {
     kn_status_free(status);
-    status = kn_status_make(KN_IO_ERROR,
-                            "%s: the disk is full; free some space or set KENNING_DATA_DIR and "
-                            "KENNING_CACHE_DIR to other places",
-                            run->grows);
+    status = w.disk_full ? kn_status_make(KN_IO_ERROR,
+                                          "%s: the disk is full; free some space or set KENNING_DATA_DIR and "
+                                          "KENNING_CACHE_DIR to other places",
+                                          run->grows)
+                         : kn_status_make(KN_BACKEND_FAILED, "%s failed: %s", run->arguments[0], w.first_error);
   }
   if (!status) {
     snprintf(w.detail, sizeof w.detail, "%.0f s", result.seconds);
@@ -307,7 +312,7 @@ static kn_status fetch_by_mvn(const kn_downloads *downloads, const kn_manifest_f
   kn_status status = kn_status_out_of_memory();
   if (artifact && repository) {
     run->arguments =
-        (const char *const[]){"mvn", "-B", "-q", "dependency:get", "-Dtransitive=false", artifact, repository, NULL};
+        (const char *const[]){"mvn", "-B", "dependency:get", "-Dtransitive=false", artifact, repository, NULL};
     status = kn_client_run_command(downloads, run);
   }
   kn_free(artifact);

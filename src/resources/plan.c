@@ -89,6 +89,41 @@ static kn_status choose(const kn_manifest *manifest, const char *key, const kn_d
                         kn_client_name((kn_client)best->client), states[best->client].words);
 }
 
+/* The entry after `file` that may stand in for it. */
+static const kn_manifest_file *next_alternative(const kn_manifest *manifest, const kn_manifest_file *file) {
+  bool behind = false;
+  for (size_t i = 0; i < manifest->file_count; i++) {
+    const kn_manifest_file *other = kn_manifest_file_at(manifest, i);
+    if (behind && is_for_here(other) && !strcmp(other->key, file->key)) return other;
+    behind = behind || other == file;
+  }
+  return NULL;
+}
+
+kn_status kn_install_plan_fetch(kn_install_plan *plan, const kn_downloads *downloads) {
+  for (size_t i = 0; i < plan->file_count; i++) {
+    char *package = NULL;
+    kn_status status;
+    while ((status = kn_package_fetch(downloads, plan->files[i], &package))) {
+      const kn_manifest_file *failed = plan->files[i], *next = next_alternative(&plan->manifest, failed);
+      if (kn_status_code(status) != KN_BACKEND_FAILED || !next) return status;
+      kn_status without_client = kn_client_check(downloads, (kn_client)next->client);
+      if (without_client) {
+        kn_status_free(without_client);
+        return status;
+      }
+      kn_log(KN_LOG_WARNING,
+             "%s\nInstead of %s %s, %s is taken from %s by %s; `kenning install --force %s` tries again",
+             kn_status_message(status, 0), failed->key, failed->version, next->version, next->package,
+             kn_client_name((kn_client)next->client), kn_manifest_head(&plan->manifest)->name);
+      kn_status_free(status);
+      plan->files[i] = next;
+    }
+    kn_free(package);
+  }
+  return NULL;
+}
+
 static bool key_seen(const kn_manifest *manifest, size_t index) {
   for (size_t i = 0; i < index; i++)
     if (!strcmp(kn_manifest_file_at(manifest, i)->key, kn_manifest_file_at(manifest, index)->key)) return true;

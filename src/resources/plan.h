@@ -29,6 +29,8 @@ void kn_install_plan_clear(kn_install_plan *plan);
 void kn_install_plans_share(kn_install_plan *plans, size_t count);
 /* Nothing is to be done. */
 bool kn_install_plan_done(const kn_install_plan *plan);
+/* Fetches the packages of the files. Where a client fails, the next alternative is taken and said. */
+kn_status kn_install_plan_fetch(kn_install_plan *plan, const kn_downloads *downloads) KN_MUST_USE;
 /* Says in a few lines what will be fetched from where, and under which licence. */
 void kn_install_plan_tell(const kn_install_plan *plan);
 

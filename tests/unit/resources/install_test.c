@@ -49,6 +49,7 @@ static const char fake_mvn[] =
     "W='%s'\n"
     "echo mvn \"$@\" >>$W/calls\n"
     "for a; do case $a in -Dmaven.repo.local=*) R=${a#*=};; esac; done\n"
+    "if [ -e $W/mode/mvn-fails ]; then echo '[ERROR] No plugin found'; echo '[ERROR] hint'; exit 1; fi\n"
     "mkdir -p $R/org/fake/engine/2.0\n"
     "cp $W/registry/engine.jar $R/org/fake/engine/2.0/engine-2.0-linux.jar\n";
 
@@ -292,7 +293,29 @@ static void the_first_choice_is_taken_with_its_client(void **state) {
   write_manifest("library", true, "");
   kt_assert_ok(install());
   assert_installed("2.0");
-  assert_int_equal(calls("mvn -B -q dependency:get -Dtransitive=false -Dartifact=org.fake:engine:2.0:jar:linux"), 1);
+  assert_int_equal(calls("mvn -B dependency:get -Dtransitive=false -Dartifact=org.fake:engine:2.0:jar:linux"), 1);
+}
+
+static void the_alternative_is_taken_when_the_first_choice_fails(void **state) {
+  (void)state;
+  char text[1024];
+  snprintf(text, sizeof text, fake_mvn, world.directory);
+  kt_world_write_program(&world, "bin/mvn", text);
+  write_mode("mvn-fails", true);
+  write_manifest("library", true, "");
+  kt_assert_ok(install());
+  assert_installed("1.0");
+  assert_int_equal(calls("mvn"), 3);
+  /* Without another way the failure stands, in its first words. */
+  char *wheels = kt_world_path(&world, "cache/downloads/pip");
+  kt_assert_ok(kn_directory_remove(wheels));
+  free(wheels);
+  write_mode("no-pip", true);
+  write_mode("fail", true);
+  kt_assert_fault(install_as((kn_install_request){.force = true}), KN_NOT_INSTALLED, "pip is missing");
+  write_mode("no-pip", false);
+  kt_assert_fault(install_as((kn_install_request){.force = true}), KN_BACKEND_FAILED, "No matching distribution");
+  assert_installed("1.0");
 }
 
 static void offline_takes_the_downloads(void **state) {
@@ -506,6 +529,7 @@ int main(void) {
       test(too_little_room),
       test(the_alternative_is_taken_without_its_client),
       test(the_first_choice_is_taken_with_its_client),
+      test(the_alternative_is_taken_when_the_first_choice_fails),
       test(offline_takes_the_downloads),
       test(a_dry_run_changes_nothing),
       test(what_an_interrupted_run_left_is_removed),
