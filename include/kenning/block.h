@@ -144,6 +144,7 @@ typedef struct kn_load_request {
   int64_t batch;             /* samples per inference */
 } kn_load_request;
 
+/* Without a loaded model everything but load and unload is KN_INVALID_ARGUMENT. */
 typedef struct kn_inference_ops {
   size_t struct_size;
   /* Opens the framework and loads the model; may be called again, also after a failure. */

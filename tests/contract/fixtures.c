@@ -80,6 +80,7 @@ void fixtures_model(const fixtures *table, size_t index, model_fixture *out) {
                          .file = yyjson_get_str(yyjson_obj_get(row, "file")),
                          .text = yyjson_get_str(yyjson_obj_get(row, "text")),
                          .inputs = yyjson_get_str(yyjson_obj_get(row, "inputs")),
+                         .fragile = yyjson_get_str(yyjson_obj_get(row, "fragile")),
                          .outputs = yyjson_get_str(yyjson_obj_get(row, "outputs")),
                          .dtype = KN_FLOAT32};
   yyjson_val *shape = yyjson_obj_get(row, "shape"), *size;

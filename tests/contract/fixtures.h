@@ -17,6 +17,7 @@ typedef struct model_fixture {
   const char *file;    /* NULL: `text` is the file, or there is none (format "any") */
   const char *text;
   const char *inputs;  /* file of float32 samples, or NULL: the rules draw values */
+  const char *fragile; /* why damaged models are not tried, or NULL */
   const char *outputs; /* file of float32 results of these samples, or NULL */
   double tolerance;    /* between `outputs` and what comes out */
   int64_t classes;     /* that the model tells apart */
