@@ -10,7 +10,8 @@ PREFIX ?= /usr/local
 BOOTSTRAP ?= scripts/bootstrap
 # The sets of packages (scripts/packages) that the goal takes; `build`, on which the others depend, installs them.
 PACKAGES = build
-demo bench: PACKAGES = build demo
+demo: PACKAGES = build demo
+bench: PACKAGES = build demo bench
 test test-all tsan valgrind: PACKAGES = build demo test
 fuzz: PACKAGES = build test lint
 coverage: PACKAGES = build demo test lint
@@ -55,8 +56,8 @@ analyze:          ## gcc's static analyzer over everything
 	@$(BOOTSTRAP) build
 	@scripts/build analyze $(JOBS)
 
-bench: build      ## the benchmarks
-	scripts/bench
+bench: build      ## every figure that is claimed, with its bound and whether it was met
+	@scripts/bench
 
 lint:             ## every linter that is installed
 	@scripts/lint $(JOBS)

@@ -1,0 +1,24 @@
+/* The ratio of two medians that were measured in ABBA blocks. */
+#ifndef KENNING_BENCH_RATIO_H
+#define KENNING_BENCH_RATIO_H
+
+#include <kenning/status.h>
+
+/* The values of one side, those of the same ABBA quad side by side. */
+typedef struct bench_side {
+  double *values; /* quads * per_quad */
+  size_t quads, per_quad;
+} bench_side;
+
+typedef struct bench_ratio {
+  double first_median, second_median;
+  double ratio;       /* of all values: first / second */
+  double interval[2]; /* 95%, percentiles of 10,000 bootstrap resamples of whole quads */
+} bench_ratio;
+
+/* Quads are resampled and not values: values of one block share the state that the machine was in, so that they are
+ * not independent of each other (Davison and Hinkley, "Bootstrap methods and their application", 1997, section 3.8).
+ * Both sides have the same quads. */
+kn_status bench_ratio_of(const bench_side *first, const bench_side *second, bench_ratio *out_ratio) KN_MUST_USE;
+
+#endif
