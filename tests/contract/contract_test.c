@@ -68,13 +68,25 @@ static bool takes(const char *const *formats, const char *format) {
   return false;
 }
 
+/* False for wrappers that are made for other data than the model's. */
+static bool suits(const kn_class *cls, const model_fixture *model) {
+  if (cls->kind != KN_KIND_MODELWRAPPER) return true;
+  subject at = {.cls = cls, .name = strrchr(cls->name, '.') + 1, .table = &table, .model = model};
+  subject_set_up(&at);
+  kn_status status = block_open(&at, subject_block(&at));
+  bool fits = kn_status_code(status) != KN_INCOMPATIBLE;
+  kn_status_free(status);
+  subject_tear_down(&at);
+  return fits;
+}
+
 /* The rules of the kind, for each model that the class takes. Returns whether there was one. */
 static bool add_models(const kn_class *cls, const rule *rules, const char *const *formats) {
   bool found = false;
   for (size_t i = 0; i < fixtures_model_count(&table); i++) {
     model_fixture model;
     fixtures_model(&table, i, &model);
-    if (!takes(formats, model.format)) continue;
+    if (!takes(formats, model.format) || !suits(cls, &model)) continue;
     add(cls, rules, &model);
     found = true;
   }
