@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PER_RUN = 8, OVERALL = 8 };
+enum { PER_RUN = 8, OVERALL = 12 };
 
 /* Takes the text. */
 static kn_status add(kn_findings *findings, kn_finding_kind kind, kn_text *text) {
@@ -150,6 +150,23 @@ static kn_status add_nothing_measured(const kn_run *run, kn_findings *findings) 
   return add(findings, KN_FINDING_WARNING, &text);
 }
 
+static kn_status add_not_finite(const kn_run *run, kn_findings *findings) {
+  kn_text text = {0};
+  char number[KN_NUMBER_SIZE];
+  yyjson_val *count = kn_run_member(run, NULL, "not_finite_outputs");
+  if (yyjson_is_num(count) && yyjson_get_num(count) > 0)
+    kn_text_format(&text, "%s outputs of %s hold values that are infinite or not a number.",
+                   kn_number_text(KN_NUMBER_COUNT, yyjson_get_num(count), number), run->name);
+  return add(findings, KN_FINDING_WARNING, &text);
+}
+
+/* Load average of the minute before the run, per logical processor; training that has just ended leaves about 1. */
+static bool machine_busy(const kn_run *run) {
+  yyjson_val *load = yyjson_arr_get_first(kn_run_member(run, "environment", "load_average"));
+  yyjson_val *processors = kn_run_member(run, "environment", "cpu_count");
+  return yyjson_is_num(load) && yyjson_is_num(processors) && yyjson_get_num(load) > 1.5 * yyjson_get_num(processors);
+}
+
 static kn_status add_contents(const kn_run *run, kn_findings *findings) {
   kn_text text = {0};
   char file[KN_NUMBER_SIZE], weights[KN_NUMBER_SIZE];
@@ -206,6 +223,9 @@ static kn_status collect(const kn_report_model *model, kn_findings *findings) {
       " were evaluated on the whole data set, training samples included: their accuracy says little about new "
       "data.",
       findings));
+  KN_TRY(add_about(model, machine_busy, KN_FINDING_WARNING, "The machine was busy with something else when ",
+                   " was measured: its times may be longer than they need be.",
+                   " were measured: their times may be longer than they need be.", findings));
   KN_TRY(add_about(model, split_unknown, KN_FINDING_NOTE, "Which split was evaluated is not recorded for ",
                    "; training samples may be among them.", "; training samples may be among them.", findings));
   KN_TRY(add_about(model, warmup_unmarked, KN_FINDING_NOTE, "Warm-up is not marked in the measurements of ",
@@ -218,6 +238,7 @@ static kn_status collect(const kn_report_model *model, kn_findings *findings) {
   for (size_t i = 0; i < model->run_count; i++) {
     KN_TRY(add_split(&model->runs[i], findings));
     KN_TRY(add_nothing_measured(&model->runs[i], findings));
+    KN_TRY(add_not_finite(&model->runs[i], findings));
     if (model->run_count > 1) KN_TRY(add_contents(&model->runs[i], findings));
   }
   return NULL;

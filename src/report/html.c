@@ -49,7 +49,8 @@ static void about(const kn_report_model *model, kn_text *out) {
   bool first = true;
   char number[KN_NUMBER_SIZE];
   kn_text_add(out, "<p class=\"about\">");
-  about_part(kn_run_string(run, "run", "dataset"), &first, out);
+  const char *dataset = kn_run_string(run, "run", "dataset"), *dot = dataset ? strrchr(dataset, '.') : NULL;
+  about_part(dot ? dot + 1 : dataset, &first, out);
   if (kn_value_known(run->facts[KN_FACT_SAMPLES])) {
     const char *split = kn_run_string(run, "run", "split");
     kn_text text = {0};
@@ -193,7 +194,7 @@ static void time_section(const kn_report_model *model, const kn_page_section *se
 static void quality_section(const kn_report_model *model, const kn_page_section *section, kn_text *out) {
   open_section(section, out);
   if (!kn_report_model_knows(model, KN_FACT_ACCURACY)) {
-    kn_text_add(out, "<p>The measurement files hold no evaluated samples.</p>\n</section>\n");
+    kn_text_add(out, "<p>The measurement files hold no confusion matrix.</p>\n</section>\n");
     return;
   }
   kn_text_add(out, "<div class=\"beside\"><div><h3>All classes</h3>\n");

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { RUN_COLORS = 7, PHASE_COLORS = 10, CLASS_METRICS = 3 };
+enum { RUN_COLORS = 7, PHASE_COLORS = 12, CLASS_METRICS = 3 };
 
 void kn_html_text(kn_text *out, const char *text) {
   for (const char *c = text; c && *c;) {

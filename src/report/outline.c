@@ -233,7 +233,7 @@ static kn_status put_quality(const kn_outline *outline, size_t index) {
   const kn_run *run = &outline->model->runs[index];
   headed(outline, KN_HEADING_PART, "Classification quality of", run->name);
   if (!run->summary.has_classification) {
-    outline->markup->note(outline->out, true, "The measurement file holds no evaluated samples.");
+    outline->markup->note(outline->out, true, "The measurement file holds no confusion matrix.");
     return NULL;
   }
   put_figure(outline, KN_FIGURE_CONFUSION, index);

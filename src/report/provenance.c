@@ -17,7 +17,7 @@ static void add_value_within(kn_text *text, yyjson_val *value, unsigned depth) {
   } else if (yyjson_is_int(value)) {
     kn_text_format(text, "%lld", (long long)yyjson_get_sint(value));
   } else if (yyjson_is_num(value)) {
-    kn_text_format(text, "%.6g", yyjson_get_num(value));
+    kn_text_format(text, "%.4g", yyjson_get_num(value));
   } else if (yyjson_is_arr(value) && depth) {
     size_t i, count;
     yyjson_val *item;
@@ -96,11 +96,32 @@ static void optimizers_value(const kn_run *run, kn_text *text) {
   if (!run->results.compiler_count) kn_text_add(text, "none");
 }
 
-static void library_value(const kn_run *run, kn_text *text) {
-  add_part(text, "", kn_run_member(run, "runtime_statistics", "library"));
-  add_part(text, " ", kn_run_member(run, "runtime_statistics", "library_version"));
-  if (kn_run_string(run, "runtime_statistics", "library_sha256"))
-    kn_text_format(text, " (sha256 %s)", kn_run_string(run, "runtime_statistics", "library_sha256"));
+/* The name of a file without its directories: where a user keeps libraries is nobody's business, their hash tells which
+ * they are. */
+static const char *file_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+static void add_library(kn_text *text, yyjson_val *name, yyjson_val *version, yyjson_val *hash) {
+  if (yyjson_is_str(name)) kn_text_add(text, file_name(yyjson_get_str(name)));
+  if (yyjson_is_str(version)) kn_text_format(text, " %s", yyjson_get_str(version));
+  if (yyjson_is_str(hash)) kn_text_format(text, " (sha256 %s)", yyjson_get_str(hash));
+}
+
+/* The engine's own, where the file has no list of libraries. */
+static void libraries_value(const kn_run *run, kn_text *text) {
+  yyjson_val *libraries = kn_run_member(run, NULL, "libraries"), *library;
+  size_t i, count;
+  yyjson_arr_foreach(libraries, i, count, library) {
+    if (i) kn_text_add(text, "; ");
+    add_library(text, yyjson_obj_get(library, "name"), yyjson_obj_get(library, "version"),
+                yyjson_obj_get(library, "sha256"));
+  }
+  if (!text->length)
+    add_library(text, kn_run_member(run, "runtime_statistics", "library"),
+                kn_run_member(run, "runtime_statistics", "library_version"),
+                kn_run_member(run, "runtime_statistics", "library_sha256"));
 }
 
 static void delegates_value(const kn_run *run, kn_text *text) {
@@ -129,19 +150,6 @@ static void threads_value(const kn_run *run, kn_text *text) {
   add_part(text, "", threads ? threads : kn_run_member(run, "run", "threads"));
 }
 
-static void libraries_value(const kn_run *run, kn_text *text) {
-  yyjson_val *libraries = kn_run_member(run, NULL, "libraries"), *library;
-  size_t i, count;
-  yyjson_arr_foreach(libraries, i, count, library) {
-    if (i) kn_text_add(text, "; ");
-    yyjson_val *name = yyjson_obj_get(library, "name"), *version = yyjson_obj_get(library, "version"),
-               *hash = yyjson_obj_get(library, "sha256");
-    if (name) add_value(text, name);
-    if (version) kn_text_add(text, " "), add_value(text, version);
-    if (yyjson_is_str(hash)) kn_text_format(text, " (sha256 %s)", yyjson_get_str(hash));
-  }
-}
-
 static void model_file(const kn_run *run, const char *role, kn_text *text) {
   yyjson_val *model = kn_run_model_file(run, role);
   if (!model) return;
@@ -166,40 +174,53 @@ typedef struct row_source {
   const char *group, *label;
   const char *object, *member; /* where `value` is NULL */
   value_fn value;
+  yyjson_val *(*facts_of)(const kn_run *); /* `member` is one of these, where not NULL */
 } row_source;
 
 static const row_source sources[] = {
-    {"Data", "Data set", "run", "dataset", NULL},
-    {"Data", "Place", "run", "dataset_root", NULL},
-    {"Data", "Split shown", NULL, NULL, split_value},
-    {"Data", "Samples shown", NULL, NULL, samples_value},
-    {"Data", "Samples by split", NULL, NULL, split_sizes_value},
-    {"Data", "Seeds", "run", "seeds", NULL},
-    {"Model", "Model framework", NULL, NULL, framework_value},
-    {"Model", "Optimizers", NULL, NULL, optimizers_value},
-    {"Model", "Input model", NULL, NULL, input_model_value},
-    {"Model", "Compiled model", NULL, NULL, compiled_model_value},
-    {"Execution", "Engine library", NULL, NULL, library_value},
-    {"Execution", "Delegates", NULL, NULL, delegates_value},
-    {"Execution", "Threads", NULL, NULL, threads_value},
-    {"Execution", "Batch size", "run", "batch_size", NULL},
-    {"Execution", "Libraries", NULL, NULL, libraries_value},
-    {"Machine", "Host", "environment", "hostname", NULL},
-    {"Machine", "Processor", "environment", "cpu_model", NULL},
-    {"Machine", "Logical processors", "environment", "cpu_count", NULL},
-    {"Machine", "Frequency governor", "environment", "governor", NULL},
-    {"Machine", "Memory", NULL, NULL, memory_value},
-    {"Machine", "Load average", "environment", "load_average", NULL},
-    {"Machine", "Operating system", "environment", "os", NULL},
-    {"Machine", "Kernel", "environment", "kernel", NULL},
-    {"Machine", "Processor features", "environment", "cpu_flags", NULL},
-    {"Run", "Date", NULL, "date", NULL},
-    {"Run", "Kenning", NULL, "kenning_version", NULL},
-    {"Run", "Scenario", NULL, "cfg_path", NULL},
+    {"Data", "Data set", "run", "dataset", NULL, NULL},
+    {"Data", "Place", "run", "dataset_root", NULL, NULL},
+    {"Data", "Split shown", NULL, NULL, split_value, NULL},
+    {"Data", "Samples shown", NULL, NULL, samples_value, NULL},
+    {"Data", "Samples by split", NULL, NULL, split_sizes_value, NULL},
+    {"Data", "Seeds", "run", "seeds", NULL, NULL},
+    {"Model", "Model framework", NULL, NULL, framework_value, NULL},
+    {"Model", "Optimizers", NULL, NULL, optimizers_value, NULL},
+    {"Model", "Input model", NULL, NULL, input_model_value, NULL},
+    {"Model", "Compiled model", NULL, NULL, compiled_model_value, NULL},
+    {"Execution", "Delegates", NULL, NULL, delegates_value, NULL},
+    {"Execution", "Threads", NULL, NULL, threads_value, NULL},
+    {"Execution", "Batch size", "run", "batch_size", NULL, NULL},
+    {"Execution", "Libraries", NULL, NULL, libraries_value, NULL},
+    {"Machine", "Host", "environment", "hostname", NULL, NULL},
+    {"Machine", "Processor", "environment", "cpu_model", NULL, NULL},
+    {"Machine", "Logical processors", "environment", "cpu_count", NULL, NULL},
+    {"Machine", "Frequency governor", "environment", "governor", NULL, NULL},
+    {"Machine", "Memory", NULL, NULL, memory_value, NULL},
+    {"Machine", "Load average", "environment", "load_average", NULL, NULL},
+    {"Machine", "Operating system", "environment", "os", NULL, NULL},
+    {"Machine", "Kernel", "environment", "kernel", NULL, NULL},
+    {"Machine", "Processor features", "environment", "cpu_flags", NULL, NULL},
+    {"Run", "Date", NULL, "date", NULL, NULL},
+    {"Run", "Kenning", NULL, "kenning_version", NULL, NULL},
+    {"Run", "Scenario", NULL, "cfg_path", NULL, NULL},
 };
-/* Members of runtime_statistics that have rows of their own. */
-static const char *const shown_statistics[] = {"library",   "library_version", "library_sha256",
-                                               "delegates", "operators",       "threads"};
+/* Facts that engines and optimizers tell about themselves have rows of their own, but for these. */
+static const char *const shown_elsewhere[] = {"library",
+                                              "library_version",
+                                              "library_sha256",
+                                              "delegates",
+                                              "operators",
+                                              "threads",
+                                              "type",
+                                              "weights_bytes",
+                                              "model_file_bytes",
+                                              "optimizer_state_bytes",
+                                              "compiler_framework",
+                                              "compiler_version",
+                                              "sha256",
+                                              "input_sha256",
+                                              "input_format"};
 
 /* ---- rows ---- */
 
@@ -217,7 +238,7 @@ static char *shortened(const kn_text *text) {
   return kn_format("%.*s ...", (int)bytes, text->data);
 }
 
-/* Appends the row that `text_of` fills; rows without any value are dropped. */
+/* Appends a row; rows without any value are dropped, and so are those that no reader would get to. */
 static kn_status add_row(const kn_report_model *model, kn_provenance *provenance, const row_source *source) {
   if (provenance->count == MAXIMUM_ROWS) return NULL;
   kn_provenance_row *row = &provenance->rows[provenance->count];
@@ -232,7 +253,9 @@ static kn_status add_row(const kn_report_model *model, kn_provenance *provenance
     if (source->value)
       source->value(&model->runs[i], &text);
     else
-      add_part(&text, "", kn_run_member(&model->runs[i], source->object, source->member));
+      add_part(&text, "",
+               source->facts_of ? yyjson_obj_get(source->facts_of(&model->runs[i]), source->member)
+                                : kn_run_member(&model->runs[i], source->object, source->member));
     kn_status status = kn_text_status(&text);
     if (!status && text.length) {
       row->values[i] = shortened(&text);
@@ -256,20 +279,35 @@ static bool has_row(const kn_provenance *provenance, const char *group, const ch
   return false;
 }
 
-/* What engines say about themselves besides: one row per key. */
-static kn_status add_statistics(const kn_report_model *model, kn_provenance *provenance) {
+static bool is_shown_elsewhere(const char *name) {
+  for (size_t i = 0; i < sizeof shown_elsewhere / sizeof *shown_elsewhere; i++)
+    if (strcmp(shown_elsewhere[i], name) == 0) return true;
+  return false;
+}
+
+/* The object whose members are facts of a run: of its engine, or of its last optimizer. */
+static yyjson_val *engine_facts(const kn_run *run) { return kn_run_member(run, NULL, "runtime_statistics"); }
+static yyjson_val *optimizer_facts(const kn_run *run) {
+  return yyjson_arr_get_last(kn_run_member(run, NULL, "optimizer_records"));
+}
+
+/* One row for every member that some run has. */
+static kn_status add_facts(const kn_report_model *model, kn_provenance *provenance, const char *group,
+                           yyjson_val *(*facts_of)(const kn_run *)) {
   for (size_t r = 0; r < model->run_count; r++) {
-    yyjson_val *statistics = kn_run_member(&model->runs[r], NULL, "runtime_statistics"), *key, *value;
+    yyjson_val *key, *value;
     size_t i, count;
-    yyjson_obj_foreach(statistics, i, count, key, value) {
+    yyjson_obj_foreach(facts_of(&model->runs[r]), i, count, key, value) {
       const char *name = yyjson_get_str(key);
-      bool shown = has_row(provenance, "Engine", name);
-      for (size_t k = 0; k < sizeof shown_statistics / sizeof *shown_statistics; k++)
-        shown = shown || strcmp(shown_statistics[k], name) == 0;
-      if (!shown)
-        KN_TRY(
-            add_row(model, provenance,
-                    &(row_source){.group = "Engine", .label = name, .object = "runtime_statistics", .member = name}));
+      char *label = kn_strdup(name);
+      if (!label) return kn_status_out_of_memory();
+      for (char *c = label; *c; c++)
+        if (*c == '_') *c = ' ';
+      kn_status status = NULL;
+      if (!is_shown_elsewhere(name) && !has_row(provenance, group, label))
+        status = add_row(model, provenance, &(row_source){group, label, NULL, name, NULL, facts_of});
+      kn_free(label);
+      KN_TRY(status);
     }
   }
   return NULL;
@@ -280,7 +318,8 @@ kn_status kn_provenance_of(const kn_report_model *model, kn_provenance *out) {
   if (!out->rows) return kn_status_out_of_memory();
   kn_status status = NULL;
   for (size_t i = 0; !status && i < sizeof sources / sizeof *sources; i++) status = add_row(model, out, &sources[i]);
-  if (!status) status = add_statistics(model, out);
+  if (!status) status = add_facts(model, out, "Optimization", optimizer_facts);
+  if (!status) status = add_facts(model, out, "Engine", engine_facts);
   if (status) kn_provenance_clear(out);
   return status;
 }

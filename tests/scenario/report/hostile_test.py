@@ -42,7 +42,7 @@ class Hostile(ReportTest):
             "total": ["x", -5],
             "warmup_inferences": ["x", 1.5, -1, 1e9],
             "command": ["x", [1]],
-            "session_utilization_cpus_percent": ["x", [["x", 1]] * 20, [[1.0]]],
+            "session_utilization_cpus_percent": ["x", [["x", 1]] * 20, [[1.0]], [[]] * 20],
             "process_rss_bytes": [["x"], [1.0]],
             "predictions": [[{"target": 1, "prediction": 2}, {"target": 1}]],
             "phases": ["x", [1], [{"name": 1, "seconds": 1}], [{"name": "x", "seconds": "1"}], [{"name": "x", "seconds": -1}],
@@ -129,7 +129,7 @@ class Hostile(ReportTest):
                        {"eval_confusion_matrix": None, "class_names": None, "predictions": None},
                        {"session_utilization_cpus_percent": [], "session_utilization_mem_percent": [],
                         "session_utilization_timestamp": [], "process_rss_bytes": [], "process_cpu_percent": [], "process_timestamp": []},
-                       {"session_utilization_cpus_percent": [[]] * 20}, {"class_names": None}, {"models": 7, "run": 7, "environment": []},
+                       {"class_names": None}, {"models": 7, "run": 7, "environment": []},
                        {"target_inference_step": [1e300] * 4}, {"target_inference_step": [5e-324] * 4},
                        {"warmup_inferences": 4}, {"phases": []}):
             with self.subTest(change=change):
