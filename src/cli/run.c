@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
@@ -29,6 +30,8 @@ kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *t
 
 /* An output that cannot be written is told before the run, not after it. */
 static kn_status check_writable(const char *path) {
+  struct stat found;
+  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) return NULL; /* a device, a pipe: written in place */
   char *temporary;
   KN_TRY(kn_file_temporary(path, &temporary));
   kn_status status = NULL;
