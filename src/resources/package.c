@@ -15,7 +15,7 @@
 #include "core/file.h"
 #include "resources/place.h"
 
-enum { ATTEMPTS = 3, CHECK_TIMEOUT_S = 60, CLIENT_TIMEOUT_S = 4 * 3600, MAXIMUM_ARGUMENTS = 24 };
+enum { CHECK_TIMEOUT_S = 60, CLIENT_TIMEOUT_S = 4 * 3600, MAXIMUM_ARGUMENTS = 24 };
 
 /* Temporary directories of processes that were killed: "tmp-<process>". */
 static kn_status remove_abandoned(const char *directory) {
@@ -127,7 +127,6 @@ static kn_status run_with(const kn_client_run *run, const char *temporary) {
   if (!tmpdir) return kn_status_out_of_memory();
   const char *const environment[] = {tmpdir,
                                      "LC_ALL=C.UTF-8",
-                                     "DEBIAN_FRONTEND=noninteractive",
                                      "PIP_USER=0",
                                      "PIP_REQUIRE_VIRTUALENV=0",
                                      "PIP_DISABLE_PIP_VERSION_CHECK=1",
@@ -136,6 +135,7 @@ static kn_status run_with(const kn_client_run *run, const char *temporary) {
                                      "PIP_TARGET",
                                      "PIP_PREFIX",
                                      "PYTHONHOME",
+                                     run->variable,
                                      NULL};
   watch w = {.run = run, .start_bytes = kn_directory_bytes(run->grows)};
   kn_process_request request = {.arguments = run->arguments,
@@ -177,8 +177,8 @@ static kn_status run_once(const kn_downloads *downloads, const kn_client_run *ru
 kn_status kn_client_run_command(const kn_downloads *downloads, const kn_client_run *run) {
   for (int attempt = 1;; attempt++) {
     kn_status status = run_once(downloads, run);
-    if (!run->transfers || kn_status_code(status) != KN_BACKEND_FAILED || attempt == ATTEMPTS) return status;
-    kn_log(KN_LOG_WARNING, "%s failed; trying again (%d of %d)", run->what, attempt + 1, ATTEMPTS);
+    if (kn_status_code(status) != KN_BACKEND_FAILED || attempt >= run->attempts) return status;
+    kn_log(KN_LOG_WARNING, "%s failed; trying again (%d of %d)", run->what, attempt + 1, run->attempts);
     kn_status_free(status);
     nanosleep(&(struct timespec){.tv_sec = attempt}, NULL);
   }
@@ -305,6 +305,58 @@ static kn_status fetch_by_pip(const kn_downloads *downloads, const kn_manifest_f
   return kn_client_run_command(downloads, run);
 }
 
+/* The bundle that SSL_CERT_FILE names, as everybody but Java understands it; NULL when there is none or the user has
+ * told Maven's Java what to trust. */
+static const char *bundle_for_java(void) {
+  static const char *const own[] = {"MAVEN_OPTS", "JAVA_TOOL_OPTIONS"};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    const char *value = getenv(own[i]);
+    if (value && strstr(value, "trustStore")) return NULL;
+  }
+  const char *bundle = getenv("SSL_CERT_FILE");
+  return bundle && kn_file_exists(bundle, NULL) ? bundle : NULL;
+}
+
+static kn_status run_mvn_trusting(const kn_downloads *downloads, const char *bundle, const char *store,
+                                  kn_client_run *run) {
+  char *script;
+  KN_TRY(kn_place_share("install/truststore.py", &script));
+  kn_client_run write = {.arguments = (const char *const[]){downloads->python, script, bundle, store, NULL},
+                         .grows = downloads->directory,
+                         .what = "writing Maven's trust store"};
+  kn_status status = kn_client_run_command(downloads, &write);
+  kn_free(script);
+  if (status) return status;
+  const char *options = getenv("MAVEN_OPTS");
+  char *variable = kn_format(
+      "MAVEN_OPTS=%s -Djavax.net.ssl.trustStore=%s -Djavax.net.ssl.trustStoreType=jks "
+      "-Djavax.net.ssl.trustStorePassword=changeit",
+      options ? options : "", store);
+  if (!variable) return kn_status_out_of_memory();
+  run->variable = variable;
+  run->attempts = KN_TRANSFER_ATTEMPTS;
+  status = kn_client_run_command(downloads, run);
+  run->variable = NULL;
+  kn_free(variable);
+  return status;
+}
+
+static kn_status run_mvn(const kn_downloads *downloads, kn_client_run *run) {
+  const char *bundle = bundle_for_java();
+  if (!bundle) return kn_client_run_command(downloads, run);
+  run->attempts = 1;
+  kn_status status = kn_client_run_command(downloads, run);
+  if (kn_status_code(status) != KN_BACKEND_FAILED) return status;
+  char *store = kn_format("%s/maven-trust.jks", downloads->directory);
+  if (!store) return kn_status_join(status, kn_status_out_of_memory());
+  kn_log(KN_LOG_WARNING, "%s; trying again with the certificates of SSL_CERT_FILE", kn_status_message(status, 0));
+  kn_status_free(status);
+  status = run_mvn_trusting(downloads, bundle, store, run);
+  (void)unlink(store);
+  kn_free(store);
+  return status;
+}
+
 static kn_status fetch_by_mvn(const kn_downloads *downloads, const kn_manifest_file *file, const char *directory,
                               kn_client_run *run) {
   char *artifact = kn_format("-Dartifact=%s", file->package);
@@ -313,7 +365,7 @@ static kn_status fetch_by_mvn(const kn_downloads *downloads, const kn_manifest_f
   if (artifact && repository) {
     run->arguments =
         (const char *const[]){"mvn", "-B", "dependency:get", "-Dtransitive=false", artifact, repository, NULL};
-    status = kn_client_run_command(downloads, run);
+    status = run_mvn(downloads, run);
   }
   kn_free(artifact);
   kn_free(repository);
@@ -327,7 +379,8 @@ static kn_status fetch(const kn_downloads *downloads, const kn_manifest_file *fi
   if (!status) status = kn_directory_make(directory);
   /* Maven fetches parts of itself, too, so there is no total to show. */
   int64_t expected = file->client == KN_CLIENT_MVN ? 0 : file->download_bytes;
-  kn_client_run run = {.grows = downloads->directory, .expected = expected, .what = what, .transfers = true};
+  kn_client_run run = {
+      .grows = downloads->directory, .expected = expected, .what = what, .attempts = KN_TRANSFER_ATTEMPTS};
   if (!status)
     status = file->client == KN_CLIENT_PIP ? fetch_by_pip(downloads, file, directory, &run)
                                            : fetch_by_mvn(downloads, file, directory, &run);

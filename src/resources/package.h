@@ -30,15 +30,17 @@ kn_status kn_package_unpack(const kn_downloads *downloads, const kn_manifest_fil
                             const char *directory) KN_MUST_USE;
 
 /* Runs a client with the changes to its environment that all of them need (temporary files among the downloads) and
- * shows how `grows` grows by `expected` bytes meanwhile. A failure for want of disk space is told as such. A transfer
- * that fails is tried three times: connections break, and not every client begins again by itself. */
+ * shows how `grows` grows by `expected` bytes meanwhile. A failure for want of disk space is told as such. A failure
+ * is tried again as often as `attempts` says: connections break, and not every client begins again by itself. */
+enum { KN_TRANSFER_ATTEMPTS = 3 };
 typedef struct kn_client_run {
   const char *const *arguments;
   const char *directory; /* working directory or NULL */
   const char *grows;     /* directory or file */
   int64_t expected;      /* bytes; 0: unknown */
   const char *what;      /* for the progress line */
-  bool transfers;        /* it asks a registry */
+  const char *variable;  /* one more change to the environment, or NULL */
+  int attempts;          /* 0: one */
 } kn_client_run;
 kn_status kn_client_run_command(const kn_downloads *downloads, const kn_client_run *run) KN_MUST_USE;
 

@@ -153,7 +153,7 @@ static kn_status run_pip(const build *b, const char *verb, const char *const *op
                        .grows = grows,
                        .expected = expected,
                        .what = what,
-                       .transfers = strcmp(verb, "download") == 0};
+                       .attempts = strcmp(verb, "download") == 0 ? KN_TRANSFER_ATTEMPTS : 1};
   kn_status status = kn_client_run_command(b->downloads, &run);
   kn_free(arguments);
   return status;
