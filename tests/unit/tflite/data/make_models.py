@@ -79,6 +79,25 @@ def looping_model():
     return tf.lite.TFLiteConverter.from_concrete_functions([doubled.get_concrete_function()]).convert()
 
 
+def edge_model(model):
+    """What the Edge TPU's compiler leaves of an int8 model: one operator of its own between input and output."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    import flatbuffers
+
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model))
+    graph = tree.subgraphs[0]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = b"edgetpu-custom-op"
+    operator = schema.OperatorT()
+    operator.inputs, operator.outputs = graph.inputs, graph.outputs
+    operator.customOptions = list(b"parameters")
+    tree.operatorCodes, graph.operators = [code], [operator]
+    builder = flatbuffers.Builder(4096)
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def main():
     samples = np.random.default_rng(11).uniform(-1, 1, (SAMPLES, 4, 4, 1)).astype("f")
     write("samples.f32", samples.astype("<f4").tobytes())
@@ -89,6 +108,8 @@ def main():
         converted = convert(model, samples, target, edge)
         write(name + ".tflite", converted)
         answers(name, converted, samples)
+        if name == "int8":
+            write("edgetpu.tflite", edge_model(converted))
     write("while.tflite", looping_model())
 
 
