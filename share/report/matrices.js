@@ -174,7 +174,7 @@ mounts.matrices = figure => {
     view.canvas.addEventListener('pointerleave', event => { if (event.pointerType === 'mouse') { hover = null; draw(); readout.textContent = matrixReadout(views, null); } });
   });
   const names = compare ? [...matrixModes.slice(0, 2), 'Change against ' + data.runs[0]] : matrixModes.slice(0, 2);
-  figure.prepend(element('div', {class: 'controls'}, choice('Show', names, 0, chosen => { mode = chosen; draw(); }), scale), grid, readout);
+  figure.prepend(element('div', {class: 'controls'}, choice('Show', names, 0, chosen => { mode = chosen; draw(); }), scale), readout, grid);
   redraws.push(draw);
   draw();
   let width = grid.clientWidth;

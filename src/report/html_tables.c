@@ -178,8 +178,16 @@ void kn_html_headline(const kn_report_model *model, kn_text *out) {
 
 /* ---- tables of facts ---- */
 
-static void run_headers(const kn_report_model *model, bool sortable, kn_text *out) {
+static bool knows_any(const kn_run *run, kn_fact_section section) {
+  for (kn_fact fact = 0; fact < KN_FACT_COUNT; fact++)
+    if (kn_fact_rows[fact].section == section && kn_value_known(run->facts[fact])) return true;
+  return false;
+}
+
+/* Of the runs that know any fact of the section; section 0: of all. */
+static void run_headers(const kn_report_model *model, kn_fact_section section, bool sortable, kn_text *out) {
   for (size_t i = 0; i < model->run_count; i++) {
+    if (section && !knows_any(&model->runs[i], section)) continue;
     kn_text_add(out, "<th scope=\"col\">");
     kn_html_dot(out, i);
     kn_text_add(out, sortable ? " <button type=\"button\">" : " ");
@@ -196,7 +204,7 @@ bool kn_html_facts(const kn_report_model *model, kn_fact_section section, const 
       kn_text_add(out, "<div class=\"scroll\"><table class=\"figures\">");
       if (caption) kn_text_format(out, "<caption>%s</caption>", caption);
       kn_text_add(out, "<thead><tr><th></th>");
-      run_headers(model, false, out);
+      run_headers(model, section, false, out);
       kn_text_add(out, "</tr></thead><tbody>\n");
     }
     any = true;
@@ -204,6 +212,7 @@ bool kn_html_facts(const kn_report_model *model, kn_fact_section section, const 
     kn_html_text(out, kn_fact_rows[fact].label);
     kn_text_add(out, "</th>");
     for (size_t i = 0; i < model->run_count; i++) {
+      if (!knows_any(&model->runs[i], section)) continue;
       kn_value value = model->runs[i].facts[fact];
       char number[KN_NUMBER_SIZE];
       kn_text_format(out, "<td data-run=\"%zu\" data-fact=\"%s\">", i, kn_fact_rows[fact].key);
@@ -259,7 +268,7 @@ static void classes_compared(const kn_report_model *model, size_t metric, kn_tex
   kn_text_format(out, "<div class=\"variant\" data-variant=\"%s\"><h4 class=\"variant-name\">%s</h4>",
                  class_metrics[metric], class_metrics[metric]);
   class_table_head(out);
-  run_headers(model, true, out);
+  run_headers(model, 0, true, out);
   kn_text_add(out, "</tr></thead><tbody>\n");
   for (size_t k = 0; k < first->results.classes; k++) {
     class_row_head(first, k, kn_class_scores_of(first->results.confusion, first->results.classes, k).support, out);
@@ -337,7 +346,7 @@ static void phase_bar(const kn_report_model *model, size_t index, double longest
 static void phase_table(const kn_report_model *model, kn_text *out) {
   char number[KN_NUMBER_SIZE];
   kn_text_add(out, "<div class=\"scroll\"><table class=\"figures\"><thead><tr><th></th>");
-  run_headers(model, false, out);
+  run_headers(model, 0, false, out);
   kn_text_add(out, "</tr></thead><tbody>\n");
   for (size_t i = 0; i < model->phase_name_count; i++) {
     kn_text_format(out, "<tr><th scope=\"row\"><span class=\"swatch\" style=\"--c:var(--part-%zu)\"></span>",

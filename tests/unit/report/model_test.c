@@ -236,7 +236,7 @@ static void memory_may_run_out(void **state) {
   kn_report_sources sources = sources_of(&made, 2);
   bool finished = false;
   /* One by one at first, then in strides: a resampling each time makes every allocation too slow. */
-  for (uint64_t allowed = 0; !finished; allowed += allowed < 80 ? 1 : 11) {
+  for (uint64_t allowed = 0; !finished; allowed += allowed < 80 ? 1 : 17) {
     assert_true(allowed < 20000);
     kn_memory_fail_after(allowed);
     kn_status status = render_all(&sources);
