@@ -8,6 +8,8 @@
    KN_FIELD(type, test.convert_to_onnx)},                                                                           \
       {"run_benchmarks_only", "Do not compile: run the models that earlier runs compiled", KN_OPTION_BOOL, 0,       \
        KN_FIELD(type, test.run_benchmarks_only)},                                                                   \
+      {"save_io_specification", "Write the model's io specification beside it, as <model>.json", KN_OPTION_BOOL, 0, \
+       KN_FIELD(type, test.save_io_specification)},                                                                 \
   {                                                                                                                 \
     "warmup", "Inferences before the measurement starts; they are marked and left out of statistics",               \
         KN_OPTION_INT, 0, KN_FIELD(type, test.warmup), .def.i = 1, .min = 0, .max = 1000000                         \

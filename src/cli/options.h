@@ -24,7 +24,7 @@ typedef struct kn_class_flags {
 /* How a test is run. */
 typedef struct kn_test_flags {
   char *convert_to_onnx;
-  bool run_benchmarks_only;
+  bool run_benchmarks_only, save_io_specification;
   int64_t warmup;
 } kn_test_flags;
 

@@ -16,6 +16,7 @@ kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *t
   if (test) {
     options.run_benchmarks_only = test->run_benchmarks_only;
     options.convert_to_onnx = test->convert_to_onnx;
+    options.save_io_specification = test->save_io_specification;
     options.warmup = test->warmup;
   }
   if (train) {

@@ -107,13 +107,26 @@ static kn_status put_files(kn_session *session) {
 
 /* ---- steps ---- */
 
+static kn_status save_spec(const kn_model *model) {
+  if (!model->has_spec)
+    return kn_status_make(KN_NOT_FOUND, "the io specification of %s is not known, so it cannot be saved", model->path);
+  char *path = kn_format("%s.json", model->path);
+  if (!path) return kn_status_out_of_memory();
+  kn_status status = kn_iospec_write(&model->spec, path);
+  if (!status) kn_log(KN_LOG_INFO, "io specification: %s", path);
+  kn_free(path);
+  return status;
+}
+
 static kn_status run_chain(kn_session *session, unsigned steps, kn_model *model) {
   const kn_scenario *scenario = session->scenario;
   if (scenario->model_wrapper.cls) {
     const kn_modelwrapper_options *options = scenario->model_wrapper.self;
     if (options->model_path) KN_TRY(kn_session_add_file(session, "input", options->model_path, NULL, -1));
     /* A result of an earlier run is run without opening what it was made from. */
-    if (steps & KN_STEP_OPTIMIZE || !scenario->optimizer_count) KN_TRY(kn_session_model(session, model));
+    bool save = session->options->save_io_specification;
+    if (steps & KN_STEP_OPTIMIZE || !scenario->optimizer_count || save) KN_TRY(kn_session_model(session, model));
+    if (save) KN_TRY(save_spec(model));
   }
   return steps & KN_STEP_OPTIMIZE ? kn_chain_run(session, model) : kn_chain_reuse(session, model);
 }

@@ -94,6 +94,30 @@ static void flags_do_the_same(void **state) {
   drop_place(&p);
 }
 
+/* Beside the user's own model nothing is written unless that is asked for. */
+static void the_io_specification_is_saved_on_request(void **state) {
+  (void)state;
+  place p = make_place(
+      "{\"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"model_path\": \"m.bin\"}},"
+      " \"dataset\": {\"type\": \"RandomizedClassificationDataset\"}, \"runtime\": {\"type\": \"NullRuntime\"}}");
+  char *model = kt_path(p.directory, "m.bin"), *spec = kt_path(p.directory, "m.bin.json");
+  kt_file_write_text(model, "model");
+  kt_run run = kt_run_kenning(&p.options, "json_inference_tester", "s.json", "out.json");
+  kt_assert_exit(&run, 0);
+  assert_int_not_equal(access(spec, F_OK), 0);
+  kt_run_free(&run);
+  run = kt_run_kenning(&p.options, "json_inference_tester", "s.json", "out.json", "--save-io-specification");
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  char *text = kt_file_read(spec, NULL);
+  kt_assert_contains(text, "\"input\"");
+  kt_assert_contains(text, "\"output\"");
+  free(text);
+  free(model);
+  free(spec);
+  drop_place(&p);
+}
+
 static void commands_chain(void **state) {
   (void)state;
   place p = make_place(scenario);
@@ -213,6 +237,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_json_scenario_runs),
       cmocka_unit_test(flags_do_the_same),
+      cmocka_unit_test(the_io_specification_is_saved_on_request),
       cmocka_unit_test(commands_chain),
       cmocka_unit_test(an_unwritable_output_is_told),
       cmocka_unit_test(a_full_disk_leaves_no_half_file),
