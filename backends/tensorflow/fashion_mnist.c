@@ -1,11 +1,9 @@
 /* TensorFlowFashionMNISTCNN: a small convolutional network that is trained here. */
 #include "modelwrapper.h"
 
-#include <string.h>
-
 /* Three times convolution, batch normalization, rectifier and pooling: 28 -> 14 -> 7 -> 3 pixels, 16, 32, 64 channels,
  * 29,402 parameters for ten classes. Each normalization folds into its convolution when the model is converted, which
- * suits int8. It is a Keras model_config, so that the file written after training opens in Keras. */
+ * suits int8. It is a Keras model_config that Keras 2 and 3 both read, so that the trained file opens in either. */
 #define LAYER(class_name, name, config)                                 \
   "{\"class_name\": \"" class_name "\", \"config\": {\"name\": \"" name \
   "\", \"trainable\": true, \"dtype\": \"float32\"" config "}}"
@@ -25,23 +23,13 @@
 /* %lld: number of classes */
 static const char architecture[] =
     "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"fashion_mnist_cnn\", \"layers\": ["
-    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 28, 28, 1], \"dtype\": \"float32\", "
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 28, 28, 1], \"dtype\": \"float32\", "
     "\"name\": \"input_1\"}}, " BLOCK("1", "16") BLOCK("2", "32") BLOCK("3", "64")
         LAYER("Flatten", "flatten", "") ", " LAYER("Dropout", "dropout", ", \"rate\": 0.3") ", " LAYER(
             "Dense", "out_layer", ", \"units\": %lld, \"activation\": \"softmax\"") "]}}";
 
 /* The dialect of the text above. */
 #define KERAS_VERSION "3.0.0"
-
-static kn_status open_wrapper(void *self, const kn_dataset_info *info) {
-  const int64_t shape[3] = {28, 28, 1};
-  if (info->dtype != KN_FLOAT32 || info->rank != 3 || memcmp(info->shape, shape, sizeof shape) != 0)
-    return kn_status_make(
-        KN_INCOMPATIBLE,
-        "TensorFlowFashionMNISTCNN takes images of 28x28x1 float32 values (image_memory_layout NHWC), "
-        "which this data set does not deliver");
-  return tensorflow_wrapper_open(self, info);
-}
 
 static kn_status train(void *self, const kn_train_request *request, kn_record *out_history) {
   tensorflow_wrapper *wrapper = self;
@@ -56,7 +44,7 @@ static kn_status train(void *self, const kn_train_request *request, kn_record *o
   return status;
 }
 
-static const kn_modelwrapper_ops ops = {TENSORFLOW_WRAPPER_OPS, .open = open_wrapper, .train = train};
+static const kn_modelwrapper_ops ops = {TENSORFLOW_WRAPPER_OPS, .open = tensorflow_wrapper_open, .train = train};
 
 static const kn_option options[] = {
     {"training_schedule", "Learning rate in the course of training", KN_OPTION_ENUM, 0,

@@ -123,6 +123,7 @@ static kn_status load(void *self, const kn_load_request *request) {
 
 static kn_status loaded_iospec(void *self, kn_iospec *out_spec) {
   const tensorflow_wrapper *wrapper = self;
+  if (!wrapper->loaded.session) return kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
   return kn_iospec_copy(&wrapper->loaded.spec, out_spec);
 }
 
