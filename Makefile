@@ -35,6 +35,7 @@ test: frameworks  ## all tests, under AddressSanitizer and UndefinedBehaviorSani
 	@scripts/build dev $(JOBS)
 	@scripts/run-tests dev $(JOBS)
 
+test-all: export KENNING_TEST_ALL = 1
 test-all: test    ## the tests with release flags, ThreadSanitizer and valgrind too
 	@for preset in check tsan valgrind; do \
 	  scripts/build $$preset $(JOBS) && scripts/run-tests $$preset $(JOBS) || exit 1; done

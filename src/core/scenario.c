@@ -147,6 +147,7 @@ static kn_status check_combinations(const kn_scenario *scenario) {
     kn_status status = ops->open(optimizer->self);
     ops->close(optimizer->self);
     kn_code code = kn_status_code(status);
+    if (code == KN_OUT_OF_MEMORY) return kn_status_join(faults, status);
     bool judged = code == KN_INVALID_ARGUMENT || code == KN_INCOMPATIBLE;
     for (size_t k = 0; judged && k < kn_status_count(status); k++)
       faults = kn_status_join(faults, kn_status_make_at(code, optimizer->where, "%s", kn_status_message(status, k)));

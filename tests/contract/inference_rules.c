@@ -340,7 +340,7 @@ static void bad_models_are_refused(subject *at) {
   kt_file_write_text(path, "This is no model but a text, and long enough to be looked at in some detail.\n");
   expect_refusal(at, &one, path, "a text instead of a model", good, bytes);
   for (size_t size = 1; size < whole; size += whole / 16 + 1) {
-    char what[64];
+    char what[96];
     snprintf(what, sizeof what, "a model cut after %zu of %zu bytes", size, whole);
     kt_file_write(path, data, size);
     expect_refusal(at, &one, path, what, good, bytes);

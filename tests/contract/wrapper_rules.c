@@ -92,7 +92,7 @@ static void bad_models_are_refused(subject *at) {
   size_t whole;
   char *data = kt_file_read(at->model_path, &whole);
   for (size_t size = 0; size < whole; size += whole / 16 + 1) {
-    char what[64];
+    char what[96];
     snprintf(what, sizeof what, "a model cut after %zu of %zu bytes", size, whole);
     kt_file_write(at->model_path, data, size);
     expect_refusals(at, what);
