@@ -75,11 +75,32 @@ kn_status tensorflow_wrapper_iospec(void *self, kn_iospec *out_spec) {
 
 kn_status tensorflow_wrapper_weights_bytes(void *self, uint64_t *out_bytes) {
   const tensorflow_wrapper *wrapper = self;
+  model_format format;
+  KN_TRY(model_format_of(wrapper->options.model_path, &format));
+  if (format != MODEL_KERAS)
+    return kn_status_make(KN_INCOMPATIBLE, "a SavedModel does not tell its weights from the rest of its variables");
   keras_model model;
   KN_TRY(keras_model_open(wrapper->options.model_path, &model));
   *out_bytes = model.weights_bytes;
   keras_model_clear(&model);
   return NULL;
+}
+
+/* A saved optimizer is often twice as large as the weights: two averages for each of them. */
+kn_status tensorflow_wrapper_contents(void *self, char **out_text) {
+  const tensorflow_wrapper *wrapper = self;
+  model_format format;
+  *out_text = NULL;
+  KN_TRY(model_format_of(wrapper->options.model_path, &format));
+  if (format != MODEL_KERAS) return NULL;
+  keras_model model;
+  KN_TRY(keras_model_open(wrapper->options.model_path, &model));
+  double bytes = (double)model.optimizer_bytes;
+  keras_model_clear(&model);
+  if (bytes == 0) return NULL;
+  *out_text = bytes < 1e6 ? kn_format("optimizer state, %.1f kB", bytes / 1e3)
+                          : kn_format("optimizer state, %.1f MB", bytes / 1e6);
+  return *out_text ? NULL : kn_status_out_of_memory();
 }
 
 /* ---- training ---- */

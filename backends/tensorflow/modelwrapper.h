@@ -22,6 +22,7 @@ kn_status tensorflow_wrapper_framework(void *self, const char **out_name, const 
 kn_status tensorflow_wrapper_format(void *self, const char **out_format) KN_MUST_USE;
 kn_status tensorflow_wrapper_iospec(void *self, kn_iospec *out_spec) KN_MUST_USE;
 kn_status tensorflow_wrapper_weights_bytes(void *self, uint64_t *out_bytes) KN_MUST_USE;
+kn_status tensorflow_wrapper_contents(void *self, char **out_text) KN_MUST_USE;
 /* Trains the model further that is at model_path. */
 kn_status tensorflow_wrapper_train(void *self, const kn_train_request *request, kn_record *out_history) KN_MUST_USE;
 /* Trains `model` with the wrapper's options. */
@@ -33,7 +34,8 @@ extern const kn_inference_ops tensorflow_inference_ops;
 #define TENSORFLOW_WRAPPER_OPS                                                                                         \
   .struct_size = sizeof(kn_modelwrapper_ops), .close = tensorflow_wrapper_close,                                       \
   .framework = tensorflow_wrapper_framework, .format = tensorflow_wrapper_format, .iospec = tensorflow_wrapper_iospec, \
-  .inference = &tensorflow_inference_ops, .weights_bytes = tensorflow_wrapper_weights_bytes
+  .inference = &tensorflow_inference_ops, .weights_bytes = tensorflow_wrapper_weights_bytes,                           \
+  .contents = tensorflow_wrapper_contents
 
 extern const kn_choice tensorflow_optimizers[], tensorflow_schedules[];
 extern const kn_option tensorflow_wrapper_options[];

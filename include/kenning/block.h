@@ -192,6 +192,9 @@ typedef struct kn_modelwrapper_ops {
   kn_status (*train)(void *self, const kn_train_request *request, kn_record *out_history); /* NULL: cannot train */
   /* Bytes of the weights alone (parameters times element size), for size comparisons. */
   kn_status (*weights_bytes)(void *self, uint64_t *out_bytes);
+  /* What the model file holds besides the weights ("optimizer state, 34.2 MB"), *out_text NULL where there is nothing to
+   * tell; free with kn_free. NULL slot: not known. */
+  kn_status (*contents)(void *self, char **out_text);
 } kn_modelwrapper_ops;
 
 /* ---- optimizers ---- */

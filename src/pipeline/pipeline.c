@@ -79,6 +79,18 @@ static void ask_wrapper(kn_session *session, kn_model_file *file) {
   kn_status_free(status);
 }
 
+/* What the file of the wrapper's model holds besides the weights; missing where the wrapper cannot tell. */
+static kn_status put_contents(kn_session *session, kn_record *entry) {
+  const kn_instance *wrapper = &session->scenario->model_wrapper;
+  const kn_modelwrapper_ops *ops = wrapper->cls->ops;
+  char *text = NULL;
+  kn_status status = ops->contents ? ops->contents(wrapper->self, &text) : NULL;
+  kn_status_free(status); /* asking for the weights has warned of what is wrong with the file */
+  status = text ? kn_record_set_string(entry, "contents", text) : NULL;
+  kn_free(text);
+  return status;
+}
+
 static kn_status put_file(kn_session *session, kn_model_file *file) {
   kn_record *record = session->measurements->record, *entry;
   uint64_t bytes;
@@ -96,6 +108,7 @@ static kn_status put_file(kn_session *session, kn_model_file *file) {
     KN_TRY(kn_record_set_int(entry, "weights_bytes", file->weights_bytes));
     KN_TRY(kn_record_set_int(entry, "other_bytes", (int64_t)bytes - file->weights_bytes));
   }
+  if (!strcmp(file->role, "input")) KN_TRY(put_contents(session, entry));
   /* The last one is the model that ran. */
   return kn_record_set_int(record, "compiled_model_size", (int64_t)bytes);
 }
