@@ -98,8 +98,9 @@ kn_status tensorflow_wrapper_contents(void *self, char **out_text) {
   double bytes = (double)model.optimizer_bytes;
   keras_model_clear(&model);
   if (bytes == 0) return NULL;
-  *out_text = bytes < 1e6 ? kn_format("optimizer state, %.1f kB", bytes / 1e3)
-                          : kn_format("optimizer state, %.1f MB", bytes / 1e6);
+  *out_text = bytes < 1e3   ? kn_format("optimizer state, %.0f bytes", bytes)
+              : bytes < 1e6 ? kn_format("optimizer state, %.1f kB", bytes / 1e3)
+                            : kn_format("optimizer state, %.1f MB", bytes / 1e6);
   return *out_text ? NULL : kn_status_out_of_memory();
 }
 
