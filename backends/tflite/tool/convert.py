@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -104,7 +105,16 @@ def configure(converter, arguments, tf):
     converter.inference_output_type = tf.as_dtype(arguments.output_type)
 
 
-def convert(converter):
+def explain(fault, select_ops):
+    """The converter's message, shortened to the operators it has no equal for where that is what is wrong."""
+    unknown = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", str(fault))))
+    if not unknown:
+        return f"TensorFlow cannot convert this model: {fault}"
+    way_out = "the Flex delegate does not have them either" if select_ops else "use_tf_select_ops may keep them"
+    return f"TensorFlow Lite has no operator for {', '.join(unknown)} of this model; {way_out}"
+
+
+def convert(converter, select_ops):
     try:
         # The converter prints to stdout.
         with contextlib.redirect_stdout(sys.stderr):
@@ -112,7 +122,8 @@ def convert(converter):
     except Refusal:
         raise
     except Exception as fault:
-        raise Refusal("incompatible", f"TensorFlow cannot convert this model: {fault}") from fault
+        print(fault, file=sys.stderr)
+        raise Refusal("incompatible", explain(fault, select_ops)) from fault
 
 
 def main():
@@ -125,7 +136,7 @@ def main():
     result("tensorflow_version", tf.__version__)
     converter = saved_model_converter(arguments, tf) if arguments.format == "saved_model" else keras_converter(arguments, tf)
     configure(converter, arguments, tf)
-    model = convert(converter)
+    model = convert(converter, arguments.select_ops)
     with open(arguments.output, "wb") as file:
         file.write(model)
     result("bytes", len(model))
