@@ -1,6 +1,7 @@
 """What the benchmarks written in Python share: running the program, measuring it, printing figures."""
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -38,10 +39,12 @@ def run(command, **options):
 
 
 def seconds(command):
-    """Wall time of a command that takes much longer than starting it from Python, a few milliseconds."""
-    start = time.perf_counter()
+    """Wall time and CPU time, its children's included, of a command that takes much longer than starting it from Python,
+    a few milliseconds."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     run(command)
-    return time.perf_counter() - start
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def launches(commands, runs, rounds):
