@@ -29,16 +29,30 @@ kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *t
   return options;
 }
 
-/* An output that cannot be written is told before the run, not after it. */
-static kn_status check_writable(const char *path) {
+static bool same_file(const struct stat *one, const char *path) {
+  struct stat other;
+  return path && stat(path, &other) == 0 && one->st_dev == other.st_dev && one->st_ino == other.st_ino;
+}
+
+/* An output that cannot be written, or that is one of the inputs, is told before the run, not after it. */
+static kn_status check_output(const kn_scenario *scenario, const char *cfg_path, const char *path) {
   struct stat found;
-  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) return NULL; /* a device, a pipe: written in place */
+  if (stat(path, &found) == 0) {
+    const kn_modelwrapper_options *wrapper = scenario->model_wrapper.self;
+    if (same_file(&found, cfg_path) || (wrapper && same_file(&found, wrapper->model_path)))
+      return kn_status_make(KN_INVALID_ARGUMENT, "%s is an input of this run: name another file for the measurements",
+                            path);
+    if (S_ISDIR(found.st_mode))
+      return kn_status_make(KN_INVALID_ARGUMENT, "%s is a directory: name a file for the measurements", path);
+  }
+  if (kn_file_in_place(path)) return NULL;
   char *temporary;
   KN_TRY(kn_file_temporary(path, &temporary));
   kn_status status = NULL;
   int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) {
-    status = kn_file_fault(path, "write", errno);
+    /* The directory exists: a file system that lacks the name refuses to make it. */
+    status = kn_file_fault(path, "write", errno == ENOENT ? EPERM : errno);
   } else {
     close(file);
     unlink(temporary);
@@ -50,7 +64,7 @@ static kn_status check_writable(const char *path) {
 kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                           const char *output) {
   KN_TRY(kn_scenario_check_runnable(scenario));
-  if (output) KN_TRY(check_writable(output));
+  if (output) KN_TRY(check_output(scenario, options->cfg_path, output));
   kn_measurements *measurements = NULL;
   kn_status status = kn_pipeline_execute(scenario, options, steps, &measurements);
   if (measurements && output) {

@@ -35,6 +35,12 @@ bool kn_file_exists(const char *path, uint64_t *out_bytes) {
   return true;
 }
 
+bool kn_file_in_place(const char *path) {
+  struct stat found;
+  if (!strncmp(path, "/dev/", 5) && lstat(path, &found) == 0 && S_ISLNK(found.st_mode)) return true;
+  return stat(path, &found) == 0 && (S_ISCHR(found.st_mode) || S_ISFIFO(found.st_mode));
+}
+
 kn_status kn_directory_make(const char *path) {
   char *partial = kn_strdup(path);
   if (!partial) return kn_status_out_of_memory();
@@ -109,7 +115,7 @@ kn_status kn_file_temporary(const char *path, char **out_temporary) {
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is the name of a directory, not of a file to write", path);
   struct stat found;
-  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode))
+  if (kn_file_in_place(path) || (stat(path, &found) == 0 && !S_ISREG(found.st_mode)))
     return kn_status_make(KN_INVALID_ARGUMENT, "%s exists and is not a regular file: nothing is written over it", path);
   KN_TRY(kn_directory_make_parent(path));
   /* The end of the name stays: some producers choose their format by it. Names are at most 255 bytes long. */
@@ -134,7 +140,7 @@ static void flush_directory(const char *path) {
 kn_status kn_file_publish(const char *temporary, const char *path) {
   struct stat found;
   kn_status status = NULL;
-  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) {
+  if (kn_file_in_place(path) || (stat(path, &found) == 0 && !S_ISREG(found.st_mode))) {
     status = kn_status_make(KN_INVALID_ARGUMENT, "%s is not a regular file: nothing is written over it", path);
   } else {
     int file = open(temporary, O_RDONLY | O_CLOEXEC);
@@ -178,9 +184,7 @@ static kn_status write_through(const char *path, const void *data, size_t bytes)
 }
 
 kn_status kn_file_write(const char *path, const void *data, size_t bytes) {
-  struct stat found;
-  if (stat(path, &found) == 0 && (S_ISCHR(found.st_mode) || S_ISFIFO(found.st_mode)))
-    return write_through(path, data, bytes);
+  if (kn_file_in_place(path)) return write_through(path, data, bytes);
   char *temporary;
   KN_TRY(kn_file_temporary(path, &temporary));
   kn_status status = NULL;

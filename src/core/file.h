@@ -20,6 +20,10 @@ uint64_t kn_directory_bytes(const char *path);
 /* True when `path` is a regular file (symbolic links are followed); `out_bytes` (may be NULL) is its size. */
 bool kn_file_exists(const char *path, uint64_t *out_bytes);
 
+/* True for what is written in place and never replaced: devices, pipes, and the links of /dev such as /dev/stdout,
+ * whatever they lead to. */
+bool kn_file_in_place(const char *path);
+
 /* Takes the lock of the lock file `path` (made when missing) and waits for it until kn_cancelled. `waiting` is logged
  * when it does not come at once. `shared`: several readers at a time. Release with kn_file_unlock. */
 kn_status kn_file_lock(const char *path, bool shared, const char *waiting, int *out_lock) KN_MUST_USE;

@@ -104,7 +104,7 @@ static const kn_option options[] = {
     {"dataset_root", "Not used: the samples are made up", KN_OPTION_PATH, KN_OPTION_NULLABLE,
      KN_FIELD(random_dataset, base.dataset_root), .aliases = ALIASES("root")},
     {"num_samples", "Number of samples", KN_OPTION_INT, 0, KN_FIELD(random_dataset, num_samples), .def.i = 1000,
-     .min = 1, .max = 1e9, .aliases = ALIASES("samplescount")},
+     .min = 1, .max = 1e7, .aliases = ALIASES("samplescount")},
     {"num_classes", "Number of classes", KN_OPTION_INT, 0, KN_FIELD(random_dataset, num_classes), .def.i = 3, .min = 1,
      .max = 1e6, .aliases = ALIASES("numclasses")},
     {"input_dims", "Dimensions of a sample, 224 224 3 when not given", KN_OPTION_INT_LIST, 0,
