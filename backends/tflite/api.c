@@ -1,7 +1,8 @@
 #include "api.h"
 
 #include <dlfcn.h>
-#include <stdio.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { OLDEST_MAJOR = 2, OLDEST_MINOR = 17, NEWEST_TRIED_MINOR = 21 };
@@ -31,9 +32,20 @@ static kn_status resolve(kn_tflite_api *api, void *handle, const char *path) {
   return NULL;
 }
 
+/* "2.21.0" */
+static bool parse_version(const char *version, unsigned *out_major, unsigned *out_minor) {
+  char *end = NULL;
+  unsigned long major = version && *version >= '0' && *version <= '9' ? strtoul(version, &end, 10) : ULONG_MAX;
+  if (major > 999 || *end != '.' || end[1] < '0' || end[1] > '9') return false;
+  unsigned long minor = strtoul(end + 1, NULL, 10);
+  *out_major = (unsigned)major;
+  *out_minor = (unsigned)minor;
+  return minor <= 999;
+}
+
 static kn_status check_version(kn_tflite_api *api, const char *path) {
   const char *version = api->Version();
-  if (!version || sscanf(version, "%u.%u", &api->major, &api->minor) != 2)
+  if (!parse_version(version, &api->major, &api->minor))
     return kn_status_make(KN_INCOMPATIBLE, "%s does not tell its version", path);
   if (api->major != OLDEST_MAJOR || api->minor < OLDEST_MINOR)
     return kn_status_make(KN_INCOMPATIBLE,

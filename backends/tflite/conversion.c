@@ -39,24 +39,32 @@ static kn_status detect_format(const char *path, const char **out_format) {
 
 static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
 
+/* Appends "hash name" of a file to *list. */
+static kn_status add_file(char **list, const FTSENT *entry, size_t root_length) {
+  char hex[65];
+  KN_TRY(kn_sha256_file(entry->fts_path, hex));
+  char *longer = kn_format("%s%s %s\n", *list, hex, entry->fts_path + root_length);
+  if (!longer) return kn_status_out_of_memory();
+  kn_free(*list);
+  *list = longer;
+  return NULL;
+}
+
+static kn_status add_files(char **list, FTS *walk, size_t root_length) {
+  for (FTSENT *entry; (entry = fts_read(walk));) {
+    if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR)
+      return kn_status_make(KN_IO_ERROR, "cannot read %s: %s", entry->fts_path, strerror(entry->fts_errno));
+    if (entry->fts_info == FTS_F) KN_TRY(add_file(list, entry, root_length));
+  }
+  return NULL;
+}
+
 /* Hash over the names and hashes of all files below `path`, in the order of their names. */
 static kn_status hash_directory(const char *path, char out_hex[65]) {
   char *roots[] = {(char *)(uintptr_t)path, NULL}, *list = kn_strdup("");
+  if (!list) return kn_status_out_of_memory();
   FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
-  kn_status status = list && walk ? NULL : kn_status_out_of_memory();
-  for (FTSENT *entry; !status && (entry = fts_read(walk));) {
-    if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR)
-      status = kn_status_make(KN_IO_ERROR, "cannot read %s: %s", entry->fts_path, strerror(entry->fts_errno));
-    if (status || entry->fts_info != FTS_F) continue;
-    char hex[65];
-    status = kn_sha256_file(entry->fts_path, hex);
-    char *longer = status ? NULL : kn_format("%s%s %s\n", list, hex, entry->fts_path + strlen(path));
-    if (!status && !longer) status = kn_status_out_of_memory();
-    if (longer) {
-      kn_free(list);
-      list = longer;
-    }
-  }
+  kn_status status = walk ? add_files(&list, walk, strlen(path)) : kn_status_out_of_memory();
   if (walk) fts_close(walk);
   if (!status) status = kn_sha256(list, strlen(list), out_hex);
   kn_free(list);

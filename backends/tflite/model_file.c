@@ -1,5 +1,6 @@
 #include "model_reader.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,8 @@ static void read_operator_codes(kn_tflite_reader *reader, kn_flat_vector codes) 
     reader->part = "operator code", reader->index = i;
     kn_flat_table entry = kn_flat_table_at(&reader->flat, codes, i);
     /* Numbers above 127 did not fit the first field; the larger of the two counts. */
-    int32_t old_code = (int8_t)kn_flat_u8(&reader->flat, entry, CODE_DEPRECATED_BUILTIN, 0);
+    int32_t old_code = kn_flat_u8(&reader->flat, entry, CODE_DEPRECATED_BUILTIN, 0);
+    if (old_code > INT8_MAX) old_code -= 1 << CHAR_BIT;
     int32_t code = kn_flat_i32(&reader->flat, entry, CODE_BUILTIN, 0);
     const char *custom = kn_flat_string(&reader->flat, entry, CODE_CUSTOM);
     if (old_code > code) code = old_code;

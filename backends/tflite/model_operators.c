@@ -50,18 +50,17 @@ static void check_windows(kn_tflite_reader *reader, kn_flat_table operator_, int
   enum { STRIDES = 1, CONV_2D = 1, DEPTHWISE = 2, POOL_2D = 5, TRANSPOSED = 49, CONV_3D = 106 };
   static const struct {
     int32_t code;
+    unsigned strides, others, first; /* fields from 1; fields from `first` */
     uint8_t type;
-    unsigned strides, others; /* fields from 1; fields from `first`, of default 1 unless a window */
-    unsigned first;
-    bool windows;
-  } users[] = {{KN_TFLITE_OP_CONV_2D, CONV_2D, 2, 2, 4, false},
-               {KN_TFLITE_OP_DEPTHWISE_CONV_2D, DEPTHWISE, 2, 2, 5, false},
-               {KN_TFLITE_OP_TRANSPOSE_CONV, TRANSPOSED, 2, 0, 0, false},
-               {KN_TFLITE_OP_CONV_3D, CONV_3D, 3, 3, 5, false},
-               {KN_TFLITE_OP_CONV_3D_TRANSPOSE, CONV_3D, 3, 3, 5, false},
-               {KN_TFLITE_OP_AVERAGE_POOL_2D, POOL_2D, 2, 2, 3, true},
-               {KN_TFLITE_OP_MAX_POOL_2D, POOL_2D, 2, 2, 3, true},
-               {KN_TFLITE_OP_L2_POOL_2D, POOL_2D, 2, 2, 3, true}};
+    bool windows; /* `others` are windows, whose default is 0, and not dilations, whose default is 1 */
+  } users[] = {{KN_TFLITE_OP_CONV_2D, 2, 2, 4, CONV_2D, false},
+               {KN_TFLITE_OP_DEPTHWISE_CONV_2D, 2, 2, 5, DEPTHWISE, false},
+               {KN_TFLITE_OP_TRANSPOSE_CONV, 2, 0, 0, TRANSPOSED, false},
+               {KN_TFLITE_OP_CONV_3D, 3, 3, 5, CONV_3D, false},
+               {KN_TFLITE_OP_CONV_3D_TRANSPOSE, 3, 3, 5, CONV_3D, false},
+               {KN_TFLITE_OP_AVERAGE_POOL_2D, 2, 2, 3, POOL_2D, true},
+               {KN_TFLITE_OP_MAX_POOL_2D, 2, 2, 3, POOL_2D, true},
+               {KN_TFLITE_OP_L2_POOL_2D, 2, 2, 3, POOL_2D, true}};
   for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
     if (users[i].code != code) continue;
     kn_flat_table options = read_options(reader, operator_, users[i].type, false);

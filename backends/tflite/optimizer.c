@@ -124,19 +124,24 @@ static kn_status check_file(const kn_tflite_compiler *self, const char *path, bo
   return status;
 }
 
-/* The compiler writes NAME_edgetpu.tflite into the directory it is told. */
-static kn_status run_edgetpu(const kn_tflite_conversion *conversion, const char *plain, const char *path) {
-  const char *slash = strrchr(plain, '/');
-  char *directory = slash ? kn_strndup(plain, (size_t)(slash - plain) + 1) : kn_strdup("./");
-  char *made = kn_format("%.*s_edgetpu.tflite", (int)(strlen(plain) - strlen(".tflite")), plain);
-  char *report = kn_format("%.*s_edgetpu.log", (int)(strlen(plain) - strlen(".tflite")), plain);
-  kn_status status = directory && made && report ? NULL : kn_status_out_of_memory();
+static kn_status run_edgetpu_to(const kn_tflite_conversion *conversion, const char *plain, const char *directory,
+                                const char *made, const char *path) {
   const char *arguments[] = {conversion->edgetpu_compiler, "-o", directory, plain, NULL};
   kn_process_request request = {.arguments = arguments, .timeout_s = 3600};
-  if (!status) status = kn_process_run(&request, NULL);
-  if (!status && access(made, R_OK) != 0)
-    status = kn_status_make(KN_BACKEND_FAILED, "%s ended well, but made no %s", conversion->edgetpu_compiler, made);
-  if (!status) status = kn_file_publish(made, path);
+  KN_TRY(kn_process_run(&request, NULL));
+  if (access(made, R_OK) != 0)
+    return kn_status_make(KN_BACKEND_FAILED, "%s ended well, but made no %s", conversion->edgetpu_compiler, made);
+  return kn_file_publish(made, path);
+}
+
+/* The compiler writes NAME_edgetpu.tflite and a log into the directory it is told. */
+static kn_status run_edgetpu(const kn_tflite_conversion *conversion, const char *plain, const char *path) {
+  const char *slash = strrchr(plain, '/');
+  int stem = (int)(strlen(plain) - strlen(".tflite"));
+  char *directory = slash ? kn_strndup(plain, (size_t)(slash - plain) + 1) : kn_strdup("./");
+  char *made = kn_format("%.*s_edgetpu.tflite", stem, plain), *report = kn_format("%.*s_edgetpu.log", stem, plain);
+  kn_status status = directory && made && report ? run_edgetpu_to(conversion, plain, directory, made, path)
+                                                 : kn_status_out_of_memory();
   if (made) (void)unlink(made);
   if (report) (void)unlink(report);
   kn_free(directory);
@@ -146,14 +151,16 @@ static kn_status run_edgetpu(const kn_tflite_conversion *conversion, const char 
 }
 
 static kn_status convert_edgetpu(const kn_tflite_conversion *conversion, const char *path, kn_record *record) {
-  char *name = kn_format("%s.int8.tflite", conversion->compiler->options.compiled_model_path), *plain = NULL;
-  kn_status status = name ? kn_file_temporary(name, &plain) : kn_status_out_of_memory();
-  if (!status) status = kn_tflite_conversion_run(conversion, plain, record);
+  char *name = kn_format("%s.int8.tflite", conversion->compiler->options.compiled_model_path), *plain;
+  if (!name) return kn_status_out_of_memory();
+  kn_status status = kn_file_temporary(name, &plain);
+  kn_free(name);
+  KN_TRY(status);
+  status = kn_tflite_conversion_run(conversion, plain, record);
   if (!status) status = check_file(conversion->compiler, plain, true);
   if (!status) status = run_edgetpu(conversion, plain, path);
-  if (plain) (void)unlink(plain);
+  (void)unlink(plain);
   kn_free(plain);
-  kn_free(name);
   return status;
 }
 

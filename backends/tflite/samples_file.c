@@ -11,17 +11,19 @@ static kn_status write_all(FILE *file, const void *data, size_t bytes, const cha
   return kn_status_make(KN_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
 }
 
+static kn_status write_label(const kn_samples *samples, size_t index, FILE *file, const char *path) {
+  int64_t label = 0;
+  kn_status status = samples->label(samples->context, index, &label);
+  return status ? status : write_all(file, &label, sizeof label, path);
+}
+
 static kn_status write_samples(const kn_samples *samples, size_t count, const char *what, const kn_tensor_view *sample,
                                FILE *file, const char *path, FILE *labels, const char *labels_path) {
   for (size_t i = 0; i < count; i++) {
     if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while reading %s", what);
     KN_TRY(samples->load(samples->context, i, sample));
     KN_TRY(write_all(file, sample->data, sample->bytes, path));
-    if (labels) {
-      int64_t label;
-      KN_TRY(samples->label(samples->context, i, &label));
-      KN_TRY(write_all(labels, &label, sizeof label, labels_path));
-    }
+    if (labels) KN_TRY(write_label(samples, i, labels, labels_path));
     kn_progress(what, (double)(i + 1), (double)count, NULL);
   }
   return NULL;

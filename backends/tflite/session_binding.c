@@ -79,7 +79,7 @@ static kn_status bind_side(kn_tflite_session *session, const side *at, kn_iolist
       return kn_status_make(KN_INCOMPATIBLE, "the io specification names the model's %s '%s' twice", at->what,
                             at->files[index].name);
     taken[index] = true;
-    kn_ioentry entry;
+    kn_ioentry entry = {0};
     out_tensors[i] = engine_tensor(session, at, index);
     KN_TRY(describe(session, out_tensors[i], &at->files[index], index, &entry));
     if (given) {

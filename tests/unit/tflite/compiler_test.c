@@ -285,8 +285,8 @@ static void converts(void **state) {
   (void)state;
   place p = make_place();
   install(&p);
-  kn_iospec spec;
-  kn_record *record;
+  kn_iospec spec = {0};
+  kn_record *record = NULL;
   kt_assert_ok(compile(&p, int8_settings, &samples, 1, &spec, &record));
   assert_int_equal(files_beside(&p), 1);
 
@@ -314,7 +314,7 @@ static void converts(void **state) {
   char *path = kt_path(p.directory, "calibration");
   size_t bytes;
   char *content = kt_file_read(path, &bytes);
-  assert_int_equal(bytes, 2 * 16 * sizeof(float));
+  assert_int_equal(bytes, sizeof(float[2][16]));
   float last;
   memcpy(&last, content + bytes - sizeof last, sizeof last);
   assert_true(last == 1);
@@ -334,7 +334,7 @@ static void takes_from_the_cache(void **state) {
   (void)state;
   place p = make_place();
   install(&p);
-  kn_record *record;
+  kn_record *record = NULL;
   kt_assert_ok(compile(&p, int8_settings, &samples, 1, NULL, NULL));
   assert_int_equal(unlink(p.output), 0);
   kt_assert_ok(compile(&p, int8_settings, &samples, 1, NULL, &record));

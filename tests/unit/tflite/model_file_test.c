@@ -231,7 +231,7 @@ static kn_flat_table subgraph(kn_flat *flat, size_t index) {
 static size_t field(bytes file, kn_flat_table table, unsigned number) {
   uint16_t offset;
   assert_true(4 + 2 * number + 2 <= table.vtable_bytes);
-  memcpy(&offset, file.data + table.vtable + 4 + 2 * number, 2);
+  memcpy(&offset, file.data + table.vtable + 4 + 2 * (size_t)number, 2);
   assert_true(offset != 0);
   return table.at + offset;
 }
@@ -417,25 +417,25 @@ static void refuses_single_faults(void **state) {
  * in a file of 90 kB. */
 static void refuses_endless_walks(void **state) {
   (void)state;
-  enum { COUNT = 10000 };
+  const size_t operator_count = 10000;
   bytes file = read_model("fp32.tflite");
-  size_t list = (file.count + 3) & ~(size_t)3, table = list + 4 + 4 * COUNT, vtable = table + 12;
-  size_t inputs = vtable + 8, total = inputs + 4 + 4 * COUNT;
+  size_t list = (file.count + 3) & ~(size_t)3, table = list + 4 + 4 * operator_count, vtable = table + 12;
+  size_t inputs = vtable + 8, total = inputs + 4 + 4 * operator_count;
   bytes large = {calloc(total, 1), total};
   assert_non_null(large.data);
   memcpy(large.data, file.data, file.count);
   kn_flat flat = open_flat(file);
   size_t operators = field(file, subgraph(&flat, 0), 3);
   put(large, operators, (uint32_t)(list - operators));
-  put(large, list, COUNT);
-  for (size_t i = 0; i < COUNT; i++) put(large, list + 4 + 4 * i, (uint32_t)(table - (list + 4 + 4 * i)));
+  put(large, list, (uint32_t)operator_count);
+  for (size_t i = 0; i < operator_count; i++) put(large, list + 4 + 4 * i, (uint32_t)(table - (list + 4 + 4 * i)));
   /* The table: the distance to its list of fields, field 0 (operator code 1, RESHAPE), field 1 (the inputs, all 0). */
   put(large, table, (uint32_t)-12);
   put(large, table + 4, 1);
   put(large, table + 8, (uint32_t)(inputs - (table + 8)));
   const uint16_t fields[] = {8, 12, 4, 8};
   memcpy(large.data + vtable, fields, sizeof fields);
-  put(large, inputs, COUNT);
+  put(large, inputs, (uint32_t)operator_count);
   kn_tflite_model model;
   kt_assert_fault(kn_tflite_model_read(large.data, large.count, &model), KN_BAD_DATA, "over and over");
   free(large.data);
