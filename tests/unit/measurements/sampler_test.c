@@ -103,7 +103,7 @@ static void samples_have_equal_lengths_and_rising_times(void **state) {
   kt_assert_ok(kn_sampler_put_process(sampler, record));
   kn_sampler_destroy(sampler);
   size_t count = length(record, "session_utilization_timestamp");
-  assert_in_range(count, 1, 9);
+  assert_in_range(count, 1, (size_t)((end - start) / 0.02) + 2); /* a busy machine may pause longer than asked */
   assert_int_equal(length(record, "session_utilization_cpus_percent"), count);
   assert_int_equal(length(record, "session_utilization_mem_percent"), count);
   assert_int_equal(length(record, "process_rss_bytes"), count);
