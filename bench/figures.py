@@ -39,8 +39,8 @@ def run(command, **options):
 
 
 def seconds(command):
-    """Wall time and CPU time, its children's included, of a command that takes much longer than starting it from Python,
-    a few milliseconds."""
+    """Wall time and CPU time, its children's included, of a command that takes much longer than starting it from
+    Python, a few milliseconds."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     run(command)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -48,8 +48,8 @@ def seconds(command):
 
 
 def launches(commands, runs, rounds):
-    """Wall seconds of short commands, a sorted list for each: `rounds` times in turn `runs` runs of each, measured by a
-    small program."""
+    """Wall seconds of short commands, a sorted list for each: `rounds` times in turn `runs` runs of each, measured by
+    a small program."""
     times = [[] for _ in commands]
     for _ in range(rounds):
         for command, list_ in zip(commands, times):

@@ -24,9 +24,10 @@ size_t batches_sample_bytes(const batches *reader) { return reader->sample_bytes
 
 static kn_status load_one(const batches *reader, size_t index, void *out) {
   const kn_samples *samples = reader->samples;
-  kn_tensor_view view = {.data = out, .bytes = reader->sample_bytes, .dtype = samples->dtype, .rank = samples->rank};
-  memcpy(view.shape, samples->shape, sizeof view.shape);
-  return samples->load(samples->context, index, &view);
+  kn_tensor_view *view =
+      &(kn_tensor_view){.data = out, .bytes = reader->sample_bytes, .dtype = samples->dtype, .rank = samples->rank};
+  memcpy(view->shape, samples->shape, sizeof view->shape);
+  return samples->load(samples->context, index, view);
 }
 
 static kn_status copy_batch(const batches *reader) {

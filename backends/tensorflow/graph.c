@@ -89,7 +89,7 @@ kn_status graph_placeholder(graph *g, TF_DataType type, uint32_t rank, const int
 }
 
 kn_status graph_reshape(graph *g, TF_Output x, const int64_t *shape, size_t rank, TF_Output *out) {
-  TF_Output dims;
+  TF_Output dims = {0};
   KN_TRY(graph_integers(g, shape, rank, &dims));
   return graph_binary(g, "Reshape", x, dims, out);
 }
@@ -106,7 +106,7 @@ kn_status graph_cast(graph *g, TF_Output x, TF_DataType type, TF_Output *out) {
 }
 
 kn_status graph_scale(graph *g, TF_Output x, double factor, double offset, TF_Output *out) {
-  TF_Output number;
+  TF_Output number = {0};
   *out = x;
   if (factor != 1) {
     KN_TRY(graph_scalar(g, factor, &number));

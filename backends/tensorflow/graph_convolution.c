@@ -50,7 +50,7 @@ static kn_status convolve(graph *g, const char *type, const convolution *c, TF_O
 
 static kn_status finish(graph *g, const graph_call *call, int64_t filters, TF_Output x, TF_Output *out) {
   if (keras_bool(call->layer->config, "use_bias", true)) {
-    TF_Output bias;
+    TF_Output bias = {0};
     KN_TRY(graph_weight_value(g, call, "bias", 1, &filters, GRAPH_ZEROS, &bias));
     KN_TRY(graph_binary(g, "BiasAdd", x, bias, &x));
   }
@@ -72,7 +72,7 @@ static kn_status build_conv2d(graph *g, const graph_call *call, TF_Output *out) 
     return graph_damaged(g, call, "groups");
   if (groups < 1 || c.channels % groups != 0 || filters % groups != 0) return graph_damaged(g, call, "groups");
   const int64_t shape[4] = {c.kernel[0], c.kernel[1], c.channels / groups, filters};
-  TF_Output kernel, x;
+  TF_Output kernel = {0}, x = {0};
   KN_TRY(graph_weight_value(g, call, "kernel", 4, shape, GRAPH_GLOROT_UNIFORM, &kernel));
   KN_TRY(convolve(g, "Conv2D", &c, call->inputs[0], kernel, &x));
   return finish(g, call, filters, x, out);
@@ -85,7 +85,7 @@ static kn_status depthwise(graph *g, const graph_call *call, convolution *c, con
     return graph_refuse(g, call, "different strides in height and width are not supported");
   if (c->dilation[0] != 1 || c->dilation[1] != 1) return graph_refuse(g, call, "a dilation is not supported");
   const int64_t shape[4] = {c->kernel[0], c->kernel[1], c->channels, multiplier};
-  TF_Output kernel;
+  TF_Output kernel = {0};
   KN_TRY(graph_weight_value(g, call, name, 4, shape, GRAPH_GLOROT_UNIFORM, &kernel));
   return convolve(g, "DepthwiseConv2dNative", c, call->inputs[0], kernel, out);
 }
@@ -101,7 +101,7 @@ static kn_status read_multiplier(const graph *g, const graph_call *call, int64_t
 static kn_status build_depthwise(graph *g, const graph_call *call, TF_Output *out) {
   convolution c;
   int64_t multiplier;
-  TF_Output x;
+  TF_Output x = {0};
   KN_TRY(read_convolution(g, call, &c));
   KN_TRY(read_multiplier(g, call, &multiplier));
   bool old = keras_model_weight(g->model, call->group, call->layer->name, "depthwise_kernel") != NULL;
@@ -112,7 +112,7 @@ static kn_status build_depthwise(graph *g, const graph_call *call, TF_Output *ou
 static kn_status build_separable(graph *g, const graph_call *call, TF_Output *out) {
   convolution c;
   int64_t multiplier, filters;
-  TF_Output x, pointwise;
+  TF_Output x = {0}, pointwise = {0};
   KN_TRY(read_convolution(g, call, &c));
   KN_TRY(read_multiplier(g, call, &multiplier));
   KN_TRY(read_filters(g, call, &filters));
@@ -145,7 +145,7 @@ static kn_status build_transpose(graph *g, const graph_call *call, TF_Output *ou
   const int64_t kernel_shape[4] = {c.kernel[0], c.kernel[1], filters, c.channels};
   const int64_t result[4] = {shape[0], transposed_length(shape[1], c.kernel[0], c.strides[0], c.padding),
                              transposed_length(shape[2], c.kernel[1], c.strides[1], c.padding), filters};
-  TF_Output kernel, sizes, x;
+  TF_Output kernel = {0}, sizes = {0}, x = {0};
   KN_TRY(graph_weight_value(g, call, "kernel", 4, kernel_shape, GRAPH_GLOROT_UNIFORM, &kernel));
   KN_TRY(graph_integers(g, result, 4, &sizes));
   TF_OperationDescription *operation = graph_begin(g, "Conv2DBackpropInput");

@@ -134,13 +134,13 @@ static bool ready(const walk *w, const keras_node *node) {
 
 static kn_status build_layer(graph *g, const keras_layer *layer, size_t group, const keras_node *node,
                              const TF_Output *inputs, TF_Output *out) {
-  const graph_call call = {
-      .layer = layer, .node = node, .group = group, .inputs = inputs, .input_count = node->input_count};
+  const graph_call *call =
+      &(graph_call){.layer = layer, .node = node, .group = group, .inputs = inputs, .input_count = node->input_count};
   const graph_layer_kind *kind = find_layer(layer);
   if (!kind) return refuse_class(layer, g->model->path, 1);
   if (!kind->several && node->input_count != 1)
-    return graph_refuse(g, &call, "it is called with %zu tensors", node->input_count);
-  return kind->build(g, &call, out);
+    return graph_refuse(g, call, "it is called with %zu tensors", node->input_count);
+  return kind->build(g, call, out);
 }
 
 static kn_status build_call(const walk *w, size_t index, size_t node_index) {

@@ -101,6 +101,6 @@ void hdf5_unlock(void);
 
 /* The innermost error of the last failed call in the library's own words; call it before any other function of the
  * library. Writes into `out` and returns it. */
-const char *hdf5_words(const hdf5_api *api, char *out, size_t size);
+const char *hdf5_words(const hdf5_api *library, char *out, size_t size);
 
 #endif

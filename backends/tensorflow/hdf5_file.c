@@ -37,18 +37,16 @@ static kn_status create_locked(hdf5_file *file) {
 }
 
 static kn_status attach(const char *path, kn_status (*open)(hdf5_file *), hdf5_file *out_file) {
-  *out_file = (hdf5_file){0};
-  hdf5_file file = {.id = -1};
-  KN_TRY(hdf5_api_open(&file.api));
-  file.path = kn_strdup(path);
-  if (!file.path) return kn_status_out_of_memory();
+  *out_file = (hdf5_file){.id = -1};
+  KN_TRY(hdf5_api_open(&out_file->api));
+  out_file->path = kn_strdup(path);
+  if (!out_file->path) return kn_status_out_of_memory();
   hdf5_lock();
-  kn_status status = open(&file);
+  kn_status status = open(out_file);
   hdf5_unlock();
-  if (status)
-    kn_free(file.path);
-  else
-    *out_file = file;
+  if (!status) return NULL;
+  kn_free(out_file->path);
+  *out_file = (hdf5_file){0};
   return status;
 }
 
@@ -150,8 +148,10 @@ static kn_status read_attribute(const hdf5_file *file, const char *name, const s
                                 char ***out_strings) {
   char **strings = kn_alloc_array(opened->count, sizeof *strings);
   char *buffer = kn_alloc_array(opened->count, opened->element_bytes);
-  kn_status status = strings && buffer ? NULL : kn_status_out_of_memory();
-  if (!status && opened->count > 0) {
+  kn_status status = NULL;
+  if (!strings || !buffer) {
+    status = kn_status_out_of_memory();
+  } else if (opened->count > 0) {
     if (file->api->H5Aread(opened->attribute, opened->type, buffer) < 0) {
       status = damaged(file, "attribute", name);
     } else {

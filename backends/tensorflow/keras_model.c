@@ -62,9 +62,13 @@ static kn_status set_version(keras_model *model, const char *version) {
 kn_status keras_model_make(const char *name, const char *config_text, const char *keras_version,
                            keras_model *out_model) {
   *out_model = (keras_model){.path = kn_strdup(name), .config_text = kn_strdup(config_text)};
-  kn_status status = out_model->path && out_model->config_text ? NULL : kn_status_out_of_memory();
-  if (!status) status = set_version(out_model, keras_version);
-  if (!status) status = parse_config(out_model);
+  kn_status status;
+  if (!out_model->path || !out_model->config_text) {
+    status = kn_status_out_of_memory();
+  } else {
+    status = set_version(out_model, keras_version);
+    if (!status) status = parse_config(out_model);
+  }
   if (status) keras_model_clear(out_model);
   return status;
 }

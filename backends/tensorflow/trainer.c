@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Sets up to this size are held in memory: Fashion-MNIST takes 0.18 GB. */
-static const size_t memory_limit = (size_t)1 << 30;
+/* Fashion-MNIST takes 0.18 GB. */
+static const size_t usual_sample_memory = (size_t)1 << 30;
 
 /* Streams of random numbers drawn from the run's seed. */
 enum { STREAM_WEIGHTS = 1, STREAM_ORDER = 2 };
@@ -79,10 +79,11 @@ static kn_status make_tensors(trainer *t) {
 
 static kn_status open_samples(trainer *t) {
   const kn_samples *train = t->request->train, *validation = t->request->validation;
-  KN_TRY(batches_open(train, memory_limit, "reading training samples", &t->train));
+  size_t limit = t->options->sample_memory_bytes ? t->options->sample_memory_bytes : usual_sample_memory;
+  KN_TRY(batches_open(train, limit, "reading training samples", &t->train));
   size_t longest = train->count;
   if (validation && validation->count > 0) {
-    KN_TRY(batches_open(validation, memory_limit / 4, "reading validation samples", &t->validation));
+    KN_TRY(batches_open(validation, limit / 4, "reading validation samples", &t->validation));
     if (batches_sample_bytes(t->validation) != batches_sample_bytes(t->train))
       return kn_status_make(KN_INVALID_ARGUMENT, "validation samples differ in size from training samples");
     if (validation->count > longest) longest = validation->count;
@@ -93,55 +94,72 @@ static kn_status open_samples(trainer *t) {
   return t->order ? NULL : kn_status_out_of_memory();
 }
 
+/* Values of all weights, on their way in or out. */
+typedef struct weight_values {
+  size_t count;
+  TF_Output *places;
+  TF_Tensor **tensors;
+} weight_values;
+
+static void weight_values_clear(const trainer *t, weight_values *values) {
+  for (size_t i = 0; values->tensors && i < values->count; i++)
+    if (values->tensors[i]) t->tf->TF_DeleteTensor(values->tensors[i]);
+  kn_free(values->tensors);
+  kn_free(values->places);
+}
+
+static kn_status weight_values_make(const trainer *t, weight_values *out) {
+  size_t count = t->graph.g.weight_count;
+  *out = (weight_values){.count = count,
+                         .places = kn_alloc_array(count, sizeof *out->places),
+                         .tensors = kn_alloc_array(count, sizeof *out->tensors)};
+  if (out->places && out->tensors) return NULL;
+  weight_values_clear(t, out);
+  return kn_status_out_of_memory();
+}
+
+static keras_weight *weight_at(const trainer *t, size_t index) {
+  const graph_weight *weight = &t->graph.g.weights[index];
+  return &t->model->groups[weight->group].weights[weight->index];
+}
+
+static kn_status copy_weight(trainer *t, size_t index, weight_values *values) {
+  keras_weight *weight = weight_at(t, index);
+  KN_TRY(keras_model_read_weight(t->model, t->graph.g.weights[index].group, weight));
+  size_t bytes = weight->elements * sizeof(float);
+  values->places[index] = t->graph.g.weights[index].initial;
+  values->tensors[index] = t->tf->TF_AllocateTensor(TF_FLOAT, weight->shape, (int)weight->rank, bytes);
+  if (!values->tensors[index]) return kn_status_out_of_memory();
+  memcpy(t->tf->TF_TensorData(values->tensors[index]), weight->values, bytes);
+  return NULL;
+}
+
 /* Stores the model's weights in the variables and zeroes the optimizer's. */
 static kn_status set_variables(trainer *t) {
-  graph *g = &t->graph.g;
-  TF_Output *places = kn_alloc_array(g->weight_count, sizeof *places);
-  TF_Tensor **values = kn_alloc_array(g->weight_count, sizeof(TF_Tensor *));
-  kn_status status = places && values ? NULL : kn_status_out_of_memory();
-  for (size_t i = 0; i < g->weight_count && !status; i++) {
-    keras_weight *weight = &t->model->groups[g->weights[i].group].weights[g->weights[i].index];
-    status = keras_model_read_weight(t->model, g->weights[i].group, weight);
-    if (status) break;
-    places[i] = g->weights[i].initial;
-    values[i] = t->tf->TF_AllocateTensor(TF_FLOAT, weight->shape, (int)weight->rank, weight->elements * sizeof(float));
-    if (!values[i])
-      status = kn_status_out_of_memory();
-    else
-      memcpy(t->tf->TF_TensorData(values[i]), weight->values, weight->elements * sizeof(float));
-  }
+  weight_values values;
+  KN_TRY(weight_values_make(t, &values));
+  kn_status status = NULL;
+  for (size_t i = 0; i < values.count && !status; i++) status = copy_weight(t, i, &values);
   if (!status) {
-    t->tf->TF_SessionRun(t->session, NULL, places, values, (int)g->weight_count, NULL, NULL, 0, t->graph.initializers,
-                         (int)t->graph.initializer_count, NULL, t->status);
+    t->tf->TF_SessionRun(t->session, NULL, values.places, values.tensors, (int)values.count, NULL, NULL, 0,
+                         t->graph.initializers, (int)t->graph.initializer_count, NULL, t->status);
     status = tf_status_take(t->tf, t->status, "set the weights");
   }
-  for (size_t i = 0; values && i < g->weight_count; i++)
-    if (values[i]) t->tf->TF_DeleteTensor(values[i]);
-  kn_free(values);
-  kn_free(places);
+  weight_values_clear(t, &values);
   return status;
 }
 
 /* Fetches the variables into the model. */
 static kn_status keep_variables(trainer *t) {
-  graph *g = &t->graph.g;
-  TF_Output *places = kn_alloc_array(g->weight_count, sizeof *places);
-  TF_Tensor **values = kn_alloc_array(g->weight_count, sizeof(TF_Tensor *));
-  kn_status status = places && values ? NULL : kn_status_out_of_memory();
-  if (!status) {
-    for (size_t i = 0; i < g->weight_count; i++) places[i] = g->weights[i].value;
-    t->tf->TF_SessionRun(t->session, NULL, NULL, NULL, 0, places, values, (int)g->weight_count, NULL, 0, NULL,
-                         t->status);
-    status = tf_status_take(t->tf, t->status, "read the weights");
-  }
-  for (size_t i = 0; values && i < g->weight_count; i++) {
-    if (!values[i]) continue;
-    keras_weight *weight = &t->model->groups[g->weights[i].group].weights[g->weights[i].index];
-    if (!status) memcpy(weight->values, t->tf->TF_TensorData(values[i]), weight->elements * sizeof(float));
-    t->tf->TF_DeleteTensor(values[i]);
-  }
-  kn_free(values);
-  kn_free(places);
+  weight_values values;
+  KN_TRY(weight_values_make(t, &values));
+  for (size_t i = 0; i < values.count; i++) values.places[i] = t->graph.g.weights[i].value;
+  t->tf->TF_SessionRun(t->session, NULL, NULL, NULL, 0, values.places, values.tensors, (int)values.count, NULL, 0, NULL,
+                       t->status);
+  kn_status status = tf_status_take(t->tf, t->status, "read the weights");
+  for (size_t i = 0; i < values.count && !status; i++)
+    memcpy(weight_at(t, i)->values, t->tf->TF_TensorData(values.tensors[i]), weight_at(t, i)->elements * sizeof(float));
+  weight_values_clear(t, &values);
   return status;
 }
 
@@ -161,10 +179,11 @@ static void shuffle(size_t *order, size_t count, uint64_t seed) {
 static void add_score(const float *logits, const int64_t *labels, size_t count, size_t classes, training_score *sum) {
   for (size_t i = 0; i < count; i++, logits += classes) {
     size_t top = 0;
-    double total = 0;
+    double total = 1; /* of the top one */
     for (size_t c = 1; c < classes; c++)
       if (logits[c] > logits[top]) top = c;
-    for (size_t c = 0; c < classes; c++) total += exp((double)logits[c] - (double)logits[top]);
+    for (size_t c = 0; c < classes; c++)
+      if (c != top) total += exp((double)logits[c] - (double)logits[top]);
     sum->loss += log(total) + (double)logits[top] - (double)logits[labels[i]];
     sum->accuracy += top == (size_t)labels[i];
   }
@@ -252,8 +271,7 @@ static kn_status train_epoch(trainer *t, int64_t epoch, training_score *out) {
   uint64_t seed = kn_random(kn_random(t->request->seed, STREAM_ORDER), (uint64_t)epoch);
   size_t count = t->request->train->count;
   shuffle(t->order, count, seed);
-  if (count >= t->batch_size) count -= count % t->batch_size;
-  return run_pass(t, t->train, true, count, out);
+  return run_pass(t, t->train, true, t->steps_per_epoch * t->batch_size, out);
 }
 
 static kn_status validate(trainer *t, training_score *out) {

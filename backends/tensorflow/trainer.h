@@ -11,6 +11,7 @@ typedef struct training_options {
   int64_t threads;
   training_optimizer optimizer;
   training_schedule schedule; /* of the learning rate over all steps */
+  size_t sample_memory_bytes; /* sets up to this size are held in memory; 0: 1 GiB */
 } training_options;
 
 /* Trains `model` on request->train and writes the weights of the epoch with the best validation accuracy (of equals,

@@ -58,9 +58,8 @@ static kn_status add_loss(training_graph *t, int64_t classes) {
 
 /* ---- the optimizer ---- */
 
-static kn_status add_initializer(training_graph *t, TF_Operation *operation) {
+static void add_initializer(training_graph *t, TF_Operation *operation) {
   t->initializers[t->initializer_count++] = operation;
-  return NULL;
 }
 
 /* A variable of the optimizer, as large as the weight, zero at first. */
@@ -85,12 +84,13 @@ static kn_status add_state(training_graph *t, const graph_weight *weight, const 
   g->tf->TF_AddInput(operation, zeros);
   g->tf->TF_SetAttrType(operation, "dtype", TF_FLOAT);
   KN_TRY(graph_end(g, operation, &assigned));
-  return add_initializer(t, assigned.oper);
+  add_initializer(t, assigned.oper);
+  return NULL;
 }
 
 static kn_status add_adam(training_graph *t, const graph_weight *weight, TF_Output gradient, TF_Output *out) {
   graph *g = &t->g;
-  TF_Output mean, variance, beta1, beta2, epsilon;
+  TF_Output mean = {0}, variance = {0}, beta1 = {0}, beta2 = {0}, epsilon = {0};
   KN_TRY(add_state(t, weight, "adam_mean", &mean));
   KN_TRY(add_state(t, weight, "adam_variance", &variance));
   KN_TRY(graph_scalar(g, ADAM_BETA1, &beta1));
@@ -121,37 +121,57 @@ static kn_status add_step(training_graph *t, const graph_weight *weight, TF_Outp
   return NULL;
 }
 
-static kn_status add_gradients(training_graph *t, TF_Output *values, TF_Output *gradients, size_t *trained,
-                               size_t capacity) {
-  graph *g = &t->g;
-  size_t count = 0;
-  for (size_t i = 0; i < capacity; i++) {
-    if (!g->weights[i].trainable) continue;
-    trained[count] = i;
-    values[count++] = g->weights[i].value;
+/* What is differentiated by, and the derivatives. */
+typedef struct derivatives {
+  size_t count;
+  size_t *weights; /* indexes of trainable ones in g->weights */
+  TF_Output *values, *gradients;
+} derivatives;
+
+static void derivatives_clear(derivatives *d) {
+  kn_free(d->weights);
+  kn_free(d->values);
+  kn_free(d->gradients);
+}
+
+static kn_status derivatives_make(const graph *g, derivatives *out) {
+  *out = (derivatives){.weights = kn_alloc_array(g->weight_count, sizeof *out->weights),
+                       .values = kn_alloc_array(g->weight_count, sizeof *out->values),
+                       .gradients = kn_alloc_array(g->weight_count, sizeof *out->gradients)};
+  if (!out->weights || !out->values || !out->gradients) {
+    derivatives_clear(out);
+    return kn_status_out_of_memory();
   }
-  if (count == 0) return kn_status_make(KN_INCOMPATIBLE, "%s has no trainable weights", g->model->path);
-  g->tf->TF_AddGradients(g->graph, &t->loss, 1, values, (int)count, NULL, g->status, gradients);
+  for (size_t i = 0; i < g->weight_count; i++) {
+    if (!g->weights[i].trainable) continue;
+    out->weights[out->count] = i;
+    out->values[out->count++] = g->weights[i].value;
+  }
+  return NULL;
+}
+
+static kn_status add_gradients(training_graph *t, derivatives *d) {
+  graph *g = &t->g;
+  if (d->count == 0) return kn_status_make(KN_INCOMPATIBLE, "%s has no trainable weights", g->model->path);
+  g->tf->TF_AddGradients(g->graph, &t->loss, 1, d->values, (int)d->count, NULL, g->status, d->gradients);
   KN_TRY(tf_status_take(g->tf, g->status, "differentiate the model"));
-  for (size_t i = 0; i < count; i++) KN_TRY(add_step(t, &g->weights[trained[i]], gradients[i]));
+  for (size_t i = 0; i < d->count; i++) KN_TRY(add_step(t, &g->weights[d->weights[i]], d->gradients[i]));
   return NULL;
 }
 
 static kn_status add_steps(training_graph *t) {
   graph *g = &t->g;
-  size_t count = g->weight_count;
-  t->steps = kn_alloc_array(count + g->update_count, sizeof(TF_Operation *));
-  t->initializers = kn_alloc_array(3 * count, sizeof(TF_Operation *)); /* itself and two of Adam's */
-  TF_Output *values = kn_alloc_array(count, sizeof *values), *gradients = kn_alloc_array(count, sizeof *gradients);
-  size_t *trained = kn_alloc_array(count, sizeof *trained);
-  kn_status status = t->steps && t->initializers && values && gradients && trained ? NULL : kn_status_out_of_memory();
-  for (size_t i = 0; i < count && !status; i++) status = add_initializer(t, g->weights[i].assign);
-  if (!status) status = add_gradients(t, values, gradients, trained, count);
-  kn_free(values);
-  kn_free(gradients);
-  kn_free(trained);
-  for (size_t i = 0; i < g->update_count && !status; i++) t->steps[t->step_count++] = g->updates[i];
-  return status;
+  derivatives d;
+  t->steps = kn_alloc_array(g->weight_count + g->update_count, sizeof(TF_Operation *));
+  t->initializers = kn_alloc_array(3 * g->weight_count, sizeof(TF_Operation *)); /* itself and two of Adam's */
+  if (!t->steps || !t->initializers) return kn_status_out_of_memory();
+  for (size_t i = 0; i < g->weight_count; i++) add_initializer(t, g->weights[i].assign);
+  KN_TRY(derivatives_make(g, &d));
+  kn_status status = add_gradients(t, &d);
+  derivatives_clear(&d);
+  KN_TRY(status);
+  for (size_t i = 0; i < g->update_count; i++) t->steps[t->step_count++] = g->updates[i];
+  return NULL;
 }
 
 static kn_status build(training_graph *t, int64_t batch, int64_t classes) {

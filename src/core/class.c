@@ -9,14 +9,21 @@ _Static_assert(KN_OPTION_LIMIT == 64, "the message says 64");
 /* Size of the member that a row fills, 0 for an unknown type. */
 static size_t member_size(kn_option_type type) {
   switch (type) {
-    case KN_OPTION_BOOL: return sizeof(bool);
-    case KN_OPTION_INT: return sizeof(int64_t);
-    case KN_OPTION_FLOAT: return sizeof(double);
+    case KN_OPTION_BOOL:
+      return sizeof(bool);
+    case KN_OPTION_INT:
+      return sizeof(int64_t);
+    case KN_OPTION_FLOAT:
+      return sizeof(double);
     case KN_OPTION_STRING:
-    case KN_OPTION_PATH: return sizeof(char *);
-    case KN_OPTION_ENUM: return sizeof(int);
-    case KN_OPTION_STRING_LIST: return sizeof(kn_string_list);
-    case KN_OPTION_INT_LIST: return sizeof(kn_int_list);
+    case KN_OPTION_PATH:
+      return sizeof(char *);
+    case KN_OPTION_ENUM:
+      return sizeof(int);
+    case KN_OPTION_STRING_LIST:
+      return sizeof(kn_string_list);
+    case KN_OPTION_INT_LIST:
+      return sizeof(kn_int_list);
   }
   return 0;
 }
@@ -66,7 +73,8 @@ static const char *functions_fault(const kn_class *cls) {
       if (whole && !cls->input_formats) return "it names no input formats";
       return whole ? NULL : "its kn_runtime_ops lacks a mandatory function";
     }
-    default: return NULL;
+    default:
+      return NULL;
   }
 }
 

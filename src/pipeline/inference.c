@@ -141,11 +141,34 @@ static kn_status describe_framework(kn_session *session, const kn_engine *engine
   return status;
 }
 
+/* Engines with libraries of hundreds of megabytes do not hash them in each run: the hash that the installation recorded
+ * is taken, when it is the installed library that ran. */
+static kn_status add_library_hash(const kn_engine *engine, kn_record *statistics) {
+  yyjson_mut_val *facts = kn_record_value(statistics);
+  const char *library = yyjson_mut_get_str(yyjson_mut_obj_get(facts, "library"));
+  const char *framework = engine->block->cls->framework;
+  if (!library || !framework || yyjson_mut_obj_get(facts, "library_sha256")) return NULL;
+  kn_installation installation;
+  kn_status status = kn_installation_read(framework, &installation);
+  if (status) { /* a library from elsewhere: its hash is not known */
+    kn_status_free(status);
+    return NULL;
+  }
+  for (size_t i = 0; i < installation.file_count && !status; i++) {
+    const kn_installed_file *file = &installation.files[i];
+    if (file->sha256 && !strcmp(file->path, library))
+      status = kn_record_set_string(statistics, "library_sha256", file->sha256);
+  }
+  kn_installation_clear(&installation);
+  return status;
+}
+
 static kn_status describe_engine(kn_session *session, const kn_engine *engine) {
   kn_record *record = session->measurements->record, *statistics, *run;
   KN_TRY(kn_record_object(record, "runtime_statistics", &statistics));
   if (engine->ops->statistics)
     KN_TRY(kn_session_blame(engine->ops->statistics(engine->self, statistics), engine->block));
+  KN_TRY(add_library_hash(engine, statistics));
   KN_TRY(kn_record_set_string(statistics, "type", engine->block->cls->name));
   yyjson_mut_val *facts = kn_record_value(statistics), *threads = yyjson_mut_obj_get(facts, "threads");
   KN_TRY(kn_record_object(record, "run", &run));

@@ -39,7 +39,9 @@ static void it_explains_itself(subject *at) {
   if (entry->plugin) assert_true(*entry->plugin->license && *entry->plugin->version);
 }
 
-static bool is_key(const char *name) { return *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name); }
+static bool is_key(const char *name) {
+  return *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
+}
 
 /* JSON keys, their other spellings and flags: no two rows share one. */
 static void names_of_options_are_unique(subject *at) {
@@ -75,11 +77,15 @@ static void options_are_explained(subject *at) {
 
 static size_t member_size(const kn_option *row) {
   switch (row->type) {
-    case KN_OPTION_BOOL: return sizeof(bool);
-    case KN_OPTION_ENUM: return sizeof(int);
+    case KN_OPTION_BOOL:
+      return sizeof(bool);
+    case KN_OPTION_ENUM:
+      return sizeof(int);
     case KN_OPTION_STRING_LIST:
-    case KN_OPTION_INT_LIST: return sizeof(kn_string_list);
-    default: return 8;
+    case KN_OPTION_INT_LIST:
+      return sizeof(kn_string_list);
+    default:
+      return 8;
   }
 }
 
@@ -102,7 +108,8 @@ static void defaults_are_allowed_values(subject *at) {
     if (row->type == KN_OPTION_FLOAT && bounded && (row->def.f < row->min || row->def.f > row->max))
       kt_fail("%s: the default of '%s' is out of range", at->name, row->name);
     bool chosen = row->type != KN_OPTION_ENUM;
-    for (const kn_choice *choice = row->choices; choice && choice->name; choice++) chosen |= choice->value == row->def.i;
+    for (const kn_choice *choice = row->choices; choice && choice->name; choice++)
+      chosen |= choice->value == row->def.i;
     if (!chosen) kt_fail("%s: the default of '%s' is none of its choices", at->name, row->name);
   }
 }
@@ -143,7 +150,7 @@ static void options_survive_json(subject *at) {
 }
 
 static void formats_are_known_names(subject *at) {
-  static const char *const known[] = {"keras", "saved_model", "tflite", "onnx",     "torch", "tvm",
+  static const char *const known[] = {"keras", "saved_model", "tflite",  "onnx",     "torch", "tvm",
                                       "iree",  "mxnet",       "darknet", "openvino", "any"};
   bool built_in = !strncmp(at->cls->name, "kenning.", 8);
   const char *const *lists[] = {at->cls->input_formats, at->cls->output_formats};

@@ -3,8 +3,9 @@
  *   contract-suite PLUGIN tables|blocks|data FIXTURES.json
  *
  * PLUGIN is the name of a plug-in, or "built-in". "tables" are the rules for declarations, which need no framework;
- * "blocks" those for what the classes do, but for data sets whose files do not come with kenning: those are "data". Exit: 0, the number of broken rules, or 77 when none was broken but some could
- * not be checked because something is not installed. */
+ * "blocks" those for what the classes do, but for data sets whose files do not come with kenning: those are "data".
+ * Exit: 0, the number of broken rules, or 77 when none was broken but some could not be checked because something is
+ * not installed. */
 #include "contract/subject.h"
 
 #include <stdio.h>
@@ -57,8 +58,8 @@ static void add(const kn_class *cls, const rule *rules, const model_fixture *mod
     }
     snprintf(at->name, sizeof at->name, "%s%s%s: %s", at->subject.name, model ? ", " : "", model ? model->name : "",
              rules->name);
-    tests[case_count++] = (struct CMUnitTest){.name = at->name, .test_func = check, .setup_func = set_up,
-                                              .teardown_func = tear_down, .initial_state = at};
+    tests[case_count++] = (struct CMUnitTest){
+        .name = at->name, .test_func = check, .setup_func = set_up, .teardown_func = tear_down, .initial_state = at};
   }
 }
 
@@ -102,14 +103,22 @@ static size_t add_blocks(const kn_class *cls) {
   }
   bool found = true;
   switch (cls->kind) {
-    case KN_KIND_DATASET: add(cls, dataset_rules, NULL); break;
+    case KN_KIND_DATASET:
+      add(cls, dataset_rules, NULL);
+      break;
     case KN_KIND_MODELWRAPPER:
       found = add_models(cls, wrapper_rules, cls->output_formats);
       if (((const kn_modelwrapper_ops *)cls->ops)->inference) add_models(cls, inference_rules, cls->output_formats);
       break;
-    case KN_KIND_OPTIMIZER: found = add_models(cls, optimizer_rules, cls->input_formats); break;
-    case KN_KIND_RUNTIME: found = add_models(cls, inference_rules, cls->input_formats); break;
-    default: print_message("%s: there are no rules for its kind yet\n", name); return 1;
+    case KN_KIND_OPTIMIZER:
+      found = add_models(cls, optimizer_rules, cls->input_formats);
+      break;
+    case KN_KIND_RUNTIME:
+      found = add_models(cls, inference_rules, cls->input_formats);
+      break;
+    default:
+      print_message("%s: there are no rules for its kind yet\n", name);
+      return 1;
   }
   if (!found) print_message("%s: the fixtures have no model of its formats\n", name);
   return !found;

@@ -156,8 +156,12 @@ static void several_threads_load_at_once(subject *at) {
   loader loaders[THREADS];
   pthread_t threads[THREADS];
   for (size_t t = 0; t < THREADS; t++) {
-    loaders[t] = (loader){.ops = ops_of(at), .self = one->self, .count = info.count, .start = t * SAMPLES / THREADS,
-                          .tensor = *tensor_for(at, &info), .expected = all->data};
+    loaders[t] = (loader){.ops = ops_of(at),
+                          .self = one->self,
+                          .count = info.count,
+                          .start = t * SAMPLES / THREADS,
+                          .tensor = *tensor_for(at, &info),
+                          .expected = all->data};
     assert_int_equal(pthread_create(&threads[t], NULL, load_all, &loaders[t]), 0);
   }
   for (size_t t = 0; t < THREADS; t++) pthread_join(threads[t], NULL);
@@ -272,18 +276,17 @@ static void memory_may_run_out(subject *at) {
   }
 }
 
-const rule dataset_rules[] = {
-    {"the description is sane", the_description_is_sane},
-    {"it opens again after closing", it_opens_again_after_closing},
-    {"closing is always allowed", closing_is_always_allowed},
-    {"missing data is reported", missing_data_is_reported},
-    {"labels are in range", labels_are_in_range},
-    {"samples are numbers, the same every time", samples_are_numbers_and_the_same_every_time},
-    {"several threads load at once", several_threads_load_at_once},
-    {"names of samples are unique and stable", sample_names_are_unique_and_stable},
-    {"small buffers for names hold", small_buffers_for_names_hold},
-    {"samples beyond the end are refused", samples_beyond_the_end_are_refused},
-    {"tensors of another size are refused", tensors_of_another_size_are_refused},
-    {"published splits are splits", published_splits_are_splits},
-    {"memory may run out", memory_may_run_out},
-    {0}};
+const rule dataset_rules[] = {{"the description is sane", the_description_is_sane},
+                              {"it opens again after closing", it_opens_again_after_closing},
+                              {"closing is always allowed", closing_is_always_allowed},
+                              {"missing data is reported", missing_data_is_reported},
+                              {"labels are in range", labels_are_in_range},
+                              {"samples are numbers, the same every time", samples_are_numbers_and_the_same_every_time},
+                              {"several threads load at once", several_threads_load_at_once},
+                              {"names of samples are unique and stable", sample_names_are_unique_and_stable},
+                              {"small buffers for names hold", small_buffers_for_names_hold},
+                              {"samples beyond the end are refused", samples_beyond_the_end_are_refused},
+                              {"tensors of another size are refused", tensors_of_another_size_are_refused},
+                              {"published splits are splits", published_splits_are_splits},
+                              {"memory may run out", memory_may_run_out},
+                              {0}};

@@ -32,9 +32,10 @@ void fixtures_read(const char *path, const char *source, fixtures *out) {
   assert_non_null(slash);
   *slash = '\0';
   const char *fashion_mnist = getenv("KENNING_TEST_FASHION_MNIST");
-  const char *const names[][2] = {{"@source", source},
-                                  {"@table", own},
-                                  {"@fashion-mnist", fashion_mnist ? fashion_mnist : "/usr/share/datasets/fashion-mnist"}};
+  const char *const names[][2] = {
+      {"@source", source},
+      {"@table", own},
+      {"@fashion-mnist", fashion_mnist ? fashion_mnist : "/usr/share/datasets/fashion-mnist"}};
   char *filled = substitute(text, names, 3);
   kt_assert_ok(kn_json_parse(path, filled, strlen(filled), &out->json));
   kn_free(filled);

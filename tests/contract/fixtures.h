@@ -14,7 +14,7 @@ typedef struct fixtures {
 typedef struct model_fixture {
   const char *name;
   const char *format;
-  const char *file;    /* NULL: `text` is the file, or there is none (format "any") */
+  const char *file; /* NULL: `text` is the file, or there is none (format "any") */
   const char *text;
   const char *inputs;  /* file of float32 samples, or NULL: the rules draw values */
   const char *fragile; /* why damaged models are not tried, or NULL */
@@ -27,8 +27,8 @@ typedef struct model_fixture {
 } model_fixture;
 
 /* Reads the table. "@source" in it stands for the directory `source`, "@table" for that of the table itself,
- * "@fashion-mnist" for KENNING_TEST_FASHION_MNIST or the place of the Debian package. Ends the program when the table is
- * faulty. */
+ * "@fashion-mnist" for KENNING_TEST_FASHION_MNIST or the place of the Debian package. Ends the program when the table
+ * is faulty. */
 void fixtures_read(const char *path, const char *source, fixtures *out);
 void fixtures_clear(fixtures *table);
 

@@ -116,7 +116,8 @@ static void recorded_results_come_out(subject *at) {
   assert_int_equal(count * step, input_bytes);
   assert_int_equal(count * width, output_bytes);
   float largest = 0;
-  for (size_t i = 0; i < output_bytes / sizeof(float); i++) largest = fmaxf(largest, fabsf(((float *)(void *)outputs)[i]));
+  for (size_t i = 0; i < output_bytes / sizeof(float); i++)
+    largest = fmaxf(largest, fabsf(((float *)(void *)outputs)[i]));
   for (size_t i = 0; i < count; i++) {
     memcpy(one.inputs[0].data, inputs + i * step, step);
     kt_assert_ok(one.ops->set_input(one.self, one.inputs, 1));
@@ -309,7 +310,8 @@ static void batches_are_run_or_refused(subject *at) {
     kt_assert_ok(one.ops->set_input(one.self, one.inputs, 1));
     kt_assert_ok(one.ops->invoke(one.self));
     kt_assert_ok(one.ops->output(one.self, one.outputs, 1));
-    const float *alone = one.outputs[0].data, *together = (float *)(void *)((char *)batched.outputs[0].data + i * width);
+    const float *alone = one.outputs[0].data,
+                *together = (float *)(void *)((char *)batched.outputs[0].data + i * width);
     for (size_t k = 0; one.outputs[0].dtype == KN_FLOAT32 && k < width / sizeof(float); k++)
       assert_true(fabsf(alone[k] - together[k]) <= 1e-4F + 1e-4F * fabsf(alone[k]));
   }
@@ -318,7 +320,8 @@ static void batches_are_run_or_refused(subject *at) {
 /* ---- bad models ---- */
 
 /* Bad files are refused as bad input, and the instance is as good as before. */
-static void expect_refusal(subject *at, engine *one, const char *path, const char *what, const char *good, size_t bytes) {
+static void expect_refusal(subject *at, engine *one, const char *path, const char *what, const char *good,
+                           size_t bytes) {
   assert_bad_input(load_path(at, one, path, 1), what);
   kt_assert_fault(one->ops->invoke(one->self), KN_INVALID_ARGUMENT, NULL);
   kt_assert_ok(load_path(at, one, at->model_path, 1));
@@ -405,20 +408,19 @@ static void memory_may_run_out(subject *at) {
   kt_assert_ok(run(&one, 1));
 }
 
-const rule inference_rules[] = {
-    {"the specification is concrete", the_specification_is_concrete},
-    {"recorded results come out", recorded_results_come_out},
-    {"the same input gives the same output", the_same_input_gives_the_same_output},
-    {"wrong inputs are refused", wrong_inputs_are_refused},
-    {"nothing runs without a model", nothing_runs_without_a_model},
-    {"loading again starts afresh", loading_again_starts_afresh},
-    {"closing is always allowed", closing_is_always_allowed},
-    {"two instances do not disturb each other", two_instances_do_not_disturb_each_other},
-    {"inferences do not allocate", inferences_do_not_allocate},
-    {"models come and go", models_come_and_go},
-    {"the facts are a record", the_facts_are_a_record},
-    {"batches are run or refused", batches_are_run_or_refused},
-    {"bad models are refused", bad_models_are_refused},
-    {"damaged models do no harm", damaged_models_do_no_harm},
-    {"memory may run out", memory_may_run_out},
-    {0}};
+const rule inference_rules[] = {{"the specification is concrete", the_specification_is_concrete},
+                                {"recorded results come out", recorded_results_come_out},
+                                {"the same input gives the same output", the_same_input_gives_the_same_output},
+                                {"wrong inputs are refused", wrong_inputs_are_refused},
+                                {"nothing runs without a model", nothing_runs_without_a_model},
+                                {"loading again starts afresh", loading_again_starts_afresh},
+                                {"closing is always allowed", closing_is_always_allowed},
+                                {"two instances do not disturb each other", two_instances_do_not_disturb_each_other},
+                                {"inferences do not allocate", inferences_do_not_allocate},
+                                {"models come and go", models_come_and_go},
+                                {"the facts are a record", the_facts_are_a_record},
+                                {"batches are run or refused", batches_are_run_or_refused},
+                                {"bad models are refused", bad_models_are_refused},
+                                {"damaged models do no harm", damaged_models_do_no_harm},
+                                {"memory may run out", memory_may_run_out},
+                                {0}};

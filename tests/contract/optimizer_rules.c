@@ -54,7 +54,8 @@ static void every_combination_of_choices_is_judged(subject *at) {
       assert_bad_input(status, "a combination of options");
     } else {
       accepted++;
-      const char *format = ops_of(at)->output_format ? ops_of(at)->output_format(one->self) : at->cls->output_formats[0];
+      const char *format =
+          ops_of(at)->output_format ? ops_of(at)->output_format(one->self) : at->cls->output_formats[0];
       bool listed = false;
       for (const char *const *each = at->cls->output_formats; *each; each++) listed |= !strcmp(*each, format);
       assert_true(listed);
@@ -87,20 +88,30 @@ typedef struct compilation {
 
 static kn_status compile(subject *at, block *one, compilation *out) {
   const model_fixture *model = at->model;
-  *out = (compilation){.samples = {.context = at, .count = SAMPLES, .classes = model->classes, .dtype = model->dtype,
-                                   .rank = model->rank, .identity = "contract", .load = load_sample, .label = label_of}};
+  *out = (compilation){.samples = {.context = at,
+                                   .count = SAMPLES,
+                                   .classes = model->classes,
+                                   .dtype = model->dtype,
+                                   .rank = model->rank,
+                                   .identity = "contract",
+                                   .load = load_sample,
+                                   .label = label_of}};
   memcpy(out->samples.shape, model->shape, sizeof model->shape);
-  kn_ioentry input = {.name = (char *)(uintptr_t) "input", .dtype = model->dtype, .rank = model->rank + 1, .order = 0,
-                      .shape = {1}};
+  kn_ioentry input = {
+      .name = (char *)(uintptr_t) "input", .dtype = model->dtype, .rank = model->rank + 1, .order = 0, .shape = {1}};
   memcpy(input.shape + 1, model->shape, model->rank * sizeof *model->shape);
-  kn_ioentry output = {.name = (char *)(uintptr_t) "output", .dtype = KN_FLOAT32, .rank = 2, .order = 0,
-                       .shape = {1, model->classes}};
+  kn_ioentry output = {
+      .name = (char *)(uintptr_t) "output", .dtype = KN_FLOAT32, .rank = 2, .order = 0, .shape = {1, model->classes}};
   KN_TRY(kn_iolist_add(&out->input_spec.input, &input));
   KN_TRY(kn_iolist_add(&out->input_spec.output, &output));
   KN_TRY(kn_record_create(&out->record));
-  const kn_compile_request request = {.input_path = at->model_path, .input_format = model->format,
-                                      .input_spec = &out->input_spec, .calibration = &out->samples,
-                                      .train = &out->samples, .validation = &out->samples, .seed = 1};
+  const kn_compile_request request = {.input_path = at->model_path,
+                                      .input_format = model->format,
+                                      .input_spec = &out->input_spec,
+                                      .calibration = &out->samples,
+                                      .train = &out->samples,
+                                      .validation = &out->samples,
+                                      .seed = 1};
   return ops_of(at)->compile(one->self, &request, &out->spec, out->record);
 }
 

@@ -70,11 +70,14 @@ block *subject_block(subject *at) {
       if (at->model_path) set_text(one, "model_path", at->model_path);
       if (at->cls->ops) one->inference = ((const kn_modelwrapper_ops *)at->cls->ops)->inference;
       break;
-    case KN_KIND_OPTIMIZER: set_text(one, "compiled_model_path", compiled); break;
+    case KN_KIND_OPTIMIZER:
+      set_text(one, "compiled_model_path", compiled);
+      break;
     case KN_KIND_RUNTIME:
       if (at->cls->ops) one->inference = ((const kn_runtime_ops *)at->cls->ops)->inference;
       break;
-    default: break;
+    default:
+      break;
   }
   free(compiled);
   set_parameters(at, one, fixtures_parameters(at->table, at->name));
@@ -84,8 +87,13 @@ block *subject_block(subject *at) {
 kn_dataset_info subject_dataset_info(const subject *at) {
   static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
   const model_fixture *model = at->model;
-  kn_dataset_info info = {.task = KN_TASK_CLASSIFICATION, .count = 10, .classes = 3, .class_names = names,
-                          .dtype = KN_FLOAT32, .rank = 1, .shape = {4}};
+  kn_dataset_info info = {.task = KN_TASK_CLASSIFICATION,
+                          .count = 10,
+                          .classes = 3,
+                          .class_names = names,
+                          .dtype = KN_FLOAT32,
+                          .rank = 1,
+                          .shape = {4}};
   if (!model) return info;
   info.classes = model->classes <= 12 ? model->classes : 12;
   info.dtype = model->dtype;
@@ -98,21 +106,35 @@ kn_status block_open(subject *at, block *one) {
   one->open = true;
   kn_dataset_info info = subject_dataset_info(at);
   switch (at->cls->kind) {
-    case KN_KIND_DATASET: return ((const kn_dataset_ops *)at->cls->ops)->open(one->self);
-    case KN_KIND_MODELWRAPPER: return ((const kn_modelwrapper_ops *)at->cls->ops)->open(one->self, &info);
-    case KN_KIND_OPTIMIZER: return ((const kn_optimizer_ops *)at->cls->ops)->open(one->self);
-    case KN_KIND_RUNTIME: return ((const kn_runtime_ops *)at->cls->ops)->open(one->self);
-    default: kt_fail("there is no rule for the kind of %s", at->name);
+    case KN_KIND_DATASET:
+      return ((const kn_dataset_ops *)at->cls->ops)->open(one->self);
+    case KN_KIND_MODELWRAPPER:
+      return ((const kn_modelwrapper_ops *)at->cls->ops)->open(one->self, &info);
+    case KN_KIND_OPTIMIZER:
+      return ((const kn_optimizer_ops *)at->cls->ops)->open(one->self);
+    case KN_KIND_RUNTIME:
+      return ((const kn_runtime_ops *)at->cls->ops)->open(one->self);
+    default:
+      kt_fail("there is no rule for the kind of %s", at->name);
   }
 }
 
 void block_close(subject *at, block *one) {
   switch (at->cls->kind) {
-    case KN_KIND_DATASET: ((const kn_dataset_ops *)at->cls->ops)->close(one->self); break;
-    case KN_KIND_MODELWRAPPER: ((const kn_modelwrapper_ops *)at->cls->ops)->close(one->self); break;
-    case KN_KIND_OPTIMIZER: ((const kn_optimizer_ops *)at->cls->ops)->close(one->self); break;
-    case KN_KIND_RUNTIME: ((const kn_runtime_ops *)at->cls->ops)->close(one->self); break;
-    default: break;
+    case KN_KIND_DATASET:
+      ((const kn_dataset_ops *)at->cls->ops)->close(one->self);
+      break;
+    case KN_KIND_MODELWRAPPER:
+      ((const kn_modelwrapper_ops *)at->cls->ops)->close(one->self);
+      break;
+    case KN_KIND_OPTIMIZER:
+      ((const kn_optimizer_ops *)at->cls->ops)->close(one->self);
+      break;
+    case KN_KIND_RUNTIME:
+      ((const kn_runtime_ops *)at->cls->ops)->close(one->self);
+      break;
+    default:
+      break;
   }
   one->open = false;
 }
@@ -142,8 +164,8 @@ static void make_spec(subject *at) {
   kn_ioentry input = {.name = (char *)(uintptr_t) "input", .dtype = model->dtype, .rank = model->rank + 1, .order = 0};
   input.shape[0] = -1;
   memcpy(input.shape + 1, model->shape, model->rank * sizeof *model->shape);
-  kn_ioentry output = {.name = (char *)(uintptr_t) "output", .dtype = KN_FLOAT32, .rank = 2,
-                       .shape = {-1, model->classes}, .order = 0};
+  kn_ioentry output = {
+      .name = (char *)(uintptr_t) "output", .dtype = KN_FLOAT32, .rank = 2, .shape = {-1, model->classes}, .order = 0};
   kt_assert_ok(kn_iolist_add(&at->spec.input, &input));
   kt_assert_ok(kn_iolist_add(&at->spec.output, &output));
 }

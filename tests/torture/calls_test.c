@@ -70,14 +70,14 @@ static const struct {
   unsigned steps;
   size_t least; /* calls that a run makes at least */
 } calls[] = {
-    {DATASET, "open", KN_STEP_TEST, 1},          {DATASET, "info", KN_STEP_TEST, 1},
-    {DATASET, "label", KN_STEP_TEST, CALLS},     {DATASET, "sample", KN_STEP_TEST, 30},
-    {WRAPPER, "open", KN_STEP_TEST, 1},          {WRAPPER, "format", KN_STEP_TEST, 1},
-    {WRAPPER, "spec", KN_STEP_TEST, 1},          {WRAPPER, "train", KN_STEP_TRAIN, 1},
-    {OPTIMIZER, "open", KN_STEP_OPTIMIZE, 1},    {OPTIMIZER, "compile", KN_STEP_OPTIMIZE, 1},
-    {RUNTIME, "open", KN_STEP_TEST, 1},          {RUNTIME, "load", KN_STEP_TEST, 1},
-    {RUNTIME, "loaded_spec", KN_STEP_TEST, 1},   {RUNTIME, "set_input", KN_STEP_TEST, 30},
-    {RUNTIME, "invoke", KN_STEP_TEST, 30},       {RUNTIME, "output", KN_STEP_TEST, 30},
+    {DATASET, "open", KN_STEP_TEST, 1},        {DATASET, "info", KN_STEP_TEST, 1},
+    {DATASET, "label", KN_STEP_TEST, CALLS},   {DATASET, "sample", KN_STEP_TEST, 30},
+    {WRAPPER, "open", KN_STEP_TEST, 1},        {WRAPPER, "format", KN_STEP_TEST, 1},
+    {WRAPPER, "spec", KN_STEP_TEST, 1},        {WRAPPER, "train", KN_STEP_TRAIN, 1},
+    {OPTIMIZER, "open", KN_STEP_OPTIMIZE, 1},  {OPTIMIZER, "compile", KN_STEP_OPTIMIZE, 1},
+    {RUNTIME, "open", KN_STEP_TEST, 1},        {RUNTIME, "load", KN_STEP_TEST, 1},
+    {RUNTIME, "loaded_spec", KN_STEP_TEST, 1}, {RUNTIME, "set_input", KN_STEP_TEST, 30},
+    {RUNTIME, "invoke", KN_STEP_TEST, 30},     {RUNTIME, "output", KN_STEP_TEST, 30},
     {RUNTIME, "statistics", KN_STEP_TEST, 1},
 };
 
@@ -108,8 +108,8 @@ static void optional_facts_may_be_missing(void **state) {
 /* Native inference: the wrapper's own framework runs the model. */
 static void native_inference_may_fail(void **state) {
   (void)state;
-  static const char *const functions[] = {"set_input", "invoke",      "output",   "load",
-                                           "loaded_spec", "statistics", "framework"};
+  static const char *const functions[] = {"set_input",   "invoke",     "output",   "load",
+                                          "loaded_spec", "statistics", "framework"};
   for (size_t f = 0; f < 7; f++) {
     for (size_t k = 1; k <= 3; k += 2) {
       char text[2048];

@@ -140,7 +140,8 @@ static kn_status render_report(void) {
   char *directory = kt_path(place.directory, "report");
   char *files[] = {place.measurements, place.measurements};
   char first[] = "first", second[] = "second", *names[] = {first, second};
-  const kn_report_request request = {.name = "torture", .html_directory = directory,
+  const kn_report_request request = {.name = "torture",
+                                     .html_directory = directory,
                                      .measurements = {.items = files, .count = 2},
                                      .model_names = {.items = names, .count = 2}};
   kn_status status = kn_report_render(&request);
@@ -165,9 +166,10 @@ static void the_registry(void **state) {
 static void scenarios(void **state) {
   (void)state;
   torture("read a scenario", read_scenario, KN_OK);
-  kt_file_write_text(place.scenario, "{\"dataset\": {\"type\": \"FakeDatset\", \"parameters\": {\"x\": [1,\n"
-                                     " {\"y\": 2}]}}, \"optimizers\": [{\"type\": \"FakeOptimizer\", \"parameters\":"
-                                     "{\"target\": \"fourth\", \"fast\": 1}}]}");
+  kt_file_write_text(place.scenario,
+                     "{\"dataset\": {\"type\": \"FakeDatset\", \"parameters\": {\"x\": [1,\n"
+                     " {\"y\": 2}]}}, \"optimizers\": [{\"type\": \"FakeOptimizer\", \"parameters\":"
+                     "{\"target\": \"fourth\", \"fast\": 1}}]}");
   torture("read a faulty scenario", read_scenario, KN_NOT_FOUND);
   run_write_scenario(&place, &(run_failures){0});
 }

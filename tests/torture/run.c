@@ -36,16 +36,18 @@ static const char *or_none(const char *calls) { return calls ? calls : ""; }
 
 void run_write_scenario(const run_place *place, const run_failures *failures) {
   char *text = NULL;
-  if (asprintf(&text,
-               "{\"dataset\": {\"type\": \"FakeDataset\", \"parameters\": {\"dataset_root\": \"none\", \"samples\": 30,\n"
-               "  \"split\": \"all\", \"fail\": [%s]}},\n"
-               " \"model_wrapper\": {\"type\": \"FakeModelWrapper\", \"parameters\": {\"model_path\": \"%s\", \"fail\": [%s]}},\n"
-               " \"optimizers\": [{\"type\": \"FakeOptimizer\", \"parameters\": {\"compiled_model_path\": \"%s\",\n"
-               "  \"fail\": [%s]}}],\n"
-               " \"runtime\": {\"type\": \"FakeRuntime\", \"parameters\": {\"disable_performance_measurements\": true,\n"
-               "  \"fail\": [%s]}}}\n",
-               or_none(failures->dataset), place->model, or_none(failures->wrapper), place->compiled,
-               or_none(failures->optimizer), or_none(failures->runtime)) < 0)
+  if (asprintf(
+          &text,
+          "{\"dataset\": {\"type\": \"FakeDataset\", \"parameters\": {\"dataset_root\": \"none\", \"samples\": 30,\n"
+          "  \"split\": \"all\", \"fail\": [%s]}},\n"
+          " \"model_wrapper\": {\"type\": \"FakeModelWrapper\", \"parameters\": {\"model_path\": \"%s\", \"fail\": "
+          "[%s]}},\n"
+          " \"optimizers\": [{\"type\": \"FakeOptimizer\", \"parameters\": {\"compiled_model_path\": \"%s\",\n"
+          "  \"fail\": [%s]}}],\n"
+          " \"runtime\": {\"type\": \"FakeRuntime\", \"parameters\": {\"disable_performance_measurements\": true,\n"
+          "  \"fail\": [%s]}}}\n",
+          or_none(failures->dataset), place->model, or_none(failures->wrapper), place->compiled,
+          or_none(failures->optimizer), or_none(failures->runtime)) < 0)
     kt_fail("out of memory");
   kt_file_write_text(place->scenario, text);
   free(text);
@@ -73,8 +75,8 @@ int run_open_blocks(void) {
 }
 
 void run_assert_tidy(const run_place *place) {
-  static const char *const own[] = {".", "..", "scenario.json", "model.fake", "compiled.fake",
-                                    "compiled.fake.json", "measurements.json"};
+  static const char *const own[] = {
+      ".", "..", "scenario.json", "model.fake", "compiled.fake", "compiled.fake.json", "measurements.json"};
   DIR *listing = opendir(place->directory);
   assert_non_null(listing);
   for (struct dirent *entry; (entry = readdir(listing));) {

@@ -51,9 +51,14 @@ static kn_status statistics(void *self, kn_record *out_record) {
   KN_TRY(kn_record_set_string(out_record, "library", "fake"));
   return kn_record_set_int(out_record, "threads", 1);
 }
-static const kn_inference_ops inference = {.struct_size = sizeof inference, .load = load, .unload = unload,
-                                           .iospec = loaded_spec, .set_input = set_input, .invoke = invoke,
-                                           .output = output, .statistics = statistics};
+static const kn_inference_ops inference = {.struct_size = sizeof inference,
+                                           .load = load,
+                                           .unload = unload,
+                                           .iospec = loaded_spec,
+                                           .set_input = set_input,
+                                           .invoke = invoke,
+                                           .output = output,
+                                           .statistics = statistics};
 
 static void close_model_block(void *self) {
   unload(self);
@@ -100,9 +105,14 @@ static kn_status train(void *self, const kn_train_request *request, kn_record *o
 }
 
 static const kn_option wrapper_options[] = {FAKE_FAIL_ROW(fake_model_block), {0}};
-static const kn_modelwrapper_ops wrapper_ops = {.struct_size = sizeof wrapper_ops, .open = open_wrapper,
-                                                .close = close_model_block, .framework = framework, .format = format,
-                                                .iospec = wrapper_spec, .inference = &inference, .train = train,
+static const kn_modelwrapper_ops wrapper_ops = {.struct_size = sizeof wrapper_ops,
+                                                .open = open_wrapper,
+                                                .close = close_model_block,
+                                                .framework = framework,
+                                                .format = format,
+                                                .iospec = wrapper_spec,
+                                                .inference = &inference,
+                                                .train = train,
                                                 .weights_bytes = weights_bytes};
 const kn_class fake_wrapper_class = {.struct_size = sizeof(kn_class),
                                      .name = "tests.fake.FakeModelWrapper",
@@ -126,8 +136,10 @@ static const kn_option runtime_options[] = {
     FAKE_FAIL_ROW(fake_model_block),
     {"save_model_path", "Path of the compiled model", KN_OPTION_PATH, 0, KN_FIELD(fake_model_block, save_model_path)},
     {0}};
-static const kn_runtime_ops runtime_ops = {.struct_size = sizeof runtime_ops, .open = open_runtime,
-                                           .close = close_model_block, .model_path = model_path,
+static const kn_runtime_ops runtime_ops = {.struct_size = sizeof runtime_ops,
+                                           .open = open_runtime,
+                                           .close = close_model_block,
+                                           .model_path = model_path,
                                            .inference = &inference};
 const kn_class fake_runtime_class = {.struct_size = sizeof(kn_class),
                                      .name = "tests.fake.FakeRuntime",
@@ -173,15 +185,16 @@ static kn_status compile(void *self, const kn_compile_request *request, kn_iospe
   return fake_spec(1, out_spec);
 }
 
-static const kn_choice targets[] = {{"default", 0, "as it comes"}, {"other", 1, "another"}, {"third", 2, "a third"}, {0}};
+static const kn_choice targets[] = {
+    {"default", 0, "as it comes"}, {"other", 1, "another"}, {"third", 2, "a third"}, {0}};
 static const kn_option optimizer_options[] = {
     FAKE_FAIL_ROW(fake_optimizer),
     {"fast", "Make it fast", KN_OPTION_BOOL, 0, KN_FIELD(fake_optimizer, fast)},
     {"small", "Make it small", KN_OPTION_BOOL, 0, KN_FIELD(fake_optimizer, small)},
     {"target", "What it is made for", KN_OPTION_ENUM, 0, KN_FIELD(fake_optimizer, target), .choices = targets},
     {0}};
-static const kn_optimizer_ops optimizer_ops = {.struct_size = sizeof optimizer_ops, .open = open_optimizer,
-                                               .close = close_optimizer, .compile = compile};
+static const kn_optimizer_ops optimizer_ops = {
+    .struct_size = sizeof optimizer_ops, .open = open_optimizer, .close = close_optimizer, .compile = compile};
 const kn_class fake_optimizer_class = {.struct_size = sizeof(kn_class),
                                        .name = "tests.fake.FakeOptimizer",
                                        .kind = KN_KIND_OPTIMIZER,

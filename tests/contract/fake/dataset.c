@@ -17,8 +17,13 @@ static void close_dataset(void *self) { fake_close(&((fake_dataset *)self)->call
 
 static kn_status info(void *self, kn_dataset_info *out_info) {
   fake_dataset *at = self;
-  *out_info = (kn_dataset_info){.task = KN_TASK_CLASSIFICATION, .count = (size_t)at->samples, .classes = FAKE_CLASSES,
-                                .class_names = class_names, .dtype = KN_FLOAT32, .rank = 1, .shape = {FAKE_FEATURES}};
+  *out_info = (kn_dataset_info){.task = KN_TASK_CLASSIFICATION,
+                                .count = (size_t)at->samples,
+                                .classes = FAKE_CLASSES,
+                                .class_names = class_names,
+                                .dtype = KN_FLOAT32,
+                                .rank = 1,
+                                .shape = {FAKE_FEATURES}};
   return fake_call(&at->calls, FAKE_INFO);
 }
 
@@ -69,8 +74,13 @@ static const kn_option options[] = {FAKE_FAIL_ROW(fake_dataset),
                                     {"samples", "Number of samples", KN_OPTION_INT, 0, KN_FIELD(fake_dataset, samples),
                                      .def.i = 60, .min = 0, .max = 1000000},
                                     {0}};
-static const kn_dataset_ops ops = {.struct_size = sizeof ops, .open = open_dataset, .close = close_dataset,
-                                   .info = info, .label = label, .load = load, .sample_id = sample_id};
+static const kn_dataset_ops ops = {.struct_size = sizeof ops,
+                                   .open = open_dataset,
+                                   .close = close_dataset,
+                                   .info = info,
+                                   .label = label,
+                                   .load = load,
+                                   .sample_id = sample_id};
 const kn_class fake_dataset_class = {.struct_size = sizeof(kn_class),
                                      .name = "tests.fake.FakeDataset",
                                      .kind = KN_KIND_DATASET,

@@ -16,10 +16,10 @@ kn_status fake_model_check(const char *path, const char *content) {
 
 kn_status fake_spec(int64_t batch, kn_iospec *out_spec) {
   *out_spec = (kn_iospec){0};
-  const kn_ioentry input = {.name = (char *)(uintptr_t) "input", .dtype = KN_FLOAT32, .rank = 2,
-                            .shape = {batch, FAKE_FEATURES}, .order = 0};
-  const kn_ioentry output = {.name = (char *)(uintptr_t) "output", .dtype = KN_FLOAT32, .rank = 2,
-                             .shape = {batch, FAKE_CLASSES}, .order = 0};
+  const kn_ioentry input = {
+      .name = (char *)(uintptr_t) "input", .dtype = KN_FLOAT32, .rank = 2, .shape = {batch, FAKE_FEATURES}, .order = 0};
+  const kn_ioentry output = {
+      .name = (char *)(uintptr_t) "output", .dtype = KN_FLOAT32, .rank = 2, .shape = {batch, FAKE_CLASSES}, .order = 0};
   kn_status status = kn_iolist_add(&out_spec->input, &input);
   if (!status) status = kn_iolist_add(&out_spec->output, &output);
   if (status) kn_iospec_clear(out_spec);
@@ -59,7 +59,8 @@ static kn_status check(const fake_engine *engine, const kn_tensor_view *view, si
 
 kn_status fake_engine_set_input(fake_engine *engine, const kn_tensor_view *inputs, size_t count) {
   KN_TRY(check(engine, inputs, count, FAKE_FEATURES));
-  if (!count || inputs->bytes < (size_t)engine->batch * FAKE_FEATURES * sizeof(float)) return NULL; /* INPUT_UNCHECKED */
+  if (!count || inputs->bytes < (size_t)engine->batch * FAKE_FEATURES * sizeof(float))
+    return NULL; /* INPUT_UNCHECKED */
   const float *values = inputs->data;
   for (int64_t i = 0; i < engine->batch; i++)
     memcpy(engine->held + i * FAKE_CLASSES, values + i * FAKE_FEATURES, FAKE_CLASSES * sizeof(float));

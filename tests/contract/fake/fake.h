@@ -43,8 +43,8 @@ typedef enum fake_breach {
   INPUT_UNCHECKED,
   OUTPUT_DRIFTS,
   ALLOCATES,
-  STATE_SHARED, /* between instances */
-  CUT_ACCEPTED, /* models that end too soon are loaded */
+  STATE_SHARED,    /* between instances */
+  CUT_ACCEPTED,    /* models that end too soon are loaded */
   CRASH_AS_STATUS, /* bad models are reported as a fault of the program */
   STALE,           /* a failed load leaves the model before it loaded */
   LEFTOVER,        /* compiling leaves a temporary file */
@@ -63,8 +63,8 @@ typedef struct fake_calls {
   bool open;
 } fake_calls;
 
-#define FAKE_FAIL_ROW(type)                                                                                         \
-  {"fail", "Calls that fail, as FUNCTION:K or FUNCTION:K:CODE", KN_OPTION_STRING_LIST, 0, KN_FIELD(type, calls.fail)}
+#define FAKE_FAIL_ROW(type) \
+  { "fail", "Calls that fail, as FUNCTION:K or FUNCTION:K:CODE", KN_OPTION_STRING_LIST, 0, KN_FIELD(type, calls.fail) }
 
 /* Counts a call; the status that was asked for it, or NULL. */
 kn_status fake_call(fake_calls *calls, fake_function function);

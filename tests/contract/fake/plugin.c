@@ -6,13 +6,23 @@
 
 #include "fake.h"
 
-static const char *const function_names[FAKE_FUNCTIONS] = {
-    [FAKE_OPEN] = "open",           [FAKE_INFO] = "info",           [FAKE_LABEL] = "label",
-    [FAKE_LOAD_SAMPLE] = "sample",  [FAKE_SAMPLE_ID] = "sample_id", [FAKE_FRAMEWORK] = "framework",
-    [FAKE_FORMAT] = "format",       [FAKE_SPEC] = "spec",           [FAKE_WEIGHTS] = "weights",
-    [FAKE_TRAIN] = "train",         [FAKE_COMPILE] = "compile",     [FAKE_LOAD] = "load",
-    [FAKE_LOADED_SPEC] = "loaded_spec", [FAKE_SET_INPUT] = "set_input", [FAKE_INVOKE] = "invoke",
-    [FAKE_OUTPUT] = "output",       [FAKE_STATISTICS] = "statistics"};
+static const char *const function_names[FAKE_FUNCTIONS] = {[FAKE_OPEN] = "open",
+                                                           [FAKE_INFO] = "info",
+                                                           [FAKE_LABEL] = "label",
+                                                           [FAKE_LOAD_SAMPLE] = "sample",
+                                                           [FAKE_SAMPLE_ID] = "sample_id",
+                                                           [FAKE_FRAMEWORK] = "framework",
+                                                           [FAKE_FORMAT] = "format",
+                                                           [FAKE_SPEC] = "spec",
+                                                           [FAKE_WEIGHTS] = "weights",
+                                                           [FAKE_TRAIN] = "train",
+                                                           [FAKE_COMPILE] = "compile",
+                                                           [FAKE_LOAD] = "load",
+                                                           [FAKE_LOADED_SPEC] = "loaded_spec",
+                                                           [FAKE_SET_INPUT] = "set_input",
+                                                           [FAKE_INVOKE] = "invoke",
+                                                           [FAKE_OUTPUT] = "output",
+                                                           [FAKE_STATISTICS] = "statistics"};
 
 kn_status fake_call(fake_calls *calls, fake_function function) {
   size_t call = atomic_fetch_add(&calls->counts[function], 1) + 1;

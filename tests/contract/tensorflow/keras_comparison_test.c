@@ -11,6 +11,8 @@
 #include <kenning/random.h>
 #include <kenning/services.h>
 
+#include "core/log.h"
+#include "core/memory.h"
 #include "core/record_json.h"
 #include "resources/installation.h"
 #include "support/directory.h"
@@ -374,6 +376,99 @@ static void impossible_training_is_refused(void **state) {
   kt_directory_remove(directory);
 }
 
+/* Asks to stop when so many samples have been loaded. */
+static size_t loads_until_stop;
+
+static kn_status load_and_stop(void *context, size_t index, const kn_tensor_view *out) {
+  if (--loads_until_stop == 0) kn_cancel();
+  return load_stripes(context, index, out);
+}
+
+/* The model of the best epoch so far is written when the user stops the run. */
+static void stopping_keeps_the_model(void **state) {
+  (void)state;
+  require_tensorflow();
+  char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5"),
+       *table = kt_path(directory, "training.csv");
+  training t;
+  keras_model model;
+  kn_record *history;
+  prepare(&t, TRAINING_ADAM, 0.01, 50, path);
+  t.request.logdir = directory;
+  t.train.load = load_and_stop;
+  t.options.sample_memory_bytes = 1; /* so that samples are loaded in each epoch */
+  loads_until_stop = 3 * TRAIN + 1;
+  kt_assert_ok(kn_record_create(&history));
+  kt_assert_ok(keras_model_make("stripes", striped_model, "3.0.0", &model));
+  kt_assert_fault(trainer_run(&model, &t.options, &t.request, history), KN_CANCELLED, "holds the model of epoch");
+  kn_cancel_reset();
+  keras_model_clear(&model);
+  kt_assert_ok(keras_model_open(path, &model));
+  keras_model_clear(&model);
+  char *rows = kt_file_read(table, NULL);
+  assert_non_null(strstr(rows, "\n2,")); /* whole epochs only */
+  assert_null(strstr(rows, "\n4,"));
+  free(rows);
+  kn_record_destroy(history);
+  free(table);
+  free(path);
+  kt_directory_remove(directory);
+}
+
+/* ---- memory ---- */
+
+static void memory_may_run_out_while_loading(void **state) {
+  (void)state;
+  require_tensorflow();
+  char *path = kt_source_path("tests/unit/tensorflow/data/keras3.h5");
+  inference loaded;
+  kt_assert_ok(inference_load(path, 1, NULL, NULL, 1, &loaded)); /* what is made once for all */
+  inference_unload(&loaded);
+  for (uint64_t n = 0;; n++) {
+    kn_memory_fail_after(n);
+    kn_status status = inference_load(path, 1, NULL, NULL, 1, &loaded);
+    kn_memory_fail_after(UINT64_MAX);
+    inference_unload(&loaded);
+    if (!status) break;
+    kt_assert_fault(status, KN_OUT_OF_MEMORY, NULL);
+  }
+  free(path);
+}
+
+static kn_status train_once(const char *path, uint64_t allowed) {
+  training t;
+  keras_model model;
+  kn_record *history;
+  prepare(&t, TRAINING_ADAM, 0.01, 1, path);
+  t.train.count = 64;
+  kt_assert_ok(kn_record_create(&history));
+  kt_assert_ok(keras_model_make("stripes", striped_model, "3.0.0", &model));
+  kn_memory_fail_after(allowed);
+  kn_status status = trainer_run(&model, &t.options, &t.request, history);
+  kn_memory_fail_after(UINT64_MAX);
+  keras_model_clear(&model);
+  kn_record_destroy(history);
+  return status;
+}
+
+static void memory_may_run_out_while_training(void **state) {
+  (void)state;
+  require_tensorflow();
+  char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
+  uint64_t before = kn_memory_allocations();
+  kt_assert_ok(train_once(path, UINT64_MAX));
+  uint64_t needed = kn_memory_allocations() - before;
+  assert_int_equal(remove(path), 0);
+  for (uint64_t n = 0; n < needed; n += needed / 60 + 1) {
+    kn_status status = train_once(path, n);
+    if (!status) break; /* making the model has taken some of them */
+    kt_assert_fault(status, KN_OUT_OF_MEMORY, NULL);
+    assert_int_equal(access(path, F_OK), -1);
+  }
+  free(path);
+  kt_directory_remove(directory);
+}
+
 static void keras_opens_what_was_trained(void **state) {
   (void)state;
   char *python = require_keras(), *directory = kt_directory_make();
@@ -407,6 +502,9 @@ int main(void) {
       cmocka_unit_test(training_learns),
       cmocka_unit_test(training_repeats),
       cmocka_unit_test(impossible_training_is_refused),
+      cmocka_unit_test(stopping_keeps_the_model),
+      cmocka_unit_test(memory_may_run_out_while_loading),
+      cmocka_unit_test(memory_may_run_out_while_training),
       cmocka_unit_test(keras_opens_what_was_trained),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

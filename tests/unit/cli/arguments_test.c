@@ -193,10 +193,12 @@ static void flags_reach_every_block_that_has_them(void **state) {
 typedef struct values {
   int64_t count, batch_size;
 } values;
-static const kn_option command_options[] = {{"count", "How many", KN_OPTION_INT, 0, KN_FIELD(values, count), .def.i = 2},
-                                            {"batch_size", "Of training", KN_OPTION_INT, 0, KN_FIELD(values, batch_size)},
-                                            {0}};
-static const kn_command command = {"count", "Counts", "FROM TO [--count N]", command_options, sizeof(values), false, NULL};
+static const kn_option command_options[] = {
+    {"count", "How many", KN_OPTION_INT, 0, KN_FIELD(values, count), .def.i = 2},
+    {"batch_size", "Of training", KN_OPTION_INT, 0, KN_FIELD(values, batch_size)},
+    {0}};
+static const kn_command command = {"count", "Counts", "FROM TO [--count N]", command_options, sizeof(values),
+                                   false,   NULL};
 
 static kn_status run(size_t argc, const char *const *words, kn_instance *options, kn_positionals *positionals) {
   char *argv[MAXIMUM];

@@ -59,10 +59,11 @@ static void a_new_instance_has_its_defaults(void **state) {
 static void every_type_is_bound(void **state) {
   (void)state;
   kn_instance instance;
-  kt_assert_ok(bind("{\"flag\": false, \"number\": -10, \"share\": 1, \"text\": \"t\", \"file\": \"/f\", \"needed\": \"\","
-                    " \"choice\": \"red\", \"words\": [\"a\", \"\"], \"numbers\": [7], \"nullable\": -3.5e2,"
-                    " \"of_base\": \"b\", \"inference_batch_size\": 8, \"dataset_root\": \"./d\", \"split\": \"all\"}",
-                    &instance));
+  kt_assert_ok(
+      bind("{\"flag\": false, \"number\": -10, \"share\": 1, \"text\": \"t\", \"file\": \"/f\", \"needed\": \"\","
+           " \"choice\": \"red\", \"words\": [\"a\", \"\"], \"numbers\": [7], \"nullable\": -3.5e2,"
+           " \"of_base\": \"b\", \"inference_batch_size\": 8, \"dataset_root\": \"./d\", \"split\": \"all\"}",
+           &instance));
   const example *self = instance.self;
   assert_false(self->flag);
   assert_int_equal(self->number, -10);
@@ -111,7 +112,8 @@ static void duplicates_and_two_spellings_are_faults(void **state) {
                     "s.json:2:2: 'number' is given twice, first at s.json:1:2");
   assert_bind_fault("{\"text\": \"a\",\n \"textvalue\": \"a\"}", KN_INVALID_ARGUMENT,
                     "s.json:2:2: 'textvalue' is another spelling of 'text', which is given at s.json:1:2");
-  assert_bind_fault("{\"old_text\": \"a\", \"textvalue\": \"a\"}", KN_INVALID_ARGUMENT, "another spelling of 'old_text'");
+  assert_bind_fault("{\"old_text\": \"a\", \"textvalue\": \"a\"}", KN_INVALID_ARGUMENT,
+                    "another spelling of 'old_text'");
 }
 
 static void ill_typed_values_say_what_is_wanted(void **state) {
@@ -140,7 +142,8 @@ static void ill_typed_values_say_what_is_wanted(void **state) {
 
 static void ranges_are_inclusive(void **state) {
   (void)state;
-  assert_bind_fault("{\"number\": 11}", KN_INVALID_ARGUMENT, "s.json:1:12: 'number' is 11; it must lie between -10 and 10");
+  assert_bind_fault("{\"number\": 11}", KN_INVALID_ARGUMENT,
+                    "s.json:1:12: 'number' is 11; it must lie between -10 and 10");
   assert_bind_fault("{\"number\": -11}", KN_INVALID_ARGUMENT, "must lie between");
   assert_bind_fault("{\"number\": 9223372036854775807}", KN_INVALID_ARGUMENT, "must lie between");
   assert_bind_fault("{\"share\": 1.0000001}", KN_INVALID_ARGUMENT, "'share' is 1.0000001; it must lie between 0 and 1");
@@ -188,16 +191,17 @@ static void missing_parameters_are_named_with_their_help(void **state) {
 static void all_faults_come_at_once(void **state) {
   (void)state;
   kn_instance instance;
-  kn_status status = bind("{\"flagg\": true,\n"
-                          " \"number\": 1000,\n"
-                          " \"share\": \"x\",\n"
-                          " \"choice\": \"blue\",\n"
-                          " \"text\": \"a\", \"old_text\": \"b\",\n"
-                          " \"numbers\": [1.5],\n"
-                          " \"words\": [\"fine\"]}",
-                          &instance);
-  static const char *const places[] = {"s.json:1:2", "s.json:2:12", "s.json:3:11", "s.json:4:12", "s.json:5:15",
-                                       "s.json:6:14"};
+  kn_status status = bind(
+      "{\"flga\": true,\n"
+      " \"number\": 1000,\n"
+      " \"share\": \"x\",\n"
+      " \"choice\": \"blue\",\n"
+      " \"text\": \"a\", \"old_text\": \"b\",\n"
+      " \"numbers\": [1.5],\n"
+      " \"words\": [\"fine\"]}",
+      &instance);
+  static const char *const places[] = {"s.json:1:2",  "s.json:2:12", "s.json:3:11",
+                                       "s.json:4:12", "s.json:5:15", "s.json:6:14"};
   assert_int_equal(kn_status_count(status), 6);
   for (size_t i = 0; i < 6; i++) assert_string_equal(kn_status_where(status, i), places[i]);
   kn_status_free(status);
@@ -209,14 +213,25 @@ static void text_binds_like_json(void **state) {
   (void)state;
   static const struct {
     const char *name, *text, *part; /* part NULL: accepted */
-  } cases[] = {{"flag", "false", NULL},       {"flag", "True", NULL},    {"flag", "yes", "must be true or false"},
-               {"number", "-3", NULL},        {"number", "3.0", "must be an integer, not \"3.0\""},
-               {"number", "", "must be an integer"},                     {"number", "11", "must lie between"},
-               {"number", "99999999999999999999", "must be an integer"}, {"share", "1e-1", NULL},
-               {"share", "nan", "must lie between"},                     {"share", "0.5x", "must be a number"},
-               {"text", "any", NULL},         {"text", "", NULL},        {"file", "/p", NULL},
-               {"choice", "red", NULL},       {"choice", "Red", "did you mean \"red\"?"},
-               {"words", "one", NULL},        {"numbers", "4", NULL},    {"numbers", "x", "takes integers, not \"x\""}};
+  } cases[] = {{"flag", "false", NULL},
+               {"flag", "True", NULL},
+               {"flag", "yes", "must be true or false"},
+               {"number", "-3", NULL},
+               {"number", "3.0", "must be an integer, not \"3.0\""},
+               {"number", "", "must be an integer"},
+               {"number", "11", "must lie between"},
+               {"number", "99999999999999999999", "must be an integer"},
+               {"share", "1e-1", NULL},
+               {"share", "nan", "must lie between"},
+               {"share", "0.5x", "must be a number"},
+               {"text", "any", NULL},
+               {"text", "", NULL},
+               {"file", "/p", NULL},
+               {"choice", "red", NULL},
+               {"choice", "Red", "did you mean \"red\"?"},
+               {"words", "one", NULL},
+               {"numbers", "4", NULL},
+               {"numbers", "x", "takes integers, not \"x\""}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     kn_instance instance;
     kt_assert_ok(kn_instance_create(&example_class, &instance));
@@ -259,9 +274,10 @@ static void input_files_are_looked_for(void **state) {
 static void an_instance_is_written_out_in_full(void **state) {
   (void)state;
   kn_instance instance, again;
-  kt_assert_ok(bind("{\"choice\": \"red\", \"words\": [\"a\"], \"file\": \"f\", \"needed\": \"n\", \"share\": 0.1,"
-                    "\"dataset_root\": \"r\"}",
-                    &instance));
+  kt_assert_ok(
+      bind("{\"choice\": \"red\", \"words\": [\"a\"], \"file\": \"f\", \"needed\": \"n\", \"share\": 0.1,"
+           "\"dataset_root\": \"r\"}",
+           &instance));
   kn_record *record;
   kt_assert_ok(kn_record_create(&record));
   yyjson_mut_doc *doc = kn_record_document(record);
@@ -284,7 +300,8 @@ static void an_instance_is_written_out_in_full(void **state) {
 
 static void memory_may_run_out(void **state) {
   (void)state;
-  static const char text[] = "{\"text\": \"t\", \"words\": [\"a\", \"b\"], \"numbers\": [1, 2], \"bad\": 1, \"file\": 5}";
+  static const char text[] =
+      "{\"text\": \"t\", \"words\": [\"a\", \"b\"], \"numbers\": [1, 2], \"bad\": 1, \"file\": 5}";
   kn_json json;
   kt_assert_ok(kn_json_parse("s.json", text, sizeof text - 1, &json));
   for (uint64_t n = 0;; n++) {

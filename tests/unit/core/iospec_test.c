@@ -94,7 +94,8 @@ static void faults_are_placed(void **state) {
       {"{\"dtype\": \"int8\"}", "lacks its 'shape'"},
       {"{\"shape\": [1]}", "lacks its 'dtype'"},
       {"{\"shape\": 5, \"dtype\": \"int8\"}", "model.json:1:22: io specification: 'shape' must be a list"},
-      {"{\"shape\": [1, 2.5], \"dtype\": \"int8\"}", "model.json:1:26: io specification: a dimension must be an integer"},
+      {"{\"shape\": [1, 2.5], \"dtype\": \"int8\"}",
+       "model.json:1:26: io specification: a dimension must be an integer"},
       {"{\"shape\": [-2], \"dtype\": \"int8\"}", "a dimension must be"},
       {"{\"shape\": [2147483648], \"dtype\": \"int8\"}", "a dimension must be"},
       {"{\"shape\": [\"1\"], \"dtype\": \"int8\"}", "a dimension must be"},
@@ -108,9 +109,12 @@ static void faults_are_placed(void **state) {
       {"{\"shape\": [1], \"dtype\": \"int8\", \"zero_point\": 1}", "go together"},
       {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": 0, \"zero_point\": 1}", "'scale' must be a positive number"},
       {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": -1, \"zero_point\": 1}", "'scale' must be a positive number"},
-      {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": \"1\", \"zero_point\": 1}", "'scale' must be a positive number"},
-      {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": [1, 2], \"zero_point\": 1}", "'scale' must be a positive number"},
-      {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": 1e400, \"zero_point\": 1}", "'scale' must be a positive number"},
+      {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": \"1\", \"zero_point\": 1}",
+       "'scale' must be a positive number"},
+      {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": [1, 2], \"zero_point\": 1}",
+       "'scale' must be a positive number"},
+      {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": 1e400, \"zero_point\": 1}",
+       "'scale' must be a positive number"},
       {"{\"shape\": [1], \"dtype\": \"int8\", \"scale\": 1, \"zero_point\": 0.5}", "'zero_point' must be an integer"},
       {"{\"shape\": [1], \"dtype\": \"int8\", \"name\": 5}", "'name' must be a string"},
       {"{\"shape\": [1], \"dtype\": \"int8\", \"class_name\": [5]}", "'class_name' must be a string"},
@@ -119,7 +123,8 @@ static void faults_are_placed(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char text[512];
-    snprintf(text, sizeof text, "{\"input\": [%s], \"output\": [{\"shape\": [1], \"dtype\": \"int8\"}]}", cases[i].entry);
+    snprintf(text, sizeof text, "{\"input\": [%s], \"output\": [{\"shape\": [1], \"dtype\": \"int8\"}]}",
+             cases[i].entry);
     kn_iospec spec;
     kt_assert_fault(parse(text, &spec), KN_BAD_DATA, cases[i].part);
     assert_null(spec.input.entries);
@@ -133,13 +138,15 @@ static void whole_files_are_judged(void **state) {
   kt_assert_fault(parse("[]", &spec), KN_BAD_DATA, "must be an object");
   kt_assert_fault(parse("{}", &spec), KN_BAD_DATA, "need an entry each");
   kt_assert_fault(parse("{\"input\": [], \"output\": []}", &spec), KN_BAD_DATA, "need an entry each");
-  kt_assert_fault(parse("{\"input\": [{\"shape\": [1], \"dtype\": \"int8\"}]}", &spec), KN_BAD_DATA, "need an entry each");
+  kt_assert_fault(parse("{\"input\": [{\"shape\": [1], \"dtype\": \"int8\"}]}", &spec), KN_BAD_DATA,
+                  "need an entry each");
   kt_assert_fault(parse("{\n\"input\": {}}", &spec), KN_BAD_DATA, "model.json:2:1: io specification: the lists");
   kt_assert_fault(parse("{\"input\": 1}", &spec), KN_BAD_DATA, "model.json:1:11");
   char *long_text = malloc(400000);
   assert_non_null(long_text);
   size_t used = (size_t)snprintf(long_text, 100, "{\"output\": [],\"input\": [");
-  for (int i = 0; i < 257; i++) used += (size_t)snprintf(long_text + used, 100, "{\"shape\": [1], \"dtype\": \"int8\"},");
+  for (int i = 0; i < 257; i++)
+    used += (size_t)snprintf(long_text + used, 100, "{\"shape\": [1], \"dtype\": \"int8\"},");
   snprintf(long_text + used, 100, "]}");
   kt_assert_fault(parse(long_text, &spec), KN_BAD_DATA, "more than 256");
   free(long_text);
@@ -183,7 +190,8 @@ static void names_that_json_cannot_hold_are_not_written(void **state) {
   (void)state;
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.json");
   kn_iospec spec = {0};
-  kt_assert_ok(kn_iolist_add(&spec.input, &(kn_ioentry){.name = (char *)(uintptr_t) "bad\xff", .dtype = KN_INT8, .order = -1}));
+  kt_assert_ok(
+      kn_iolist_add(&spec.input, &(kn_ioentry){.name = (char *)(uintptr_t) "bad\xff", .dtype = KN_INT8, .order = -1}));
   kt_assert_ok(kn_iolist_add(&spec.output, &(kn_ioentry){.dtype = KN_INT8, .order = -1}));
   kt_assert_fault(kn_iospec_write(&spec, path), KN_BAD_DATA, "model.json");
   assert_int_not_equal(access(path, F_OK), 0);

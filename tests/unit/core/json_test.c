@@ -27,11 +27,12 @@ static void assert_place(const kn_json *json, const char *key, yyjson_val *value
 static void values_know_their_places(void **state) {
   (void)state;
   kn_json json;
-  parse("{\"text\": \"value\",\n"
-        "  \"number\":   -12.5e3,\n"
-        "\t\"list\": [1, \"two\",\n"
-        "   3, true], \"object\": {}, \"flag\": false, \"none\": null}",
-        &json);
+  parse(
+      "{\"text\": \"value\",\n"
+      "  \"number\":   -12.5e3,\n"
+      "\t\"list\": [1, \"two\",\n"
+      "   3, true], \"object\": {}, \"flag\": false, \"none\": null}",
+      &json);
   assert_place(&json, "text", NULL, "f.json:1:2");
   assert_place(&json, "text", yyjson_obj_get(json.root, "text"), "f.json:1:10");
   assert_place(&json, "number", yyjson_obj_get(json.root, "number"), "f.json:2:15");
@@ -186,8 +187,14 @@ static void numbers(void **state) {
     const char *text;
     bool is_number;
     double value;
-  } cases[] = {{"0.1", true, 0.1},      {"-2.5E-3", true, -0.0025}, {"12", true, 12},       {"1e400", false, 0},
-               {"-1e999", false, 0},    {"1e-400", true, 0},        {"\"1\"", false, 0},    {"{}", false, 0},
+  } cases[] = {{"0.1", true, 0.1},
+               {"-2.5E-3", true, -0.0025},
+               {"12", true, 12},
+               {"1e400", false, 0},
+               {"-1e999", false, 0},
+               {"1e-400", true, 0},
+               {"\"1\"", false, 0},
+               {"{}", false, 0},
                {"123456789012345678901234567890", true, 123456789012345678901234567890.0}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     kn_json json;

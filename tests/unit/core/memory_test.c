@@ -83,8 +83,8 @@ static void failures_come_after_the_asked_number_and_stay(void **state) {
   (void)state;
   uint64_t before = kn_memory_allocations();
   kn_memory_fail_after(2);
-  void *blocks[] = {kn_alloc(1), kn_strdup("x"), kn_alloc(1), kn_alloc_array(1, 1), kn_realloc(NULL, 1),
-                    kn_strdup("x"), kn_format("x")};
+  void *blocks[] = {kn_alloc(1),         kn_strdup("x"), kn_alloc(1),   kn_alloc_array(1, 1),
+                    kn_realloc(NULL, 1), kn_strdup("x"), kn_format("x")};
   kn_memory_fail_after(UINT64_MAX);
   for (size_t i = 0; i < 7; i++) assert_int_equal(blocks[i] != NULL, i < 2);
   assert_int_equal(kn_memory_allocations() - before, 7);

@@ -40,18 +40,26 @@ static void rows_come_from_the_class_its_base_and_its_kind(void **state) {
 
 static void a_class_without_rows_has_those_of_its_base(void **state) {
   (void)state;
-  kn_class derived = {.struct_size = sizeof derived, .name = "tests.Derived", .kind = KN_KIND_DATASET,
-                      .base = &example_class, .instance_size = sizeof(example)};
+  kn_class derived = {.struct_size = sizeof derived,
+                      .name = "tests.Derived",
+                      .kind = KN_KIND_DATASET,
+                      .base = &example_class,
+                      .instance_size = sizeof(example)};
   assert_int_equal(kn_option_count(&derived), kn_option_count(&example_class));
-  kn_class bare = {.struct_size = sizeof bare, .name = "tests.Bare", .kind = KN_KIND_RUNTIMEPROTOCOL, .instance_size = 1};
+  kn_class bare = {
+      .struct_size = sizeof bare, .name = "tests.Bare", .kind = KN_KIND_RUNTIMEPROTOCOL, .instance_size = 1};
   assert_int_equal(kn_option_count(&bare), 0);
 }
 
 /* A class may repeat the table of its base: rows still count once. */
 static void a_shared_table_counts_once(void **state) {
   (void)state;
-  kn_class derived = {.struct_size = sizeof derived, .name = "tests.Derived", .kind = KN_KIND_DATASET,
-                      .options = example_options, .base = &example_class, .instance_size = sizeof(example)};
+  kn_class derived = {.struct_size = sizeof derived,
+                      .name = "tests.Derived",
+                      .kind = KN_KIND_DATASET,
+                      .options = example_options,
+                      .base = &example_class,
+                      .instance_size = sizeof(example)};
   assert_int_equal(kn_option_count(&derived), kn_option_count(&example_class));
 }
 
@@ -79,14 +87,13 @@ static void flags_are_derived_or_given(void **state) {
 static void defaults_are_json(void **state) {
   (void)state;
   static const char *const expected[][2] = {
-      {"flag", "true"},    {"number", "5"},      {"share", "0.25"}, {"text", "\"default text\""},
-      {"file", "null"},    {"choice", "\"green\""}, {"words", "[]"}, {"numbers", "[1, -2, 30]"},
-      {"nullable", "0.5"}, {"split_seed", "1234"}, {"split", "\"test\""}};
+      {"flag", "true"},    {"number", "5"},         {"share", "0.25"},    {"text", "\"default text\""},
+      {"file", "null"},    {"choice", "\"green\""}, {"words", "[]"},      {"numbers", "[1, -2, 30]"},
+      {"nullable", "0.5"}, {"split_seed", "1234"},  {"split", "\"test\""}};
   for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
     char text[256];
-    assert_string_equal(
-        kn_option_default_text(kn_option_find(&example_class, expected[i][0], NULL), text, sizeof text),
-        expected[i][1]);
+    assert_string_equal(kn_option_default_text(kn_option_find(&example_class, expected[i][0], NULL), text, sizeof text),
+                        expected[i][1]);
   }
 }
 

@@ -39,7 +39,8 @@ static kn_status fill(kn_record *record) {
 
 static const char filled[] =
     "{\"name\":\"a \\\"b\\\"\",\"int\":-9223372036854775808,\"number\":0.1,\"infinite\":null,\"bool\":true,"
-    "\"numbers\":[1.5,null,-2.0],\"strings\":[\"x\",\"y\"],\"object\":{\"a\":1,\"b\":2},\"list\":[{\"i\":0},{\"i\":1}]}";
+    "\"numbers\":[1.5,null,-2.0],\"strings\":[\"x\",\"y\"],\"object\":{\"a\":1,\"b\":2},\"list\":[{\"i\":0},{\"i\":1}]"
+    "}";
 
 static void a_record_becomes_json(void **state) {
   (void)state;
@@ -120,7 +121,7 @@ static void memory_may_run_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_record_becomes_json),   cmocka_unit_test(setting_again_replaces),
+      cmocka_unit_test(a_record_becomes_json),       cmocka_unit_test(setting_again_replaces),
       cmocka_unit_test(keys_and_strings_are_copied), cmocka_unit_test(parsed_records_can_be_changed),
       cmocka_unit_test(memory_may_run_out),
   };

@@ -173,14 +173,15 @@ static const kn_class wrapper = {.struct_size = sizeof(kn_class),
                                  .ops = &wrapper_ops,
                                  .output_formats = formats};
 /* Named as the original names things today. */
-static const kn_class optimizer = {.struct_size = sizeof(kn_class),
-                                   .name = IS(TWIN) ? "tests.registry.TwinOptimizer" : "kenning.optimizers.good.GoodOptimizer",
-                                   .kind = KN_KIND_OPTIMIZER,
-                                   .summary = "For tests",
-                                   .instance_size = sizeof(kn_optimizer_options),
-                                   .ops = &optimizer_ops,
-                                   .input_formats = IS(CLASS_FORMATS) ? NULL : formats,
-                                   .output_formats = formats};
+static const kn_class optimizer = {
+    .struct_size = sizeof(kn_class),
+    .name = IS(TWIN) ? "tests.registry.TwinOptimizer" : "kenning.optimizers.good.GoodOptimizer",
+    .kind = KN_KIND_OPTIMIZER,
+    .summary = "For tests",
+    .instance_size = sizeof(kn_optimizer_options),
+    .ops = &optimizer_ops,
+    .input_formats = IS(CLASS_FORMATS) ? NULL : formats,
+    .output_formats = formats};
 /* Named as the original named things in 2022. */
 static const kn_class runtime = {.struct_size = sizeof(kn_class),
                                  .name = IS(TWIN) ? "tests.registry.TwinRuntime" : "kenning.runtimes.good.GoodRuntime",
@@ -189,11 +190,12 @@ static const kn_class runtime = {.struct_size = sizeof(kn_class),
                                  .instance_size = sizeof(kn_runtime_options),
                                  .ops = &runtime_ops,
                                  .input_formats = formats};
-static const kn_class compiler = {.struct_size = sizeof(kn_class),
-                                  .name = IS(TWIN) ? "tests.registry.TwinCompiler" : "kenning.compilers.old.OldCompiler",
-                                  .kind = KN_KIND_OPTIMIZER,
-                                  .summary = "For tests",
-                                  .instance_size = sizeof(kn_optimizer_options)};
+static const kn_class compiler = {
+    .struct_size = sizeof(kn_class),
+    .name = IS(TWIN) ? "tests.registry.TwinCompiler" : "kenning.compilers.old.OldCompiler",
+    .kind = KN_KIND_OPTIMIZER,
+    .summary = "For tests",
+    .instance_size = sizeof(kn_optimizer_options)};
 
 static const kn_class *const classes[] = {&dataset, &wrapper, &optimizer, &runtime, &compiler, NULL};
 static const kn_plugin plugin = {.magic = KN_PLUGIN_MAGIC + IS(WRONG_MAGIC),

@@ -53,7 +53,8 @@ static void assert_found(const char *name, kn_kind kind, const char *expected) {
 static void names_resolve_in_three_spellings(void **state) {
   (void)state;
   use_plugins("fit");
-  static const char old_name[] = "kenning.compilers.old.OldCompiler", new_name[] = "kenning.optimizers.good.GoodOptimizer";
+  static const char old_name[] = "kenning.compilers.old.OldCompiler",
+                    new_name[] = "kenning.optimizers.good.GoodOptimizer";
   assert_found("kenning.compilers.old.OldCompiler", KN_KIND_OPTIMIZER, old_name);
   assert_found("kenning.optimizers.old.OldCompiler", KN_KIND_OPTIMIZER, old_name);
   assert_found("OldCompiler", KN_KIND_OPTIMIZER, old_name);
@@ -112,34 +113,33 @@ static void registered_classes_know_their_plugin(void **state) {
 
 static void plugins_that_do_not_fit_are_left_out_with_the_reason(void **state) {
   (void)state;
-  static const char *const cases[][2] = {
-      {"NO_SYMBOL", "it exports no kenning_plugin_query"},
-      {"NULL_PLUGIN", "it is no Kenning plug-in"},
-      {"WRONG_MAGIC", "it is no Kenning plug-in"},
-      {"WRONG_MAJOR", "build it anew"},
-      {"WRONG_MINOR", "build it anew"},
-      {"WRONG_SIZE", "build it anew"},
-      {"WRONG_SANITIZER", "another sanitizer setting"},
-      {"NO_NAME", "its descriptor lacks"},
-      {"NO_CLASSES", "its descriptor lacks"},
-      {"CLASS_SIZE", "its kn_class has another size"},
-      {"CLASS_NAME", "class NoPath: its name is no dotted path"},
-      {"CLASS_WITHOUT_NAME", "class ?: its name is no dotted path"},
-      {"CLASS_KIND", "its kind is unknown"},
-      {"CLASS_SUMMARY", "it has no summary"},
-      {"CLASS_FORMATS", "it names no input or output formats"},
-      {"INSTANCE_SIZE", "an option lies outside its instance"},
-      {"ROW_OUTSIDE", "an option lies outside its instance"},
-      {"ROW_TYPE", "an option has an unknown type"},
-      {"ROW_HELP", "an option has no help"},
-      {"ROW_CHOICES", "a choice has nothing to choose"},
-      {"DATASET_FUNCTION", "its kn_dataset_ops lacks a mandatory function"},
-      {"DATASET_SIZE", "its kn_dataset_ops lacks a mandatory function"},
-      {"WRAPPER_FUNCTION", "its kn_modelwrapper_ops lacks a mandatory function"},
-      {"OPTIMIZER_FUNCTION", "its kn_optimizer_ops lacks a mandatory function"},
-      {"RUNTIME_FUNCTION", "its kn_runtime_ops lacks a mandatory function"},
-      {"INFERENCE_FUNCTION", "its kn_modelwrapper_ops lacks a mandatory function"},
-      {"INFERENCE_MISSING", "its kn_runtime_ops lacks a mandatory function"}};
+  static const char *const cases[][2] = {{"NO_SYMBOL", "it exports no kenning_plugin_query"},
+                                         {"NULL_PLUGIN", "it is no Kenning plug-in"},
+                                         {"WRONG_MAGIC", "it is no Kenning plug-in"},
+                                         {"WRONG_MAJOR", "build it anew"},
+                                         {"WRONG_MINOR", "build it anew"},
+                                         {"WRONG_SIZE", "build it anew"},
+                                         {"WRONG_SANITIZER", "another sanitizer setting"},
+                                         {"NO_NAME", "its descriptor lacks"},
+                                         {"NO_CLASSES", "its descriptor lacks"},
+                                         {"CLASS_SIZE", "its kn_class has another size"},
+                                         {"CLASS_NAME", "class NoPath: its name is no dotted path"},
+                                         {"CLASS_WITHOUT_NAME", "class ?: its name is no dotted path"},
+                                         {"CLASS_KIND", "its kind is unknown"},
+                                         {"CLASS_SUMMARY", "it has no summary"},
+                                         {"CLASS_FORMATS", "it names no input or output formats"},
+                                         {"INSTANCE_SIZE", "an option lies outside its instance"},
+                                         {"ROW_OUTSIDE", "an option lies outside its instance"},
+                                         {"ROW_TYPE", "an option has an unknown type"},
+                                         {"ROW_HELP", "an option has no help"},
+                                         {"ROW_CHOICES", "a choice has nothing to choose"},
+                                         {"DATASET_FUNCTION", "its kn_dataset_ops lacks a mandatory function"},
+                                         {"DATASET_SIZE", "its kn_dataset_ops lacks a mandatory function"},
+                                         {"WRAPPER_FUNCTION", "its kn_modelwrapper_ops lacks a mandatory function"},
+                                         {"OPTIMIZER_FUNCTION", "its kn_optimizer_ops lacks a mandatory function"},
+                                         {"RUNTIME_FUNCTION", "its kn_runtime_ops lacks a mandatory function"},
+                                         {"INFERENCE_FUNCTION", "its kn_modelwrapper_ops lacks a mandatory function"},
+                                         {"INFERENCE_MISSING", "its kn_runtime_ops lacks a mandatory function"}};
   use_path("");
   kt_assert_ok(kn_registry_load());
   size_t built_in = kn_registry_count();
@@ -157,8 +157,8 @@ static void plugins_that_do_not_fit_are_left_out_with_the_reason(void **state) {
 static void other_files_do_no_harm(void **state) {
   (void)state;
   char *directory = kt_directory_make();
-  static const char *const names[] = {"kenning-text.so", "kenning-empty.so", "kenning-elf.so", "other.so",
-                                      "kenning-x.txt",   "kenning-.so"};
+  static const char *const names[] = {"kenning-text.so", "kenning-empty.so", "kenning-elf.so",
+                                      "other.so",        "kenning-x.txt",    "kenning-.so"};
   for (size_t i = 0; i < 6; i++) {
     char *path = kt_path(directory, names[i]);
     kt_file_write(path, i == 2 ? "\177ELF\2\1\1" : "not a library", i == 1 ? 0 : 7);

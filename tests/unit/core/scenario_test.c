@@ -43,11 +43,10 @@ static void the_seeds_scenarios_check_as_printed(void **state) {
     const char *file, *sha256;
     size_t optimizers;
     bool runnable;
-  } seeds[] = {
-      {"native", "ca1d701c47396070965ff5c86273de8676354b10ad3c2fdbf0d1901b6e2ee8df", 0, true},
-      {"tflite-fp32", "b805da18d8874cca9a903fb9332d086fda9673c7609b54e0b6464802196657cf", 1, true},
-      {"tflite-int8", "f1e31f573a4c5fd1ded9085cbe2c599f9b1ac81b9dd24d1c245c943277ff1af2", 1, true},
-      {"tvm-avx2-int8", "68498e42c2a15647f0aa33921d34816cfc4f3802b7ba68c262b9b0c9f778b6b6", 2, false}};
+  } seeds[] = {{"native", "ca1d701c47396070965ff5c86273de8676354b10ad3c2fdbf0d1901b6e2ee8df", 0, true},
+               {"tflite-fp32", "b805da18d8874cca9a903fb9332d086fda9673c7609b54e0b6464802196657cf", 1, true},
+               {"tflite-int8", "f1e31f573a4c5fd1ded9085cbe2c599f9b1ac81b9dd24d1c245c943277ff1af2", 1, true},
+               {"tvm-avx2-int8", "68498e42c2a15647f0aa33921d34816cfc4f3802b7ba68c262b9b0c9f778b6b6", 2, false}};
   for (size_t i = 0; i < 4; i++) {
     char name[64], sha256[65];
     snprintf(name, sizeof name, "scenarios/pets/%s.json", seeds[i].file);
@@ -97,7 +96,8 @@ static void both_names_of_the_protocol(void **state) {
   for (size_t i = 0; i < 2; i++) {
     char text[1024];
     snprintf(text, sizeof text,
-             "{" WRAPPER ", " DATASET ", \"runtime\": {\"type\": \"NullRuntime\"}, \"%s\": {\"type\": "
+             "{" WRAPPER ", " DATASET
+             ", \"runtime\": {\"type\": \"NullRuntime\"}, \"%s\": {\"type\": "
              "\"kenning.protocols.network.NetworkProtocol\", \"parameters\": {\"host\": \"h\", \"port\": 1}}}",
              keys[i]);
     kn_scenario scenario;
@@ -105,9 +105,11 @@ static void both_names_of_the_protocol(void **state) {
     assert_string_equal(scenario.runtime_protocol.cls->name, "kenning.runtimeprotocols.network.NetworkProtocol");
     kn_scenario_clear(&scenario);
   }
-  assert_refused("{" WRAPPER ", " DATASET ", \"runtime\": {\"type\": \"NullRuntime\"},\n"
-                 "\"protocol\": {\"type\": \"NetworkProtocol\"},\n\"runtime_protocol\": {\"type\": \"NetworkProtocol\"}}",
-                 KN_INVALID_ARGUMENT, "s.json:3:1: this block is given twice");
+  assert_refused(
+      "{" WRAPPER ", " DATASET
+      ", \"runtime\": {\"type\": \"NullRuntime\"},\n"
+      "\"protocol\": {\"type\": \"NetworkProtocol\"},\n\"runtime_protocol\": {\"type\": \"NetworkProtocol\"}}",
+      KN_INVALID_ARGUMENT, "s.json:3:1: this block is given twice");
 }
 
 static void blocks_must_be_there_and_known(void **state) {
@@ -118,11 +120,14 @@ static void blocks_must_be_there_and_known(void **state) {
   assert_refused("{" WRAPPER "}", KN_INVALID_ARGUMENT, "lacks 'dataset'");
   assert_refused("{\"model_wrapper\": null, " DATASET "}", KN_INVALID_ARGUMENT, "lacks 'model_wrapper'");
   assert_refused("{" WRAPPER ", \"dataset\": null}", KN_INVALID_ARGUMENT, "lacks 'dataset'");
-  assert_refused("{" WRAPPER ",\n \"datset\": {}}", KN_NOT_FOUND, "s.json:2:2: a scenario has no 'datset'; did you mean 'dataset'?");
-  assert_refused("{" WRAPPER ", " DATASET ", \"zzzzzzzzzz\": 1}", KN_NOT_FOUND, "it has model_wrapper, dataset, optimizers");
+  assert_refused("{" WRAPPER ",\n \"data_set\": {}}", KN_NOT_FOUND,
+                 "s.json:2:2: a scenario has no 'data_set'; did you mean 'dataset'?");
+  assert_refused("{" WRAPPER ", " DATASET ", \"zzzzzzzzzz\": 1}", KN_NOT_FOUND,
+                 "it has model_wrapper, dataset, optimizers");
   assert_refused("{" WRAPPER ", " DATASET ", \"platform\": {\"type\": \"LocalPlatform\"}}", KN_NOT_FOUND,
                  "'platform' is not supported");
-  assert_refused("{" WRAPPER ", " DATASET ",\n" DATASET "}", KN_INVALID_ARGUMENT, "s.json:2:1: this block is given twice");
+  assert_refused("{" WRAPPER ", " DATASET ",\n" DATASET "}", KN_INVALID_ARGUMENT,
+                 "s.json:2:1: this block is given twice");
 }
 
 static void blocks_are_objects_with_type_and_parameters(void **state) {
@@ -139,7 +144,8 @@ static void blocks_are_objects_with_type_and_parameters(void **state) {
       {"{\"type\": \"PetDatset\"}", KN_NOT_FOUND, "did you mean 'PetDataset'?"},
       {"{\"type\": \"NullRuntime\"}", KN_INVALID_ARGUMENT, "is of the kind runtime; here a dataset is needed"},
       {"{\"type\": \"PetDataset\", \"parameters\": []}", KN_INVALID_ARGUMENT, "'parameters' must be an object"},
-      {"{\"type\": \"PetDataset\", \"parameters\": {}, \"params\": {}}", KN_NOT_FOUND, "a block has 'type' and 'parameters'"},
+      {"{\"type\": \"PetDataset\", \"parameters\": {}, \"params\": {}}", KN_NOT_FOUND,
+       "a block has 'type' and 'parameters'"},
       {"{\"type\": \"PetDataset\", \"type\": \"PetDataset\"}", KN_INVALID_ARGUMENT, "this key is given twice"},
       {"{\"type\": \"PetDataset\"}", KN_INVALID_ARGUMENT, "PetDataset needs 'dataset_root'"},
       {"{\"type\": \"PetDataset\", \"parameters\": {\"root\": \"a\", \"dataset_root\": \"b\"}}", KN_INVALID_ARGUMENT,
@@ -154,19 +160,23 @@ static void blocks_are_objects_with_type_and_parameters(void **state) {
 static void all_faults_come_at_once(void **state) {
   (void)state;
   kn_scenario scenario;
-  kn_status status = read_text("{\n\"model_wrapper\": {\"type\": \"NoSuchWrapper\"},\n"
-                               "\"dataset\": {\"type\": \"PetDataset\", \"parameters\": {\"dataset_rot\": \"x\",\n"
-                               "  \"inference_batch_size\": 0}},\n"
-                               "\"optimizers\": [{\"type\": \"TFLiteCompiler\", \"parameters\": {\"target\": \"int9\"}},\n"
-                               "  7],\n"
-                               "\"speed\": 1}",
-                               &scenario);
-  static const char *const expected[][2] = {
-      {":2:27", "there is no modelwrapper 'NoSuchWrapper'"}, {":3:50", "no parameter 'dataset_rot'"},
-      {":4:27", "'inference_batch_size' is 0"},              {":3:21", "needs 'dataset_root'"},
-      {":5:68", "'target' is \"int9\""},                     {":5:25", "needs 'compiled_model_path'"},
-      {":6:3", "a block is an object"},                      {":7:1", "a scenario has no 'speed'"},
-      {":5:25", "an optimizer needs a 'runtime'"}};
+  kn_status status = read_text(
+      "{\n\"model_wrapper\": {\"type\": \"NoSuchWrapper\"},\n"
+      "\"dataset\": {\"type\": \"PetDataset\", \"parameters\": {\"dataset_rot\": \"x\",\n"
+      "  \"inference_batch_size\": 0}},\n"
+      "\"optimizers\": [{\"type\": \"TFLiteCompiler\", \"parameters\": {\"target\": \"int9\"}},\n"
+      "  7],\n"
+      "\"speed\": 1}",
+      &scenario);
+  static const char *const expected[][2] = {{":2:27", "there is no modelwrapper 'NoSuchWrapper'"},
+                                            {":3:50", "no parameter 'dataset_rot'"},
+                                            {":4:27", "'inference_batch_size' is 0"},
+                                            {":3:21", "needs 'dataset_root'"},
+                                            {":5:68", "'target' is \"int9\""},
+                                            {":5:25", "needs 'compiled_model_path'"},
+                                            {":6:3", "a block is an object"},
+                                            {":7:1", "a scenario has no 'speed'"},
+                                            {":5:25", "an optimizer needs a 'runtime'"}};
   size_t count = sizeof expected / sizeof expected[0];
   for (size_t i = 0; i < count; i++) {
     const char *where = kn_status_where(status, i);
@@ -185,7 +195,8 @@ static void optimizers_and_protocols_need_a_runtime(void **state) {
   assert_refused("{" KERAS ", " DATASET ", \"runtime_protocol\": {\"type\": \"NetworkProtocol\"}}", KN_INVALID_ARGUMENT,
                  "a runtime protocol needs a 'runtime'");
   kn_scenario scenario;
-  kt_assert_ok(read_text("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") "], " RUNTIME "}", &scenario));
+  kt_assert_ok(
+      read_text("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") "], " RUNTIME "}", &scenario));
   kn_scenario_clear(&scenario);
 }
 
@@ -193,9 +204,9 @@ static void optimizers_and_protocols_need_a_runtime(void **state) {
 static void a_faulty_runtime_is_no_missing_one(void **state) {
   (void)state;
   kn_scenario scenario;
-  kn_status status = read_text("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite")
-                               "], \"runtime\": {\"type\": \"TFLiteRuntim\"}}",
-                               &scenario);
+  kn_status status = read_text(
+      "{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") "], \"runtime\": {\"type\": \"TFLiteRuntim\"}}",
+      &scenario);
   assert_int_equal(kn_status_count(status), 1);
   kt_assert_fault(status, KN_NOT_FOUND, "did you mean 'TFLiteRuntime'?");
 }
@@ -206,8 +217,8 @@ static void formats_must_meet(void **state) {
                  KN_INCOMPATIBLE, "TFLiteRuntime takes tflite, but TVMCompiler before it gives tvm");
   assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" TVM("b.tar") ",\n" COMPILER("a.tflite") "], " RUNTIME "}",
                  KN_INCOMPATIBLE, "s.json:2:10: TFLiteCompiler takes ");
-  assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite")
-                 "], \"runtime\": {\"type\": \"TVMRuntime\"}}",
+  assert_refused("{" KERAS ", " DATASET
+                 ", \"optimizers\": [" COMPILER("a.tflite") "], \"runtime\": {\"type\": \"TVMRuntime\"}}",
                  KN_INCOMPATIBLE, "TVMRuntime takes tvm, but TFLiteCompiler before it gives tflite");
   kn_scenario scenario; /* without optimizers the runtime loads its own model */
   kt_assert_ok(read_text("{" KERAS ", " DATASET ", " RUNTIME "}", &scenario));
@@ -216,8 +227,8 @@ static void formats_must_meet(void **state) {
 
 static void an_optimizer_does_not_write_its_input(void **state) {
   (void)state;
-  assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("same") ", " TVM("same")
-                 "], \"runtime\": {\"type\": \"TVMRuntime\"}}",
+  assert_refused("{" KERAS ", " DATASET
+                 ", \"optimizers\": [" COMPILER("same") ", " TVM("same") "], \"runtime\": {\"type\": \"TVMRuntime\"}}",
                  KN_INVALID_ARGUMENT, "TVMCompiler writes same, which is its own input");
 }
 
@@ -239,8 +250,9 @@ static void a_scenario_is_kept_as_given(void **state) {
   yyjson_mut_doc *doc = kn_record_document(record);
   yyjson_mut_doc_set_root(doc, kn_scenario_to_json(&scenario, doc));
   char *text = yyjson_mut_write(doc, 0, NULL);
-  assert_string_equal(text, "{\"model_wrapper\":{\"type\":\"NullModelWrapper\"},\"dataset\":{\"type\":"
-                            "\"RandomizedClassificationDataset\",\"parameters\":{\"dataset_root\":\"r\"}}}");
+  assert_string_equal(text,
+                      "{\"model_wrapper\":{\"type\":\"NullModelWrapper\"},\"dataset\":{\"type\":"
+                      "\"RandomizedClassificationDataset\",\"parameters\":{\"dataset_root\":\"r\"}}}");
   free(text);
   kn_record_destroy(record);
   kn_scenario_clear(&scenario);

@@ -98,11 +98,28 @@ static void quantization_rounds_ties_to_even_and_clips(void **state) {
   static const struct {
     float value;
     int expected;
-  } cases[] = {
-      {0.0F, 3},    {0.5F, 4},    {0.25F, 3} /* 0.5 -> 0 */, {0.75F, 5} /* 1.5 -> 2 */, {1.25F, 5} /* 2.5 -> 2 */,
-      {-0.25F, 3},  {-0.75F, 1},  {-1.25F, 1},               {0.26F, 4},                {62.0F, 127},
-      {62.25F, 127} /* 124.5 -> 124 */, {62.5F, 127} /* clipped */, {1e30F, 127}, {-65.5F, -128}, {-66.0F, -128},
-      {-1e30F, -128}, {INFINITY, 127}, {-INFINITY, -128}, {NAN, 3}, {-NAN, 3}, {-0.0F, 3}, {1e-45F, 3}};
+  } cases[] = {{0.0F, 3},
+               {0.5F, 4},
+               {0.25F, 3} /* 0.5 -> 0 */,
+               {0.75F, 5} /* 1.5 -> 2 */,
+               {1.25F, 5} /* 2.5 -> 2 */,
+               {-0.25F, 3},
+               {-0.75F, 1},
+               {-1.25F, 1},
+               {0.26F, 4},
+               {62.0F, 127},
+               {62.25F, 127} /* 124.5 -> 124 */,
+               {62.5F, 127} /* clipped */,
+               {1e30F, 127},
+               {-65.5F, -128},
+               {-66.0F, -128},
+               {-1e30F, -128},
+               {INFINITY, 127},
+               {-INFINITY, -128},
+               {NAN, 3},
+               {-NAN, 3},
+               {-0.0F, 3},
+               {1e-45F, 3}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     int8_t q = 99;
     kt_assert_ok(kn_quantize(&cases[i].value, 1, 0.5, 3, KN_INT8, &q));
@@ -133,7 +150,7 @@ static void quantization_parameters_are_judged(void **state) {
   static const struct {
     kn_dtype dtype;
     int64_t zero_point;
-  } faults[] = {{KN_INT8, 128},      {KN_INT8, -129},       {KN_UINT8, -1},       {KN_UINT8, 256},
+  } faults[] = {{KN_INT8, 128},      {KN_INT8, -129},      {KN_UINT8, -1},      {KN_UINT8, 256},
                 {KN_INT16, 1 << 15}, {KN_INT8, INT64_MAX}, {KN_INT8, INT64_MIN}};
   for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
     kt_assert_fault(kn_quantize(&value, 1, 1, faults[i].zero_point, faults[i].dtype, &out), KN_INVALID_ARGUMENT,
@@ -171,13 +188,17 @@ static void dequantization_undoes_quantization(void **state) {
       int8_t narrow = (int8_t)q;
       uint8_t positive = (uint8_t)q;
       int16_t wide = (int16_t)q;
-      const void *in = types[t].dtype == KN_INT8 ? (void *)&narrow : types[t].dtype == KN_UINT8 ? (void *)&positive : &wide;
+      const void *in = types[t].dtype == KN_INT8    ? (void *)&narrow
+                       : types[t].dtype == KN_UINT8 ? (void *)&positive
+                                                    : &wide;
       float x;
       kt_assert_ok(kn_dequantize(in, 1, 0.125, types[t].zero, types[t].dtype, &x));
       assert_true(x == 0.125F * (float)(q - types[t].zero));
       int16_t again = 0;
       kt_assert_ok(kn_quantize(&x, 1, 0.125, types[t].zero, types[t].dtype, &again));
-      int back = types[t].dtype == KN_INT8 ? *(int8_t *)&again : types[t].dtype == KN_UINT8 ? *(uint8_t *)&again : again;
+      int back = types[t].dtype == KN_INT8    ? *(int8_t *)&again
+                 : types[t].dtype == KN_UINT8 ? *(uint8_t *)&again
+                                              : again;
       assert_int_equal(back, q);
     }
   }
