@@ -1,7 +1,6 @@
 #include "datasets/fashion_mnist_files.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 
 #include <kenning/services.h>
 
+#include "core/file.h"
 #include "datasets/debian_package.h"
 
 #define PACKAGE "dataset-fashion-mnist"
@@ -117,11 +117,6 @@ static kn_status copy_all(const char *from, const char *root) {
   return NULL;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *at) {
-  (void)status, (void)kind, (void)at;
-  return remove(path);
-}
-
 static kn_status fetch_into(const char *directory, const char *root) {
   char *unpacked = kn_format("%s" PACKAGE_DIRECTORY, directory);
   if (!unpacked) return kn_status_out_of_memory();
@@ -143,7 +138,7 @@ static kn_status fetch(const char *root) {
     status = kn_status_make(KN_IO_ERROR, "%s: cannot make the directory: %s", directory, strerror(errno));
   } else {
     status = fetch_into(directory, root);
-    (void)nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    status = kn_status_join(status, kn_directory_remove(directory));
   }
   kn_free(directory);
   return status;

@@ -5,7 +5,7 @@
 
 #include <zlib.h>
 
-#include "imaging/library.h"
+#include "core/library.h"
 
 #define FUNCTIONS(X) X(gzopen) X(gzread) X(gzerror) X(gzclose)
 

@@ -1,12 +1,10 @@
 /* The Oxford-IIIT Pet data set: 37 breeds of cats and dogs, about 200 photographs each. */
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include <kenning/services.h>
 
 #include "datasets/image_input.h"
 #include "datasets/image_list.h"
 #include "datasets/pet_annotations.h"
+#include "datasets/pet_archives.h"
 
 /* Images are resized to a square of this side. */
 enum { SIDE = 224 };
@@ -17,30 +15,13 @@ typedef struct pet_dataset {
   kn_dataset_options base;
   int classify_by, image_memory_layout;
   bool standardize;
+  char *archives_uri;
   kn_pets pets;
   kn_image_list list; /* item i is pet i */
   kn_image_input input;
 } pet_dataset;
 
 static const char *const species_names[KN_PET_SPECIES] = {"cat", "dog"};
-
-/* Says how to get the data set when it is not there. */
-static kn_status check_present(const pet_dataset *at) {
-  struct stat found;
-  char *path = kn_format("%s/annotations/list.txt", at->base.dataset_root);
-  if (!path) return kn_status_out_of_memory();
-  bool there = !stat(path, &found);
-  kn_status status = NULL;
-  if (!there)
-    status =
-        kn_status_make(at->base.download_dataset ? KN_NOT_INSTALLED : KN_NOT_FOUND,
-                       "%s is missing%s: fetch images.tar.gz and annotations.tar.gz of the Oxford-IIIT Pet data set "
-                       "from its page and unpack both in %s",
-                       path, at->base.download_dataset ? ", and download_dataset cannot fetch this data set yet" : "",
-                       at->base.dataset_root);
-  kn_free(path);
-  return status;
-}
 
 static kn_status add_images(pet_dataset *at) {
   at->list.root = at->base.dataset_root;
@@ -61,7 +42,7 @@ static kn_status dataset_open(void *self) {
   pet_dataset *at = self;
   kn_image_input_make(SIDE, SIDE, (kn_image_layout)at->image_memory_layout, KN_RESAMPLE_BICUBIC,
                       at->standardize ? KN_IMAGE_PREPROCESS_TORCH : KN_IMAGE_PREPROCESS_UNIT, &at->input);
-  KN_TRY(check_present(at));
+  KN_TRY(kn_pet_archives_provide(at->base.dataset_root, at->archives_uri, at->base.download_dataset));
   KN_TRY(kn_pets_read(at->base.dataset_root, &at->pets));
   return add_images(at);
 }
@@ -121,6 +102,8 @@ static const kn_option options[] = {
      KN_FIELD(pet_dataset, image_memory_layout), .def.i = KN_IMAGE_NHWC, .choices = kn_image_layouts},
     {"standardize", "Subtract ImageNet's mean and divide by its standard deviation; else values are 0 to 1",
      KN_OPTION_BOOL, 0, KN_FIELD(pet_dataset, standardize), .def.b = true},
+    {"archives_uri", "Where download_dataset finds images.tar.gz and annotations.tar.gz: a URI or a directory",
+     KN_OPTION_STRING, 0, KN_FIELD(pet_dataset, archives_uri), .def.s = KN_PET_ARCHIVES_URI},
     {0}};
 
 static const kn_dataset_ops ops = {.struct_size = sizeof(kn_dataset_ops),

@@ -9,7 +9,7 @@
 #include <jerror.h>
 
 #include "imaging/decoder.h"
-#include "imaging/library.h"
+#include "core/library.h"
 
 #define FUNCTIONS(X)         \
   X(jpeg_std_error)          \

@@ -7,7 +7,7 @@
 #include <png.h>
 
 #include "imaging/decoder.h"
-#include "imaging/library.h"
+#include "core/library.h"
 
 #define FUNCTIONS(X)                \
   X(png_create_read_struct)         \

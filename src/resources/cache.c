@@ -10,69 +10,25 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "resources/entries.h"
 #include "resources/hash.h"
 #include "resources/place.h"
 
 enum { PIECE_BYTES = 1 << 20, HASH_DIGITS = 64, NAME_LENGTH = 2 * HASH_DIGITS + 1 };
 static const uint64_t default_limit = (uint64_t)2 << 30;
 
-/* KENNING_CACHE_LIMIT: bytes, or a number with K, M or G behind it. */
-static kn_status size_limit(uint64_t *out_bytes) {
-  *out_bytes = default_limit;
-  const char *text = getenv("KENNING_CACHE_LIMIT");
-  if (!text || !*text) return NULL;
-  char *end;
-  errno = 0;
-  unsigned long long number = strtoull(text, &end, 10);
-  unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-  if (errno || end == text || *text == '-' || end[shift ? 1 : 0] || number > UINT64_MAX >> shift)
-    return kn_status_make(KN_INVALID_ARGUMENT, "KENNING_CACHE_LIMIT is '%.40s'; it takes bytes, or 500M, 2G", text);
-  *out_bytes = number << shift;
-  return NULL;
-}
-
-typedef struct entry {
-  char *path;
-  uint64_t bytes;
-  struct timespec used;
-} entry;
-
-typedef struct entry_list {
-  entry *items;
-  size_t count;
-} entry_list;
-
-static void clear_entries(entry_list *list) {
-  for (size_t i = 0; i < list->count; i++) kn_free(list->items[i].path);
-  kn_free(list->items);
-  *list = (entry_list){0};
-}
-
-static kn_status add_entry(entry_list *list, const char *directory, const char *name) {
-  char *path = kn_format("%s/%s", directory, name);
-  entry *items = path ? kn_realloc(list->items, (list->count + 1) * sizeof *items) : NULL;
-  if (items) list->items = items;
-  struct stat found;
-  if (!items || stat(path, &found) != 0 || !S_ISREG(found.st_mode)) {
-    kn_free(path);
-    return items ? NULL : kn_status_out_of_memory();
-  }
-  items[list->count++] = (entry){.path = path, .bytes = (uint64_t)found.st_size, .used = found.st_mtim};
-  return NULL;
-}
-
 /* Adds the entries of a directory whose names start with `prefix`. A missing directory has none. */
-static kn_status find_entries(const char *directory, const char *prefix, entry_list *list) {
+static kn_status find_entries(const char *directory, const char *prefix, kn_cache_entries *list) {
   DIR *listing = opendir(directory);
   kn_status status = NULL;
   for (struct dirent *found; listing && !status && (found = readdir(listing));)
     if (strlen(found->d_name) == NAME_LENGTH && !strncmp(found->d_name, prefix, strlen(prefix)))
-      status = add_entry(list, directory, found->d_name);
+      status = kn_cache_entries_add(list, directory, found->d_name);
   if (listing) closedir(listing);
   return status;
 }
 
-static kn_status find_all_entries(const char *results, entry_list *list) {
+static kn_status find_all_entries(const char *results, kn_cache_entries *list) {
   static const char digits[] = "0123456789abcdef";
   kn_status status = NULL;
   for (int i = 0; i < 256 && !status; i++) {
@@ -150,7 +106,7 @@ static kn_status take_entry(const char *entry_path, const char *path, bool *out_
   } else if (!status) {
     status = kn_file_publish(temporary, path);
     *out_hit = !status;
-    if (*out_hit) (void)utimensat(AT_FDCWD, entry_path, NULL, 0);
+    if (*out_hit) kn_cache_entry_touch(entry_path);
   } else if (access(entry_path, R_OK) != 0) {
     /* Another process evicted it meanwhile. */
     kn_status_free(status);
@@ -164,35 +120,22 @@ kn_status kn_cache_lookup(const char *key, const char *path, bool *out_hit) {
   char hex[65], *results, *directory;
   *out_hit = false;
   KN_TRY(locate(key, hex, &results, &directory));
-  entry_list list = {0};
+  kn_cache_entries list = {0};
   kn_status status = find_entries(directory, hex, &list);
   for (size_t i = 0; i < list.count && !status && !*out_hit; i++)
     status = take_entry(list.items[i].path, path, out_hit);
-  clear_entries(&list);
+  kn_cache_entries_clear(&list);
   kn_free(results);
   kn_free(directory);
   return status;
 }
 
-static int older_first(const void *a, const void *b) {
-  const entry *x = a, *y = b;
-  if (x->used.tv_sec != y->used.tv_sec) return x->used.tv_sec < y->used.tv_sec ? -1 : 1;
-  if (x->used.tv_nsec != y->used.tv_nsec) return x->used.tv_nsec < y->used.tv_nsec ? -1 : 1;
-  return 0;
-}
-
 /* Removes what was not used for longest until `limit` holds; `keep` stays. */
 static kn_status evict(const char *results, uint64_t limit, const char *keep) {
-  entry_list list = {0};
+  kn_cache_entries list = {0};
   kn_status status = find_all_entries(results, &list);
-  uint64_t total = 0;
-  for (size_t i = 0; i < list.count; i++) total += list.items[i].bytes;
-  if (list.count) qsort(list.items, list.count, sizeof *list.items, older_first);
-  for (size_t i = 0; i < list.count && !status && total > limit; i++) {
-    if (!strcmp(list.items[i].path, keep)) continue;
-    if (unlink(list.items[i].path) == 0 || errno == ENOENT) total -= list.items[i].bytes;
-  }
-  clear_entries(&list);
+  if (!status) kn_cache_entries_evict(&list, limit, keep);
+  kn_cache_entries_clear(&list);
   return status;
 }
 
@@ -200,7 +143,7 @@ static kn_status store_locked(const char *results, const char *directory, const 
                               const char *path) {
   char *wish = kn_format("%s/entry", directory), *temporary = NULL, hex[65];
   if (!wish) return kn_status_out_of_memory();
-  entry_list before = {0};
+  kn_cache_entries before = {0};
   kn_status status = find_entries(directory, key_hex, &before);
   if (!status) status = kn_file_temporary(wish, &temporary);
   kn_free(wish);
@@ -214,7 +157,7 @@ static kn_status store_locked(const char *results, const char *directory, const 
   for (size_t i = 0; i < before.count && !status; i++)
     if (strcmp(before.items[i].path, final) != 0) (void)unlink(before.items[i].path);
   if (!status) status = evict(results, limit, final);
-  clear_entries(&before);
+  kn_cache_entries_clear(&before);
   kn_free(temporary);
   kn_free(final);
   return status;
@@ -223,7 +166,7 @@ static kn_status store_locked(const char *results, const char *directory, const 
 kn_status kn_cache_store(const char *key, const char *path) {
   char hex[65], *results, *directory;
   uint64_t limit, bytes;
-  KN_TRY(size_limit(&limit));
+  KN_TRY(kn_cache_limit("KENNING_CACHE_LIMIT", default_limit, &limit));
   if (!kn_file_exists(path, &bytes)) return kn_status_make(KN_NOT_FOUND, "%s: there is no such file to cache", path);
   if (bytes > limit) {
     kn_log(KN_LOG_DEBUG, "%s is larger than the cache may be", path);

@@ -100,6 +100,8 @@ static const struct {
 } libraries[] = {
     {"libcrypto", {"libcrypto.so.3"}, "checksums", "libssl3"},
     {"zlib", {"libz.so.1"}, "compressed data sets", "zlib1g"},
+    {"libcurl", {"libcurl.so.4"}, "downloads of models and data sets", "libcurl4"},
+    {"libarchive", {"libarchive.so.13"}, "data sets in archives", "libarchive13"},
     {"libjpeg", {"libjpeg.so.62", "libjpeg.so.8"}, "JPEG images", "libjpeg62-turbo"},
     {"libpng", {"libpng16.so.16"}, "PNG images", "libpng16-16"},
     {"HDF5", {"libhdf5_serial.so.103", "libhdf5_serial.so.310", "libhdf5.so"}, "Keras model files", "libhdf5-103-1"},

@@ -23,7 +23,7 @@ FILES = {
     "src/runtimes/bad.c": '#include "datasets/split.h"\n',
     "backends/iree/bad.c": '#include "imaging/image.h"\n',
     "src/datasets/split.h": "",
-    "src/datasets/bad.c": '#  include "core/json.h"\n',
+    "src/datasets/bad.c": '#  include "report/model.h"\n',
     "backends/tflite/good.c": '#include "api.h"\n#include <kenning/base.h>\n',
     "backends/tflite/api.h": "",
     "backends/tvm/bad.c": '\n\n#include "../tflite/api.h"\n',

@@ -1,5 +1,6 @@
 #include "support/unit.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,9 @@
 #include "core/memory.h"
 #include "imaging/resize.h"
 #include "support/directory.h"
+#include "support/http_server.h"
 #include "unit/datasets/opened.h"
+#include "unit/resources/tar_writer.h"
 
 extern const kn_class kn_pet_dataset_class;
 static const kn_class *const cls = &kn_pet_dataset_class;
@@ -216,12 +219,117 @@ static void missing_images_and_missing_sets_are_named(void **state) {
   char *nowhere = kt_path(root, "nowhere");
   assert_fault(OPEN(cls, &set, "dataset_root", nowhere), KN_NOT_FOUND, "annotations.tar.gz");
   opened_close(&set);
-  assert_fault(OPEN(cls, &set, "dataset_root", nowhere, "download_dataset", "true"), KN_NOT_INSTALLED,
-               "download_dataset cannot fetch this data set yet");
+  assert_fault(OPEN(cls, &set, "dataset_root", nowhere, "download_dataset", "true", "archives_uri", nowhere),
+               KN_NOT_FOUND, "nowhere/images.tar.gz");
   opened_close(&set);
   free(nowhere);
   free(image);
   kt_directory_remove(root);
+}
+
+/* Serves the set of make_set as its publisher does. */
+typedef struct publisher {
+  char *directory;
+  kt_http_server *server;
+  char *uri;
+} publisher;
+
+static publisher publish(void) {
+  publisher at = {.directory = kt_directory_make()};
+  static const char *const names[] = {"images", "annotations"};
+  char *root = make_set();
+  for (size_t i = 0; i < 2; i++) {
+    char *from = kt_path(root, names[i]), file[64];
+    snprintf(file, sizeof file, "%s.tar.gz", names[i]);
+    char *archive = kt_path(at.directory, file);
+    kt_tar_write_directory(archive, from, names[i]);
+    free(archive);
+    free(from);
+  }
+  kt_directory_remove(root);
+  at.server = kt_http_server_start(at.directory);
+  at.uri = kt_http_server_uri(at.server, "");
+  char *cache = kt_path(at.directory, "cache");
+  setenv("KENNING_CACHE_DIR", cache, 1);
+  free(cache);
+  return at;
+}
+
+static void unpublish(publisher *at) {
+  kt_http_server_stop(at->server);
+  kt_directory_remove(at->directory);
+  free(at->uri);
+  unsetenv("KENNING_CACHE_DIR");
+}
+
+static int entries(const char *directory) {
+  struct dirent **found;
+  int count = scandir(directory, &found, NULL, NULL);
+  for (int i = 0; i < count; i++) free(found[i]);
+  if (count >= 0) free(found);
+  return count - 2;
+}
+
+static void a_missing_set_is_downloaded(void **state) {
+  (void)state;
+  publisher at = publish();
+  char *place = kt_directory_make(), *root = kt_path(place, "a/b");
+  opened set;
+  for (int again = 0; again < 2; again++) {
+    assert_null(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true", "archives_uri", at.uri));
+    assert_int_equal(set.info.count, 4);
+    opened_close(&set);
+    assert_int_equal(entries(root), 2);
+  }
+  char *requests = kt_http_server_requests(at.server);
+  assert_string_equal(requests, "/images.tar.gz -\n/annotations.tar.gz -\n");
+  free(requests);
+  /* What an interrupted call lacks is added. */
+  char *annotations = kt_path(root, "annotations");
+  kt_directory_remove(annotations);
+  assert_null(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true", "archives_uri", at.uri));
+  /* A set that vanishes while it is used. */
+  char *image = kt_path(root, "images/Bengal_1.jpg");
+  assert_int_equal(unlink(image), 0);
+  kn_tensor_view sample = opened_tensor(&set);
+  assert_fault(set.ops->load(set.self, 3, &sample), KN_NOT_FOUND, "images/Bengal_1.jpg");
+  kn_tensor_free(&sample);
+  opened_close(&set);
+  free(image);
+  free(root);
+  kt_directory_remove(place);
+  unpublish(&at);
+}
+
+static void what_is_no_set_leaves_nothing(void **state) {
+  (void)state;
+  publisher at = publish();
+  char *place = kt_directory_make(), *root = kt_path(place, "set");
+  char *archive = kt_path(at.directory, "images.tar.gz");
+  size_t bytes;
+  char *whole = kt_file_read(archive, &bytes);
+  opened set;
+  kt_file_write(archive, whole, bytes / 2);
+  assert_fault(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true", "archives_uri", at.uri), KN_BAD_DATA,
+               "damaged or incomplete");
+  opened_close(&set);
+  assert_int_equal(entries(root), 0);
+  kt_tar_write(archive,
+               (const kt_tar_entry[]){{.name = "images/../../x", .type = '0', .content = "x"}, {.name = NULL}});
+  assert_fault(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true", "archives_uri", at.directory),
+               KN_BAD_DATA, "leads out");
+  opened_close(&set);
+  kt_tar_write(archive, (const kt_tar_entry[]){{.name = "pictures/x", .type = '0', .content = "x"}, {.name = NULL}});
+  assert_fault(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true", "archives_uri", at.directory),
+               KN_BAD_DATA, "no directory images");
+  opened_close(&set);
+  assert_int_equal(entries(root), 0);
+  assert_int_equal(entries(place), 1);
+  free(whole);
+  free(archive);
+  free(root);
+  kt_directory_remove(place);
+  unpublish(&at);
 }
 
 static void failing_allocations_leave_nothing_behind(void **state) {
@@ -256,6 +364,8 @@ int main(void) {
       cmocka_unit_test(contradictions_are_found_with_their_line),
       cmocka_unit_test(split_files_must_fit_the_list),
       cmocka_unit_test(missing_images_and_missing_sets_are_named),
+      cmocka_unit_test(a_missing_set_is_downloaded),
+      cmocka_unit_test(what_is_no_set_leaves_nothing),
       cmocka_unit_test(failing_allocations_leave_nothing_behind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

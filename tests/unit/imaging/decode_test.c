@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "imaging/image.h"
-#include "imaging/library.h"
+#include "core/library.h"
 #include "support/directory.h"
 #include "support/program.h"
 #include "unit/imaging/pillow_reference.h"

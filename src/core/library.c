@@ -1,4 +1,4 @@
-#include "imaging/library.h"
+#include "core/library.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* Shared libraries opened on first use: one table of functions per library, filled by name. */
-#ifndef KENNING_IMAGING_LIBRARY_H
-#define KENNING_IMAGING_LIBRARY_H
+#ifndef KENNING_CORE_LIBRARY_H
+#define KENNING_CORE_LIBRARY_H
 
 #include <stdatomic.h>
 

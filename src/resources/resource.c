@@ -1,0 +1,188 @@
+#include <kenning/resource.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/uri.h"
+#include "resources/entries.h"
+#include "resources/store.h"
+#include "resources/transfer.h"
+
+/* Where the original's published models and data are. */
+static const char default_base[] = "https://dl.antmicro.com/kenning";
+
+/* Larger files are not downloaded. */
+static const uint64_t limit_bytes = (uint64_t)1 << 40;
+
+static kn_resource_settings chosen;
+
+void kn_resource_configure(const kn_resource_settings *settings) { chosen = *settings; }
+
+bool kn_resource_is_remote(const char *path_or_uri) {
+  return kn_uri_is(path_or_uri) && !kn_uri_has_scheme(path_or_uri, "file");
+}
+
+static bool is_offline(void) {
+  const char *value = getenv("KENNING_OFFLINE");
+  return chosen.offline || (value && *value && strcmp(value, "0") != 0);
+}
+
+static const char *base_uri(void) {
+  if (chosen.base_uri && *chosen.base_uri) return chosen.base_uri;
+  const char *value = getenv("KENNING_RESOURCES_URI");
+  return value && *value ? value : default_base;
+}
+
+/* What is to be fetched: a URI that the network or the disk knows, and the sum it must have ("": any). */
+typedef struct wanted {
+  char *uri;
+  char sha256[65];
+} wanted;
+
+static kn_status read_sum(const char *uri, const char *fragment, char out_sha256[65]) {
+  static const char key[] = "sha256=";
+  const char *hex = fragment + sizeof key - 1;
+  if (strncmp(fragment, key, sizeof key - 1) != 0 || strlen(hex) != 64 || strspn(hex, "0123456789abcdefABCDEF") != 64)
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s: behind '#' stands sha256= and 64 hexadecimal digits, or nothing",
+                          uri);
+  for (size_t i = 0; i <= 64; i++) out_sha256[i] = (char)(hex[i] >= 'A' && hex[i] <= 'F' ? hex[i] - 'A' + 'a' : hex[i]);
+  return NULL;
+}
+
+/* The URI without its fragment; kenning:/// is below the base URI. */
+static kn_status resolve(const char *text, wanted *out) {
+  *out = (wanted){0};
+  const char *fragment = strchr(text, '#');
+  size_t length = fragment ? (size_t)(fragment - text) : strlen(text);
+  if (fragment && fragment[1]) KN_TRY(read_sum(text, fragment + 1, out->sha256));
+  if (kn_uri_has_scheme(text, "kenning")) {
+    const char *path = text + strlen("kenning://");
+    if (*path != '/')
+      return kn_status_make(KN_INVALID_ARGUMENT, "%s: a kenning URI has three slashes: kenning:///models/model.h5",
+                            text);
+    const char *base = base_uri();
+    size_t base_length = strlen(base);
+    while (base_length && base[base_length - 1] == '/') base_length--;
+    if (!kn_uri_is(base) || kn_uri_has_scheme(base, "kenning"))
+      return kn_status_make(KN_INVALID_ARGUMENT,
+                            "the base of kenning:/// is '%.200s'; it must be an https://, http:// or file:// URI",
+                            base);
+    out->uri = kn_format("%.*s%.*s", (int)base_length, base, (int)(length - strlen("kenning://")), path);
+  } else if (kn_uri_has_scheme(text, "https") || kn_uri_has_scheme(text, "http")) {
+    out->uri = kn_strndup(text, length);
+  } else {
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s: this kind of URI cannot be read; file, https, http and kenning can",
+                          text);
+  }
+  return out->uri ? NULL : kn_status_out_of_memory();
+}
+
+static kn_status check_sum(const wanted *w, const char *partial, const char *sha256) {
+  if (!*w->sha256 || !strcmp(w->sha256, sha256)) return NULL;
+  (void)unlink(partial);
+  return kn_status_make(KN_BAD_DATA, "%s is not what it should be: its SHA-256 is %s instead of %s", w->uri, sha256,
+                        w->sha256);
+}
+
+static kn_status download_locked(const wanted *w, const char *partial, char **out_path, char out_sha256[65]) {
+  const char *wish = *w->sha256 ? w->sha256 : NULL;
+  KN_TRY(kn_store_find(w->uri, wish, out_path, out_sha256)); /* somebody else was first */
+  if (*out_path) return NULL;
+  const char *slash = strrchr(w->uri, '/');
+  char *what = kn_format("downloading %.60s", slash[1] ? slash + 1 : w->uri);
+  if (!what) return kn_status_out_of_memory();
+  kn_log(KN_LOG_INFO, "downloading %s", w->uri);
+  kn_status status =
+      kn_transfer_run(&(kn_transfer){.uri = w->uri, .path = partial, .what = what, .limit_bytes = limit_bytes});
+  kn_free(what);
+  KN_TRY(status);
+  KN_TRY(kn_sha256_file(partial, out_sha256));
+  KN_TRY(check_sum(w, partial, out_sha256));
+  KN_TRY(kn_store_put(w->uri, partial, out_sha256));
+  char *validator = kn_format("%s.validator", partial);
+  if (validator) (void)unlink(validator);
+  kn_free(validator);
+  KN_TRY(kn_store_find(w->uri, wish, out_path, out_sha256));
+  return *out_path
+             ? NULL
+             : kn_status_make(KN_BUSY, "%s was removed from the cache as soon as it was there: try again", w->uri);
+}
+
+static kn_status download(const wanted *w, char **out_path, char out_sha256[65]) {
+  char *partial;
+  KN_TRY(kn_store_partial(w->uri, &partial));
+  char *lock_path = kn_format("%s.lock", partial);
+  int lock = -1;
+  kn_status status = lock_path
+                         ? kn_file_lock(lock_path, false, "waiting for another process that downloads the same", &lock)
+                         : kn_status_out_of_memory();
+  if (!status) status = download_locked(w, partial, out_path, out_sha256);
+  kn_file_unlock(lock);
+  kn_free(lock_path);
+  kn_free(partial);
+  return status;
+}
+
+static kn_status offline_fault(const char *uri) {
+  return kn_status_make(KN_NOT_FOUND,
+                        "%s is not in the cache, and nothing is downloaded offline: leave out --offline and "
+                        "KENNING_OFFLINE once, or give a local path",
+                        uri);
+}
+
+/* `out_sha256` is empty for a local path. */
+static kn_status fetch(const char *text, char **out_path, char out_sha256[65]) {
+  *out_sha256 = '\0';
+  KN_TRY(kn_uri_local_path(text, out_path));
+  if (*out_path) return NULL;
+  wanted w;
+  kn_status status = resolve(text, &w);
+  if (!status && kn_uri_has_scheme(w.uri, "file")) { /* a base URI on this machine */
+    status = kn_uri_local_path(w.uri, out_path);
+  } else if (!status) {
+    status = kn_store_find(w.uri, *w.sha256 ? w.sha256 : NULL, out_path, out_sha256);
+    if (!status && !*out_path) status = is_offline() ? offline_fault(w.uri) : download(&w, out_path, out_sha256);
+  }
+  kn_free(w.uri);
+  return status;
+}
+
+kn_status kn_resource_fetch(const char *path_or_uri, char **out_path) {
+  char sha256[65];
+  *out_path = NULL;
+  return fetch(path_or_uri, out_path, sha256);
+}
+
+static kn_status unpack_locked(const char *archive, const char *tree) {
+  if (access(tree, F_OK) == 0) {
+    kn_cache_entry_touch(tree);
+    return NULL;
+  }
+  KN_TRY(kn_archive_unpack(archive, tree));
+  return kn_store_evict(tree);
+}
+
+kn_status kn_resource_fetch_directory(const char *path_or_uri, char **out_path) {
+  char sha256[65], *file, *tree = NULL, *lock_path = NULL;
+  *out_path = NULL;
+  KN_TRY(fetch(path_or_uri, &file, sha256));
+  if (!*sha256) {
+    *out_path = file;
+    return NULL;
+  }
+  int lock = -1;
+  kn_status status = kn_store_tree(sha256, &tree);
+  if (!status && !(lock_path = kn_format("%s.lock", file))) status = kn_status_out_of_memory();
+  if (!status) status = kn_file_lock(lock_path, false, "waiting for another process that unpacks the same", &lock);
+  if (!status) status = unpack_locked(file, tree);
+  kn_file_unlock(lock);
+  kn_free(lock_path);
+  kn_free(file);
+  if (status)
+    kn_free(tree);
+  else
+    *out_path = tree;
+  return kn_status_annotate(status, "while unpacking %s", path_or_uri);
+}

@@ -1,0 +1,255 @@
+#include <kenning/resource.h>
+
+#include "core/file.h"
+#include "resources/store.h"
+#include "support/directory.h"
+#include "support/http_server.h"
+#include "support/status.h"
+#include "unit/resources/data_directories.h"
+#include "unit/resources/tar_writer.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *served;
+static kt_http_server *server;
+static kt_world world;
+
+static int start(void **state) {
+  (void)state;
+  served = kt_directory_make();
+  char *models = kt_path(served, "models");
+  kt_assert_ok(kn_directory_make(models));
+  static const char *const names[] = {"one.h5", "two.h5", "same.h5"};
+  static const char *const texts[] = {"model one", "model two", "model one"};
+  for (size_t i = 0; i < 3; i++) {
+    char *path = kt_path(models, names[i]);
+    kt_file_write_text(path, texts[i]);
+    free(path);
+  }
+  char *set = kt_path(served, "set.tar.gz");
+  kt_tar_write(set, (const kt_tar_entry[]){{.name = "cat/1.txt", .type = '0', .content = "1"}, {.name = NULL}});
+  free(set);
+  free(models);
+  server = kt_http_server_start(served);
+  return 0;
+}
+
+static int stop(void **state) {
+  (void)state;
+  kt_http_server_stop(server);
+  kt_directory_remove(served);
+  return 0;
+}
+
+static int make_world(void **state) {
+  (void)state;
+  world = kt_world_make();
+  unsetenv("KENNING_OFFLINE");
+  unsetenv("KENNING_RESOURCES_URI");
+  unsetenv("KENNING_MAX_CACHE_SIZE");
+  kn_resource_configure(&(kn_resource_settings){0});
+  free(kt_http_server_requests(server));
+  return 0;
+}
+
+static int remove_world(void **state) {
+  (void)state;
+  kt_world_remove(&world);
+  return 0;
+}
+
+static void assert_fetched(const char *text, const char *content, const char *name) {
+  char *path;
+  kt_assert_ok(kn_resource_fetch(text, &path));
+  char *got = kt_file_read(path, NULL);
+  assert_string_equal(got, content);
+  assert_string_equal(strrchr(path, '/') + 1, name);
+  free(got);
+  kn_free(path);
+}
+
+static void refuse(const char *text, kn_code code, const char *message) {
+  char *path;
+  kt_assert_fault(kn_resource_fetch(text, &path), code, message);
+  assert_null(path);
+}
+
+static void assert_requests(const char *expected) {
+  char *text = kt_http_server_requests(server);
+  assert_string_equal(text, expected);
+  free(text);
+}
+
+static void local_paths_stay(void **state) {
+  (void)state;
+  static const char *const cases[][2] = {
+      {"build/model.h5", "build/model.h5"}, {"/a b/c", "/a b/c"},         {"", ""},
+      {"file:///a%20b/c", "/a b/c"},        {"FILE://localhost/c", "/c"}, {"./http://x", "./http://x"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *path;
+    kt_assert_ok(kn_resource_fetch(cases[i][0], &path));
+    assert_string_equal(path, cases[i][1]);
+    assert_false(kn_resource_is_remote(cases[i][0]));
+    kn_free(path);
+  }
+}
+
+static void wrong_uris_are_refused(void **state) {
+  (void)state;
+  refuse("file://host/a", KN_INVALID_ARGUMENT, "absolute path");
+  refuse("file:///a%2", KN_INVALID_ARGUMENT, "hexadecimal");
+  refuse("file:///a%00b", KN_INVALID_ARGUMENT, "hexadecimal");
+  refuse("ftp://host/a", KN_INVALID_ARGUMENT, "file, https, http and kenning");
+  refuse("kenning://models/a", KN_INVALID_ARGUMENT, "three slashes");
+  refuse("http://host/a#md5=00", KN_INVALID_ARGUMENT, "sha256=");
+  refuse("http://host/a#sha256=00", KN_INVALID_ARGUMENT, "sha256=");
+}
+
+static void a_download_is_asked_for_once(void **state) {
+  (void)state;
+  char *uri = kt_http_server_uri(server, "models/one.h5?version=1");
+  assert_true(kn_resource_is_remote(uri));
+  assert_fetched(uri, "model one", "one.h5");
+  assert_fetched(uri, "model one", "one.h5");
+  assert_requests("/models/one.h5 -\n");
+  /* Nobody is asked offline. */
+  setenv("KENNING_OFFLINE", "1", 1);
+  assert_fetched(uri, "model one", "one.h5");
+  free(uri);
+  uri = kt_http_server_uri(server, "models/two.h5");
+  refuse(uri, KN_NOT_FOUND, "offline");
+  unsetenv("KENNING_OFFLINE");
+  kn_resource_configure(&(kn_resource_settings){.offline = true});
+  refuse(uri, KN_NOT_FOUND, "offline");
+  assert_requests("");
+  free(uri);
+}
+
+static void the_base_uri_is_configurable(void **state) {
+  (void)state;
+  char *base = kt_http_server_uri(server, "");
+  setenv("KENNING_RESOURCES_URI", base, 1);
+  assert_fetched("kenning:///models/two.h5", "model two", "two.h5");
+  kn_resource_configure(&(kn_resource_settings){.base_uri = "http://127.0.0.1:1/"});
+  setenv("KENNING_OFFLINE", "1", 1);
+  refuse("kenning:///models/two.h5", KN_NOT_FOUND, "http://127.0.0.1:1/models/two.h5");
+  kn_resource_configure(&(kn_resource_settings){.base_uri = "/srv"});
+  refuse("kenning:///models/two.h5", KN_INVALID_ARGUMENT, "the base of kenning:///");
+  kn_resource_configure(&(kn_resource_settings){.base_uri = "file:///srv/a%20b/"});
+  char *path;
+  kt_assert_ok(kn_resource_fetch("kenning:///models/two.h5", &path));
+  assert_string_equal(path, "/srv/a b/models/two.h5");
+  kn_free(path);
+  free(base);
+}
+
+static void a_wrong_sum_is_refused(void **state) {
+  (void)state;
+  char sum[65], *uri = kt_http_server_uri(server, "models/one.h5"), *right, *wrong;
+  kt_assert_ok(kn_sha256("model one", 9, sum));
+  right = kn_format("%s#sha256=%s", uri, sum);
+  sum[5] = sum[5] == '0' ? '1' : '0';
+  wrong = kn_format("%s#sha256=%s", uri, sum);
+  refuse(wrong, KN_BAD_DATA, "is not what it should be");
+  assert_fetched(right, "model one", "one.h5");
+  refuse(wrong, KN_BAD_DATA, "is not what it should be");
+  assert_fetched(right, "model one", "one.h5");
+  free(uri);
+  kn_free(right);
+  kn_free(wrong);
+}
+
+static void damage_is_noticed(void **state) {
+  (void)state;
+  char *uri = kt_http_server_uri(server, "models/one.h5"), *path;
+  kt_assert_ok(kn_resource_fetch(uri, &path));
+  struct stat found;
+  assert_int_equal(stat(path, &found), 0);
+  assert_int_equal(found.st_mode & 0777, 0444);
+  assert_int_equal(chmod(path, 0644), 0);
+  kt_file_write_text(path, "model 0ne");
+  assert_fetched(uri, "model one", "one.h5");
+  assert_requests("/models/one.h5 -\n/models/one.h5 -\n");
+  kn_free(path);
+  free(uri);
+}
+
+static void equal_contents_are_kept_once(void **state) {
+  (void)state;
+  char *one = kt_http_server_uri(server, "models/one.h5"), *same = kt_http_server_uri(server, "models/same.h5");
+  assert_fetched(one, "model one", "one.h5");
+  assert_fetched(same, "model one", "same.h5");
+  assert_int_equal(kt_world_entries(&world, "cache/resources/content"), 1);
+  kn_stored_list list;
+  kt_assert_ok(kn_store_list(&list));
+  assert_int_equal(list.count, 2);
+  assert_string_equal(list.items[0].uri, one);
+  assert_int_equal(list.items[0].bytes, 9);
+  kn_stored_list_clear(&list);
+  kt_assert_ok(kn_store_remove(one));
+  kt_assert_fault(kn_store_remove(one), KN_NOT_FOUND, "kenning cache list");
+  setenv("KENNING_OFFLINE", "1", 1);
+  refuse(one, KN_NOT_FOUND, "offline");
+  assert_fetched(same, "model one", "same.h5");
+  unsetenv("KENNING_OFFLINE");
+  kt_assert_ok(kn_store_remove(same));
+  assert_int_equal(kt_world_entries(&world, "cache/resources/content"), 0);
+  free(same);
+  free(one);
+}
+
+static void the_oldest_leave_first(void **state) {
+  (void)state;
+  char *one = kt_http_server_uri(server, "models/one.h5"), *two = kt_http_server_uri(server, "models/two.h5");
+  assert_fetched(one, "model one", "one.h5");
+  setenv("KENNING_MAX_CACHE_SIZE", "17", 1);
+  assert_fetched(two, "model two", "two.h5");
+  setenv("KENNING_OFFLINE", "1", 1);
+  refuse(one, KN_NOT_FOUND, "offline");
+  assert_fetched(two, "model two", "two.h5");
+  setenv("KENNING_MAX_CACHE_SIZE", "much", 1);
+  unsetenv("KENNING_OFFLINE");
+  refuse(one, KN_INVALID_ARGUMENT, "KENNING_MAX_CACHE_SIZE");
+  free(two);
+  free(one);
+}
+
+static void a_remote_directory_is_unpacked(void **state) {
+  (void)state;
+  char *uri = kt_http_server_uri(server, "set.tar.gz"), *directory, *again;
+  kt_assert_ok(kn_resource_fetch_directory(uri, &directory));
+  char *file = kt_path(directory, "cat/1.txt"), *text = kt_file_read(file, NULL);
+  assert_string_equal(text, "1");
+  kt_assert_ok(kn_resource_fetch_directory(uri, &again));
+  assert_string_equal(directory, again);
+  kn_free(again);
+  kn_free(directory);
+  kt_assert_ok(kn_resource_fetch_directory("here/there", &directory));
+  assert_string_equal(directory, "here/there");
+  kn_free(directory);
+  free(uri);
+  uri = kt_http_server_uri(server, "models/one.h5");
+  kt_assert_fault(kn_resource_fetch_directory(uri, &directory), KN_BAD_DATA, "one.h5");
+  free(text);
+  free(file);
+  free(uri);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_world, remove_world)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(local_paths_stay),
+      TEST(wrong_uris_are_refused),
+      TEST(a_download_is_asked_for_once),
+      TEST(the_base_uri_is_configurable),
+      TEST(a_wrong_sum_is_refused),
+      TEST(damage_is_noticed),
+      TEST(equal_contents_are_kept_once),
+      TEST(the_oldest_leave_first),
+      TEST(a_remote_directory_is_unpacked),
+  };
+  return cmocka_run_group_tests(tests, start, stop);
+}
