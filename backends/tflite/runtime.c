@@ -20,8 +20,8 @@ typedef struct tflite_runtime {
 #define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const kn_option rows[] = {
-    {"save_model_path", "Path of the model; models that arrive from elsewhere are stored there", KN_OPTION_PATH, 0,
-     KN_FIELD(tflite_runtime, save_model_path), .def.s = "model.tar", .aliases = ALIASES("modelpath")},
+    {"save_model_path", "Path of the model; models that arrive from elsewhere are stored there", KN_OPTION_PATH,
+     KN_OPTION_RESOURCE | KN_OPTION_MODEL, KN_FIELD(tflite_runtime, save_model_path), .def.s = "model.tar", .aliases = ALIASES("modelpath")},
     {"delegates_list", "Libraries of TensorFlow Lite delegates, asked in this order before XNNPACK",
      KN_OPTION_STRING_LIST, KN_OPTION_NULLABLE, KN_FIELD(tflite_runtime, delegates_list),
      .aliases = ALIASES("delegates")},

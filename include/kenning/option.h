@@ -35,7 +35,11 @@ enum {
   KN_OPTION_REQUIRED = 1, /* must be given */
   KN_OPTION_NULLABLE = 2, /* JSON null is accepted and means "the default" */
   KN_OPTION_INPUT = 4,    /* a path that must exist before a run (`kenning check --files`) */
-  KN_OPTION_OUTPUT = 8    /* a path that the block writes */
+  KN_OPTION_OUTPUT = 8,   /* a path that the block writes */
+  /* Paths only: a URI will do, the block gets a local path. */
+  KN_OPTION_RESOURCE = 16,
+  KN_OPTION_DIRECTORY = 32, /* with RESOURCE: of a directory; the URI is that of an archive */
+  KN_OPTION_MODEL = 64      /* with RESOURCE: the io specification "<URI>.json" comes along where there is one */
 };
 
 typedef struct kn_choice {

@@ -30,9 +30,15 @@ KN_API bool kn_resource_is_remote(const char *path_or_uri);
  * KN_IO_ERROR (network, server, disk), KN_NOT_INSTALLED, KN_CANCELLED. Thread-safe; processes wait for each other. */
 KN_API kn_status kn_resource_fetch(const char *path_or_uri, char **out_path) KN_MUST_USE;
 
+/* The same for a model: what the server has as URI.json, the io specification, is put beside it as FILE.json. */
+KN_API kn_status kn_resource_fetch_model(const char *path_or_uri, char **out_path) KN_MUST_USE;
+
 /* The same for a directory: a remote URI names an archive (.tar, .tar.gz, .tgz, .zip), which is unpacked in the cache.
  */
 KN_API kn_status kn_resource_fetch_directory(const char *path_or_uri, char **out_path) KN_MUST_USE;
+
+/* Takes one URI out of the cache. KN_NOT_FOUND when it is not there. */
+KN_API kn_status kn_resource_forget(const char *uri) KN_MUST_USE;
 
 /* Unpacks a tar (plain or gzip) or zip archive into the new directory `directory`, whole or not at all. Only regular
  * files and directories below it are made; an entry with an absolute path, "..", or of any other kind (links, devices)

@@ -4,12 +4,17 @@
 #include <string.h>
 #include <unistd.h>
 
-const kn_choice kn_verbosity_choices[] = {{"DEBUG", 0, "everything"},
-                                          {"INFO", 1, "progress"},
-                                          {"WARNING", 2, "what may be wrong"},
-                                          {"ERROR", 3, "what is wrong"},
-                                          {"CRITICAL", 4, "what ends the run"},
-                                          {0}};
+const kn_choice kn_verbosity_choices[] = {{"DEBUG", 0, "everything"},           {"INFO", 1, "progress"},
+                                          {"WARNING", 2, "what may be wrong"},  {"ERROR", 3, "what is wrong"},
+                                          {"CRITICAL", 4, "what ends the run"}, {0}};
+
+/* The original spells some flags with '_'. */
+static bool same_flag(const char *name, const char *flag, size_t length) {
+  if (strlen(name) != length) return false;
+  for (size_t i = 0; i < length; i++)
+    if (name[i] != (flag[i] == '_' ? '-' : flag[i])) return false;
+  return true;
+}
 
 /* Row of `cls` with this flag (without "=value"), or with "--no-" in front of a switch. `aliases`: other names count
  * too. */
@@ -21,9 +26,9 @@ static const kn_option *row_of_flag(const kn_class *cls, const char *flag, size_
     kn_option_flag(row, name);
     *out_index = i;
     *out_negated = false;
-    if (strlen(name) == length && !strncmp(name, flag, length)) return row;
-    if (row->type == KN_OPTION_BOOL && length > 5 && !strncmp(flag, "--no-", 5) && strlen(name) == length - 3 &&
-        !strncmp(name + 2, flag + 5, length - 5)) {
+    if (same_flag(name, flag, length)) return row;
+    if (row->type == KN_OPTION_BOOL && length > 5 && !strncmp(flag, "--no-", 5) &&
+        same_flag(name + 2, flag + 5, length - 5)) {
       *out_negated = true;
       return row;
     }
@@ -32,7 +37,7 @@ static const kn_option *row_of_flag(const kn_class *cls, const char *flag, size_
       for (char *c = name; *c; c++)
         if (*c == '_') *c = '-';
       /* "--root" was never a flag of the original: aliases serve JSON and the long flags of the library example. */
-      if (strlen(name) == length && !strncmp(name, flag, length)) return row;
+      if (same_flag(name, flag, length)) return row;
     }
   }
   return NULL;
@@ -139,10 +144,14 @@ static void print_rows(const kn_class *cls) {
   for (size_t i = 0; (row = kn_option_at(cls, i)); i++) {
     char flag[96], text[256], head[160];
     kn_option_flag(row, flag);
-    static const char *const values[] = {[KN_OPTION_BOOL] = "",         [KN_OPTION_INT] = " N",
-                                         [KN_OPTION_FLOAT] = " X",      [KN_OPTION_STRING] = " TEXT",
-                                         [KN_OPTION_PATH] = " PATH",    [KN_OPTION_ENUM] = " CHOICE",
-                                         [KN_OPTION_STRING_LIST] = " TEXT...", [KN_OPTION_INT_LIST] = " N..."};
+    static const char *const values[] = {[KN_OPTION_BOOL] = "",
+                                         [KN_OPTION_INT] = " N",
+                                         [KN_OPTION_FLOAT] = " X",
+                                         [KN_OPTION_STRING] = " TEXT",
+                                         [KN_OPTION_PATH] = " PATH",
+                                         [KN_OPTION_ENUM] = " CHOICE",
+                                         [KN_OPTION_STRING_LIST] = " TEXT...",
+                                         [KN_OPTION_INT_LIST] = " N..."};
     snprintf(head, sizeof head, "%s%s", flag, values[row->type]);
     printf("  %-34s %s", head, row->help);
     if (row->choices) {
@@ -200,11 +209,12 @@ kn_status kn_command_parse(const kn_command *command, int argc, char **argv, siz
   }
   size_t given = out_positionals->count;
   if (given < minimum)
-    status = kn_status_join(status, kn_status_make(KN_INVALID_ARGUMENT, "%zu argument%s missing; usage: kenning %s %s",
-                                                   minimum - given, minimum - given == 1 ? " is" : "s are",
-                                                   command->name, command->usage));
+    status = kn_status_join(
+        status, kn_status_make(KN_INVALID_ARGUMENT, "%zu argument%s missing; usage: kenning %s %s", minimum - given,
+                               minimum - given == 1 ? " is" : "s are", command->name, command->usage));
   if (given > maximum)
-    status = kn_status_join(status, kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s %s",
-                                                   out_positionals->items[maximum], command->name, command->usage));
+    status =
+        kn_status_join(status, kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s %s",
+                                              out_positionals->items[maximum], command->name, command->usage));
   return status;
 }

@@ -46,11 +46,20 @@ kn_status kn_command_parse(const kn_command *command, int argc, char **argv, siz
 /* The verbosity rows that every running command has: first member of its options struct. */
 typedef struct kn_common_options {
   int verbosity; /* kn_log_level */
+  bool offline;        /* of commands with KN_RESOURCE_ROWS */
+  char *resources_uri;
 } kn_common_options;
 #define KN_VERBOSITY_ROW(type)                                                                                 \
   {"verbosity", "Least severity of what is logged", KN_OPTION_ENUM, 0, KN_FIELD(type, common.verbosity),       \
    .def.i = 1, .choices = kn_verbosity_choices}
 extern const kn_choice kn_verbosity_choices[];
+/* Those of commands that may download. */
+#define KN_RESOURCE_ROWS(type)                                                                                 \
+  {"offline", "Download nothing: take what the cache has", KN_OPTION_BOOL, 0, KN_FIELD(type, common.offline)}, \
+  {                                                                                                            \
+    "resources_uri", "What kenning:/// stands for; default: KENNING_RESOURCES_URI, else the original's",       \
+        KN_OPTION_STRING, 0, KN_FIELD(type, common.resources_uri)                                              \
+  }
 
 int kn_command_list(int argc, char **argv);
 int kn_command_info(int argc, char **argv);
@@ -66,6 +75,7 @@ int kn_command_model_training(int argc, char **argv);
 int kn_command_render_report(int argc, char **argv);
 int kn_command_install(int argc, char **argv);
 int kn_command_doctor(int argc, char **argv);
+int kn_command_cache(int argc, char **argv);
 
 extern const kn_option kn_list_options[], kn_check_options[], kn_chain_options[], kn_json_tester_options[],
     kn_tester_options[], kn_performance_options[], kn_training_options[], kn_render_options[];

@@ -19,6 +19,8 @@ const kn_command kn_commands[] = {
     {"schema", "Print the JSON Schema (2020-12) of scenarios", "", NULL, 0, false, kn_command_schema},
     {"install", "Install frameworks", "FRAMEWORK... [--list] [--dry-run] [--offline] [--force]", kn_install_options,
      sizeof(kn_install_values), false, kn_command_install},
+    {"cache", "List, size or clear what is cached", "list|size|clear [resources|results|downloads|URI...] [--json]", kn_cache_options,
+     sizeof(kn_cache_values), false, kn_command_cache},
     {"doctor", "Check the installed frameworks and this machine", "[FRAMEWORK...] [--json]", kn_doctor_options,
      sizeof(kn_doctor_values), false, kn_command_doctor},
     {"completion", "Print a completion script", "bash|zsh|fish", NULL, 0, false, kn_command_completion},

@@ -75,20 +75,25 @@ const kn_option kn_chain_options[] = {
     {"report_name", "Title of the report; default: the measurement file's name", KN_OPTION_STRING, 0,
      KN_FIELD(kn_chain_values, report.report_name)},
     REPORT_ROWS(kn_chain_values),
+    KN_RESOURCE_ROWS(kn_chain_values),
     KN_VERBOSITY_ROW(kn_chain_values),
     {0}};
 
 const kn_option kn_json_tester_options[] = {
-    TEST_ROWS(kn_json_tester_values), KN_VERBOSITY_ROW(kn_json_tester_values), {0}};
+    TEST_ROWS(kn_json_tester_values), KN_RESOURCE_ROWS(kn_json_tester_values),
+    KN_VERBOSITY_ROW(kn_json_tester_values), {0}};
 
 const kn_option kn_tester_options[] = {
-    CLASS_ROWS(kn_tester_values), TEST_ROWS(kn_tester_values), KN_VERBOSITY_ROW(kn_tester_values), {0}};
+    CLASS_ROWS(kn_tester_values), TEST_ROWS(kn_tester_values), KN_RESOURCE_ROWS(kn_tester_values),
+    KN_VERBOSITY_ROW(kn_tester_values), {0}};
 
 const kn_option kn_performance_options[] = {
-    TEST_ROWS(kn_performance_values), KN_VERBOSITY_ROW(kn_performance_values), {0}};
+    TEST_ROWS(kn_performance_values), KN_RESOURCE_ROWS(kn_performance_values),
+    KN_VERBOSITY_ROW(kn_performance_values), {0}};
 
 const kn_option kn_training_options[] = {
-    TRAIN_ROWS(kn_training_values, KN_OPTION_REQUIRED), KN_VERBOSITY_ROW(kn_training_values), {0}};
+    TRAIN_ROWS(kn_training_values, KN_OPTION_REQUIRED), KN_RESOURCE_ROWS(kn_training_values),
+    KN_VERBOSITY_ROW(kn_training_values), {0}};
 
 const kn_option kn_render_options[] = {
     {"measurements", "Measurement files; more than one makes a comparison", KN_OPTION_STRING_LIST, 0,

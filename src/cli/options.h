@@ -88,6 +88,11 @@ typedef struct kn_doctor_values {
   bool json;
 } kn_doctor_values;
 
-extern const kn_option kn_install_options[], kn_doctor_options[];
+typedef struct kn_cache_values {
+  kn_common_options common;
+  bool json;
+} kn_cache_values;
+
+extern const kn_option kn_cache_options[], kn_install_options[], kn_doctor_options[];
 
 #endif

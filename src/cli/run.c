@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <kenning/resource.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,7 +82,10 @@ static int run_command(const kn_flags_request *request, kn_status (*body)(const 
   kn_command_line line;
   kn_status status = kn_command_line_parse(request, &line);
   if (!status && !line.help) {
-    kn_log_set_level((kn_log_level)((const kn_common_options *)line.options.self)->verbosity);
+    const kn_common_options *common = line.options.self;
+    kn_log_set_level((kn_log_level)common->verbosity);
+    kn_resource_configure(
+        &(kn_resource_settings){.offline = common->offline, .base_uri = common->resources_uri});
     status = body(request, &line);
   }
   kn_command_line_clear(&line);

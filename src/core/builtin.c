@@ -3,6 +3,7 @@
 #define KN_BUILTIN_CLASSES(X)                \
   X(kn_fashion_mnist_dataset_class)          \
   X(kn_image_folder_dataset_class)           \
+  X(kn_imagenet_dataset_class)               \
   X(kn_pet_dataset_class)                    \
   X(kn_randomized_classification_dataset_class) \
   X(kn_null_modelwrapper_class)              \

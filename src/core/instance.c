@@ -1,5 +1,6 @@
 #include "core/instance.h"
 #include "core/registry.h"
+#include "core/uri.h"
 
 #include <errno.h>
 #include <math.h>
@@ -342,10 +343,13 @@ kn_status kn_instance_check_files(const kn_instance *instance) {
   const kn_option *row;
   for (size_t i = 0; (row = kn_option_at(instance->cls, i)); i++) {
     if (row->type != KN_OPTION_PATH || !(row->flags & KN_OPTION_INPUT)) continue;
-    const char *path = *(char **)member(instance, row);
-    if (path && access(path, R_OK))
-      faults = kn_status_join(faults, kn_status_make_at(KN_NOT_FOUND, instance->where, "'%s': %s: %s", row->name, path,
-                                                        strerror(errno)));
+    const char *text = *(char **)member(instance, row);
+    char *path = NULL;
+    kn_status fault = text ? kn_uri_local_path(text, &path) : NULL;
+    if (path && access(path, R_OK)) /* what is to be downloaded is not asked for */
+      fault = kn_status_make_at(KN_NOT_FOUND, instance->where, "'%s': %s: %s", row->name, path, strerror(errno));
+    kn_free(path);
+    faults = kn_status_join(faults, fault);
   }
   return faults;
 }

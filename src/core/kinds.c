@@ -13,15 +13,16 @@ static const kn_choice splits[] = {
     {0}};
 
 static const kn_option dataset_options[] = {
-    {"dataset_root", "Path to the directory of the data set", KN_OPTION_PATH, KN_OPTION_REQUIRED,
-     KN_FIELD(kn_dataset_options, dataset_root), .aliases = ALIASES("root")},
+    {"dataset_root", "Path to the directory of the data set", KN_OPTION_PATH,
+     KN_OPTION_REQUIRED | KN_OPTION_RESOURCE | KN_OPTION_DIRECTORY, KN_FIELD(kn_dataset_options, dataset_root), .aliases = ALIASES("root")},
     {"inference_batch_size", "Number of samples per inference", KN_OPTION_INT, 0,
      KN_FIELD(kn_dataset_options, inference_batch_size), .def.i = 1, .min = 1, .max = 65536,
      .aliases = ALIASES("batch_size")},
     {"download_dataset", "Download the data set before taking any action, if it is not there", KN_OPTION_BOOL, 0,
      KN_FIELD(kn_dataset_options, download_dataset)},
     {"external_calibration_dataset", "Directory of samples to calibrate on instead of the calibration split",
-     KN_OPTION_PATH, KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(kn_dataset_options, external_calibration_dataset)},
+     KN_OPTION_PATH, KN_OPTION_NULLABLE | KN_OPTION_INPUT | KN_OPTION_RESOURCE | KN_OPTION_DIRECTORY,
+     KN_FIELD(kn_dataset_options, external_calibration_dataset)},
     {"split", "Samples to evaluate on", KN_OPTION_ENUM, 0, KN_FIELD(kn_dataset_options, split),
      .def.i = KN_SPLIT_TEST, .choices = splits},
     {"split_fraction_test", "Share of the samples held out for testing where the publisher assigned none",
@@ -35,7 +36,8 @@ static const kn_option dataset_options[] = {
     {0}};
 
 static const kn_option modelwrapper_options[] = {
-    {"model_path", "Path to the model", KN_OPTION_PATH, KN_OPTION_REQUIRED | KN_OPTION_INPUT,
+    {"model_path", "Path to the model", KN_OPTION_PATH,
+     KN_OPTION_REQUIRED | KN_OPTION_INPUT | KN_OPTION_RESOURCE | KN_OPTION_MODEL,
      KN_FIELD(kn_modelwrapper_options, model_path), .aliases = ALIASES("modelpath")},
     {0}};
 

@@ -155,14 +155,6 @@ static kn_status dataset_sample_id(void *self, size_t index, char *out, size_t s
   return kn_image_list_copy_name(&at->list, index, out, size);
 }
 
-static const kn_choice preprocess_types[] = {
-    {"torch", KN_IMAGE_PREPROCESS_TORCH, "values 0 to 1, minus ImageNet's mean, over its standard deviation"},
-    {"tf", KN_IMAGE_PREPROCESS_TF, "values -1 to 1"},
-    {"caffe", KN_IMAGE_PREPROCESS_CAFFE, "values 0 to 255 minus ImageNet's mean; blue, green, red"},
-    {"unit", KN_IMAGE_PREPROCESS_UNIT, "values 0 to 1"},
-    {"none", KN_IMAGE_PREPROCESS_NONE, "values 0 to 255"},
-    {0}};
-
 static const kn_choice resamplings[] = {{"nearest", KN_RESAMPLE_NEAREST, "the nearest pixel"},
                                         {"box", KN_RESAMPLE_BOX, "mean of the pixels covered"},
                                         {"bilinear", KN_RESAMPLE_BILINEAR, "triangle filter"},
@@ -179,7 +171,7 @@ static const kn_option options[] = {
     {"image_memory_layout", "Order of the dimensions of an image", KN_OPTION_ENUM, 0,
      KN_FIELD(image_folder, image_memory_layout), .def.i = KN_IMAGE_NHWC, .choices = kn_image_layouts},
     {"preprocess_type", "What is done to the values of a pixel", KN_OPTION_ENUM, 0,
-     KN_FIELD(image_folder, preprocess_type), .def.i = KN_IMAGE_PREPROCESS_TORCH, .choices = preprocess_types},
+     KN_FIELD(image_folder, preprocess_type), .def.i = KN_IMAGE_PREPROCESS_TORCH, .choices = kn_image_preprocesses},
     {"resampling", "Filter that resizes images", KN_OPTION_ENUM, 0, KN_FIELD(image_folder, resampling),
      .def.i = KN_RESAMPLE_BICUBIC, .choices = resamplings},
     {0}};

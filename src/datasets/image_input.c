@@ -3,6 +3,14 @@
 const kn_choice kn_image_layouts[] = {
     {"NHWC", KN_IMAGE_NHWC, "height, width, channels"}, {"NCHW", KN_IMAGE_NCHW, "channels, height, width"}, {0}};
 
+const kn_choice kn_image_preprocesses[] = {
+    {"torch", KN_IMAGE_PREPROCESS_TORCH, "values 0 to 1, minus ImageNet's mean, over its standard deviation"},
+    {"tf", KN_IMAGE_PREPROCESS_TF, "values -1 to 1"},
+    {"caffe", KN_IMAGE_PREPROCESS_CAFFE, "values 0 to 255 minus ImageNet's mean; blue, green, red"},
+    {"unit", KN_IMAGE_PREPROCESS_UNIT, "values 0 to 1"},
+    {"none", KN_IMAGE_PREPROCESS_NONE, "values 0 to 255"},
+    {0}};
+
 /* ImageNet's mean and standard deviation of red, green and blue in 0..1, and the means of blue, green and red in
  * 0..255 that Caffe's reference models were trained with. */
 static const struct preprocess {

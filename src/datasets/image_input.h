@@ -21,6 +21,9 @@ typedef enum kn_image_preprocess {
   KN_IMAGE_PREPROCESS_NONE       /* 0..255 */
 } kn_image_preprocess;
 
+/* Choices of the option preprocess_type. */
+extern const kn_choice kn_image_preprocesses[];
+
 typedef struct kn_image_input {
   uint32_t width, height;
   kn_image_layout layout;

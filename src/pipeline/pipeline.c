@@ -22,6 +22,10 @@ static kn_status train(kn_session *session) {
     return kn_status_make(KN_INVALID_ARGUMENT, "training needs a model wrapper and a data set");
   if (!ops->train)
     return kn_status_make_at(KN_INVALID_ARGUMENT, wrapper->where, "%s cannot be trained", wrapper->cls->name);
+  const kn_modelwrapper_options *wrapper_options = wrapper->self;
+  if (kn_sources_downloaded(&session->sources, (const char *const *)&wrapper_options->model_path))
+    return kn_status_make_at(KN_INVALID_ARGUMENT, wrapper->where,
+                             "training writes 'model_path': give a path on this machine, not a URI");
   kn_sample_list samples = {0}, validation = {0};
   uint64_t seed = (uint64_t)kn_session_dataset_options(session)->split_seed;
   kn_record *history = NULL;
@@ -40,7 +44,7 @@ static kn_status train(kn_session *session) {
                                       .learning_rate = options->learning_rate,
                                       .num_epochs = options->num_epochs,
                                       .logdir = options->logdir,
-                                      .model_path = ((const kn_modelwrapper_options *)wrapper->self)->model_path,
+                                      .model_path = wrapper_options->model_path,
                                       .seed = options->seed};
     int64_t start = kn_now_ns();
     status = kn_session_blame(ops->train(wrapper->self, &request, history), wrapper);

@@ -179,6 +179,9 @@ kn_status kn_session_open(const kn_scenario *scenario, const kn_run_options *opt
   KN_TRY(check(scenario, options));
   KN_TRY(kn_measurements_create(&out_session->measurements));
   KN_TRY(describe_run(out_session));
+  int64_t start = kn_now_ns();
+  kn_status status = kn_sources_fetch(scenario, &out_session->sources);
+  if (status || out_session->sources.count) KN_TRY(kn_session_phase(out_session, "fetch", start, status));
   return open_blocks(out_session);
 }
 
@@ -187,6 +190,7 @@ void kn_session_close(kn_session *session) {
   if (session->wrapper_opened)
     ((const kn_modelwrapper_ops *)scenario->model_wrapper.cls->ops)->close(scenario->model_wrapper.self);
   if (session->dataset_opened) ((const kn_dataset_ops *)scenario->dataset.cls->ops)->close(scenario->dataset.self);
+  kn_sources_restore(&session->sources);
   kn_split_clear(&session->plan);
   for (size_t i = 0; i < session->file_count; i++) kn_free(session->files[i].path);
   kn_free(session->files);

@@ -4,6 +4,7 @@
 
 #include "pipeline/pipeline.h"
 #include "pipeline/samples.h"
+#include "pipeline/sources.h"
 
 /* A model on its way through the chain. */
 typedef struct kn_model {
@@ -25,6 +26,7 @@ typedef struct kn_session {
   const kn_scenario *scenario;
   const kn_run_options *options;
   kn_measurements *measurements;
+  kn_sources sources;
   bool dataset_opened, wrapper_opened; /* or half-open: to be closed */
   kn_dataset_info info;                /* zeroed without a data set */
   kn_split_plan plan;
@@ -33,7 +35,7 @@ typedef struct kn_session {
   bool measured; /* the run loop was entered: what there is, is worth keeping */
 } kn_session;
 
-/* Checks that the scenario can run here, starts the measurements, opens data set and model wrapper and draws the split.
+/* Checks that the scenario can run here, starts the measurements, fetches what is elsewhere, opens data set and model wrapper and draws the split.
  * Close the session also after a failure. */
 kn_status kn_session_open(const kn_scenario *scenario, const kn_run_options *options,
                           kn_session *out_session) KN_MUST_USE;

@@ -132,8 +132,9 @@ static kn_status offline_fault(const char *uri) {
                         uri);
 }
 
-/* `out_sha256` is empty for a local path. */
-static kn_status fetch(const char *text, char **out_path, char out_sha256[65]) {
+/* `out_sha256` is empty for a local path. *out_new: it was downloaded now. */
+static kn_status fetch(const char *text, char **out_path, char out_sha256[65], bool *out_new) {
+  *out_new = false;
   *out_sha256 = '\0';
   KN_TRY(kn_uri_local_path(text, out_path));
   if (*out_path) return NULL;
@@ -143,7 +144,8 @@ static kn_status fetch(const char *text, char **out_path, char out_sha256[65]) {
     status = kn_uri_local_path(w.uri, out_path);
   } else if (!status) {
     status = kn_store_find(w.uri, *w.sha256 ? w.sha256 : NULL, out_path, out_sha256);
-    if (!status && !*out_path) status = is_offline() ? offline_fault(w.uri) : download(&w, out_path, out_sha256);
+    *out_new = !status && !*out_path;
+    if (*out_new) status = is_offline() ? offline_fault(w.uri) : download(&w, out_path, out_sha256);
   }
   kn_free(w.uri);
   return status;
@@ -151,8 +153,42 @@ static kn_status fetch(const char *text, char **out_path, char out_sha256[65]) {
 
 kn_status kn_resource_fetch(const char *path_or_uri, char **out_path) {
   char sha256[65];
+  bool is_new;
   *out_path = NULL;
-  return fetch(path_or_uri, out_path, sha256);
+  return fetch(path_or_uri, out_path, sha256, &is_new);
+}
+
+/* The io specification of a model that was downloaded now. Not every model has one. */
+static kn_status fetch_specification(const char *model_uri, const char *model_path) {
+  size_t length = strcspn(model_uri, "?#");
+  char *uri =
+      kn_format("%.*s.json%.*s", (int)length, model_uri, (int)strcspn(model_uri + length, "#"), model_uri + length);
+  char *path = NULL, sha256[65];
+  bool is_new;
+  kn_status status = uri ? fetch(uri, &path, sha256, &is_new) : kn_status_out_of_memory();
+  if (!status) status = kn_store_attach(model_path, ".json", sha256);
+  kn_code code = kn_status_code(status);
+  if (status && code != KN_OUT_OF_MEMORY && code != KN_CANCELLED) {
+    kn_log(KN_LOG_DEBUG, "no io specification comes with %s: %s", model_uri, kn_status_message(status, 0));
+    kn_status_free(status);
+    status = NULL;
+  }
+  kn_free(path);
+  kn_free(uri);
+  return status;
+}
+
+kn_status kn_resource_fetch_model(const char *path_or_uri, char **out_path) {
+  char sha256[65];
+  bool is_new;
+  *out_path = NULL;
+  KN_TRY(fetch(path_or_uri, out_path, sha256, &is_new));
+  /* Asked for once: offline runs and later ones find what was found then. */
+  kn_status status = is_new ? fetch_specification(path_or_uri, *out_path) : NULL;
+  if (!status) return NULL;
+  kn_free(*out_path);
+  *out_path = NULL;
+  return status;
 }
 
 static kn_status unpack_locked(const char *archive, const char *tree) {
@@ -166,8 +202,9 @@ static kn_status unpack_locked(const char *archive, const char *tree) {
 
 kn_status kn_resource_fetch_directory(const char *path_or_uri, char **out_path) {
   char sha256[65], *file, *tree = NULL, *lock_path = NULL;
+  bool is_new;
   *out_path = NULL;
-  KN_TRY(fetch(path_or_uri, &file, sha256));
+  KN_TRY(fetch(path_or_uri, &file, sha256, &is_new));
   if (!*sha256) {
     *out_path = file;
     return NULL;
@@ -185,4 +222,12 @@ kn_status kn_resource_fetch_directory(const char *path_or_uri, char **out_path) 
   else
     *out_path = tree;
   return kn_status_annotate(status, "while unpacking %s", path_or_uri);
+}
+
+kn_status kn_resource_forget(const char *uri) {
+  wanted w;
+  kn_status status = resolve(uri, &w);
+  if (!status) status = kn_store_remove(w.uri);
+  kn_free(w.uri);
+  return status;
 }

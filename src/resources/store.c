@@ -164,6 +164,13 @@ kn_status kn_store_put(const char *uri, const char *path, const char *sha256) {
   return status;
 }
 
+kn_status kn_store_attach(const char *path, const char *ending, const char *sha256) {
+  char *link = kn_format("%s%s", path, ending);
+  kn_status status = link ? write_link(link, sha256) : kn_status_out_of_memory();
+  kn_free(link);
+  return status;
+}
+
 kn_status kn_store_evict(const char *keep) {
   uint64_t limit;
   char *place;

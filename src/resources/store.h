@@ -31,6 +31,8 @@ kn_status kn_store_place(char **out_path) KN_MUST_USE;
 kn_status kn_store_find(const char *uri, const char *sha256, char **out_path, char out_sha256[65]) KN_MUST_USE;
 /* Moves a whole file into the store. Evicts the oldest above $KENNING_MAX_CACHE_SIZE (50 GB). */
 kn_status kn_store_put(const char *uri, const char *path, const char *sha256) KN_MUST_USE;
+/* Links a stored content beside a stored file, under the file's name with `ending` behind it. */
+kn_status kn_store_attach(const char *path, const char *ending, const char *sha256) KN_MUST_USE;
 /* Where the unpacked archive of a content is or will be; free with kn_free. */
 kn_status kn_store_tree(const char *sha256, char **out_path) KN_MUST_USE;
 /* Evicts as above; `keep` stays. */

@@ -72,7 +72,7 @@ static void flags_do_the_same(void **state) {
   place p = make_place(scenario);
   kt_run run = kt_run_kenning(&p.options, "inference_tester", "kenning.modelwrappers.null.NullModelWrapper",
                               "kenning.datasets.random_dataset.RandomizedClassificationDataset", "out.json",
-                              "--runtime-cls", "NullRuntime", "--inference-batch-size", "2", "--warmup=3");
+                              "--runtime-cls", "NullRuntime", "--inference_batch_size", "2", "--warmup=3");
   kt_assert_exit(&run, 0);
   kt_run_free(&run);
   yyjson_doc *doc = measurements(p.output);

@@ -188,13 +188,13 @@ static void equal_contents_are_kept_once(void **state) {
   assert_string_equal(list.items[0].uri, one);
   assert_int_equal(list.items[0].bytes, 9);
   kn_stored_list_clear(&list);
-  kt_assert_ok(kn_store_remove(one));
-  kt_assert_fault(kn_store_remove(one), KN_NOT_FOUND, "kenning cache list");
+  kt_assert_ok(kn_resource_forget(one));
+  kt_assert_fault(kn_resource_forget(one), KN_NOT_FOUND, "kenning cache list");
   setenv("KENNING_OFFLINE", "1", 1);
   refuse(one, KN_NOT_FOUND, "offline");
   assert_fetched(same, "model one", "same.h5");
   unsetenv("KENNING_OFFLINE");
-  kt_assert_ok(kn_store_remove(same));
+  kt_assert_ok(kn_resource_forget(same));
   assert_int_equal(kt_world_entries(&world, "cache/resources/content"), 0);
   free(same);
   free(one);
@@ -214,6 +214,34 @@ static void the_oldest_leave_first(void **state) {
   refuse(one, KN_INVALID_ARGUMENT, "KENNING_MAX_CACHE_SIZE");
   free(two);
   free(one);
+}
+
+static void a_model_brings_its_specification(void **state) {
+  (void)state;
+  char *models = kt_path(served, "models"), *spec = kt_path(models, "one.h5.json");
+  kt_file_write_text(spec, "{}");
+  char *one = kt_http_server_uri(server, "models/one.h5?v=2"), *two = kt_http_server_uri(server, "models/two.h5");
+  for (int i = 0; i < 2; i++) { /* the second time offline */
+    char *path;
+    kt_assert_ok(kn_resource_fetch_model(one, &path));
+    char *beside = kn_format("%s.json", path), *text = kt_file_read(beside, NULL);
+    assert_string_equal(text, "{}");
+    free(text);
+    kn_free(beside);
+    kn_free(path);
+    kt_assert_ok(kn_resource_fetch_model(two, &path));
+    beside = kn_format("%s.json", path);
+    assert_false(kn_file_exists(beside, NULL));
+    kn_free(beside);
+    kn_free(path);
+    setenv("KENNING_OFFLINE", "1", 1);
+  }
+  assert_requests("/models/one.h5 -\n/models/one.h5.json -\n/models/two.h5 -\n/models/two.h5.json -\n");
+  unlink(spec);
+  free(two);
+  free(one);
+  free(spec);
+  free(models);
 }
 
 static void a_remote_directory_is_unpacked(void **state) {
@@ -250,6 +278,7 @@ int main(void) {
       TEST(equal_contents_are_kept_once),
       TEST(the_oldest_leave_first),
       TEST(a_remote_directory_is_unpacked),
+      TEST(a_model_brings_its_specification),
   };
   return cmocka_run_group_tests(tests, start, stop);
 }
