@@ -66,51 +66,124 @@ static kn_status unknown_flag(const char *flag, size_t length, kn_instance **ins
                         near ? "?" : "; --help lists them");
 }
 
+/* A flag as written: "--name", "--name=value", "--Class.name" for the blocks of one class. */
+typedef struct given_flag {
+  char where[96];     /* as written, without the value; cut */
+  char name[96];      /* without the class: "--name" */
+  size_t length;      /* of `name`, or of what it was cut from */
+  const char *cls;    /* of the prefix, not terminated; NULL: all blocks */
+  size_t cls_length;
+  const char *value;  /* behind '='; or NULL */
+  bool aliases;       /* other names of rows count too */
+} given_flag;
+
+static given_flag read_flag(const char *text) {
+  given_flag flag = {.value = strchr(text, '=')};
+  size_t length = flag.value ? (size_t)(flag.value - text) : strlen(text);
+  if (flag.value) flag.value++;
+  snprintf(flag.where, sizeof flag.where, "%.*s", (int)(length < 95 ? length : 95), text);
+  const char *dot = memchr(text, '.', length), *name = text + 2;
+  if (dot) {
+    flag.cls = text + 2;
+    flag.cls_length = (size_t)(dot - flag.cls);
+    name = dot + 1;
+  }
+  flag.length = length - (size_t)(name - text) + 2;
+  snprintf(flag.name, sizeof flag.name, "--%.*s", (int)(flag.length < 95 ? flag.length - 2 : 93), name);
+  return flag;
+}
+
+static const kn_option *row_in(const kn_instance *instance, const given_flag *flag, size_t *out_index,
+                               bool *out_negated) {
+  const char *name = kn_class_short_name(instance->cls);
+  if (flag->cls && (strlen(name) != flag->cls_length || strncmp(name, flag->cls, flag->cls_length))) return NULL;
+  if (flag->cls && !instance->cls->kind) return NULL; /* the command itself is no class */
+  if (flag->length >= sizeof flag->name) return NULL;
+  return row_of_flag(instance->cls, flag->name, flag->length, flag->aliases, out_index, out_negated);
+}
+
+static bool was_given(const kn_instance *instance, size_t index) {
+  return index < KN_OPTION_LIMIT && instance->given >> index & 1;
+}
+
+static bool differ(const char *one, const char *other) { return one && other ? strcmp(one, other) != 0 : one != other; }
+
+/* One file cannot serve two frameworks, and two blocks cannot write one: such a flag has to name its class. Everything
+ * else that several blocks have (num_threads, target, ...) means the same to all and reaches all. */
+static kn_status check_ambiguous(const given_flag *flag, kn_instance **instances, size_t instance_count) {
+  const kn_instance *first = NULL;
+  size_t index;
+  bool negated;
+  for (size_t k = 0; k < instance_count; k++) {
+    const kn_option *row = row_in(instances[k], flag, &index, &negated);
+    if (!row || row->type != KN_OPTION_PATH) continue;
+    if (!first) {
+      first = instances[k];
+      continue;
+    }
+    if (!(row->flags & KN_OPTION_OUTPUT) && !differ(first->cls->framework, instances[k]->cls->framework)) continue;
+    const char *one = kn_class_short_name(first->cls), *other = kn_class_short_name(instances[k]->cls);
+    if (first->cls == instances[k]->cls)
+      return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where,
+                               "there is more than one %s, and each needs its own: write the scenario as JSON", one);
+    return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where,
+                             "%s and %s both have this path: say which one is meant, --%s.%s or --%s.%s", one, other, one,
+                             flag->name + 2, other, flag->name + 2);
+  }
+  return NULL;
+}
+
+/* The words that are the flag's value: argv[first] up to argv[*end], *end excluded. */
+static kn_status set_row(int argc, char **argv, int first, const given_flag *flag, kn_instance *instance,
+                         const kn_option *row, size_t index, bool negated, int *end) {
+  bool again = was_given(instance, index), list = is_list(row);
+  *end = first;
+  if (!list && !flag->value && row->type != KN_OPTION_BOOL && first < argc && !is_flag(argv[first])) *end = first + 1;
+  while (list && !flag->value && *end < argc && !is_flag(argv[*end])) ++*end;
+  /* Lists of names grow with every further flag; a shape is given once. */
+  if (again && row->type != KN_OPTION_STRING_LIST)
+    return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where, "'%s' is given twice", row->name);
+  if (flag->value && negated) return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where, "takes no value");
+  if (flag->value && list)
+    return kn_instance_append_text(instance, row, index, flag->value, !again, flag->where);
+  if (flag->value) return kn_instance_set_text(instance, row, index, flag->value, flag->where);
+  if (row->type == KN_OPTION_BOOL)
+    return kn_instance_set_text(instance, row, index, negated ? "false" : "true", flag->where);
+  if (*end == first) /* a value that starts like a flag is given behind '=' */
+    return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where, "needs %s",
+                             list ? "at least one value" : kn_option_type_name(row));
+  if (!list) return kn_instance_set_text(instance, row, index, argv[first], flag->where);
+  for (int i = first; i < *end; i++)
+    KN_TRY(kn_instance_append_text(instance, row, index, argv[i], !again && i == first, flag->where));
+  return NULL;
+}
+
 /* Sets one flag in every instance that has it; *at is the index of the flag and moves past what it took. */
 static kn_status parse_flag(int argc, char **argv, int *at, kn_instance **instances, size_t instance_count) {
-  const char *flag = argv[*at], *equals = strchr(flag, '=');
-  size_t length = equals ? (size_t)(equals - flag) : strlen(flag);
-  char where[96];
-  snprintf(where, sizeof where, "%.*s", (int)(length < 95 ? length : 95), flag);
-  int first = *at + 1, end = first;
-  bool known = false, aliases = true, negated;
+  given_flag flag = read_flag(argv[*at]);
+  int first = *at + 1, furthest = first;
+  bool known = false, negated;
   size_t index;
-  kn_status faults = NULL;
   /* A name of one row may be another name of a second one: --batch-size is training's, not the data set's. */
-  for (size_t k = 0; k < instance_count; k++)
-    if (row_of_flag(instances[k]->cls, flag, length, false, &index, &negated)) aliases = false;
+  flag.aliases = false;
+  bool own = false;
+  for (size_t k = 0; k < instance_count; k++) own |= row_in(instances[k], &flag, &index, &negated) != NULL;
+  flag.aliases = !own;
+  kn_status faults = check_ambiguous(&flag, instances, instance_count);
   for (size_t k = 0; k < instance_count; k++) {
-    const kn_option *row = row_of_flag(instances[k]->cls, flag, length, aliases, &index, &negated);
+    const kn_option *row = row_in(instances[k], &flag, &index, &negated);
     if (!row) continue;
     known = true;
-    kn_status status = NULL;
-    if (row->type == KN_OPTION_BOOL && !equals) {
-      status = kn_instance_set_text(instances[k], row, index, negated ? "false" : "true", where);
-    } else if (equals && negated) {
-      status = kn_status_make_at(KN_INVALID_ARGUMENT, where, "takes no value");
-    } else if (equals) {
-      status = kn_instance_set_text(instances[k], row, index, equals + 1, where);
-    } else if (is_list(row)) {
-      int stop = first;
-      while (!status && stop < argc && !is_flag(argv[stop])) {
-        status = kn_instance_append_text(instances[k], row, index, argv[stop], stop == first, where);
-        stop++;
-      }
-      if (!status && stop == first) status = kn_status_make_at(KN_INVALID_ARGUMENT, where, "needs at least one value");
-      end = stop > end ? stop : end;
-    } else if (first >= argc || is_flag(argv[first])) { /* a value that starts so is given behind '=' */
-      status = kn_status_make_at(KN_INVALID_ARGUMENT, where, "needs %s", kn_option_type_name(row));
-    } else {
-      status = kn_instance_set_text(instances[k], row, index, argv[first], where);
-      end = first + 1;
-    }
+    int end;
+    kn_status status = set_row(argc, argv, first, &flag, instances[k], row, index, negated, &end);
+    if (end > furthest) furthest = end;
     if (faults && status)
       kn_status_free(status); /* the same fault of the same flag, seen by another block */
     else if (status)
       faults = status;
   }
-  *at = end;
-  return known ? faults : unknown_flag(flag, length, instances, instance_count);
+  *at = furthest;
+  return known ? faults : unknown_flag(argv[first - 1], strlen(flag.where), instances, instance_count);
 }
 
 kn_status kn_arguments_parse(int argc, char **argv, kn_instance **instances, size_t instance_count,
@@ -124,6 +197,9 @@ kn_status kn_arguments_parse(int argc, char **argv, kn_instance **instances, siz
   for (int i = 1; i < argc;) {
     if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
       *out_help = true;
+      i++;
+    } else if (!strncmp(argv[i], "--help=", 7)) {
+      faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, "--help", "takes no value"));
       i++;
     } else if (!strcmp(argv[i], "--")) {
       for (i++; i < argc; i++) items[out_positionals->count++] = argv[i];
@@ -180,6 +256,8 @@ void kn_arguments_help(const kn_command *command, kn_instance **blocks, size_t b
     printf("\n%s:\n", strrchr(blocks[i]->cls->name, '.') + 1);
     print_rows(blocks[i]->cls);
   }
+  if (block_count > 1)
+    printf("\nA flag that several blocks have reaches all of them; --CLASS.FLAG reaches the blocks of one class.\n");
 }
 
 kn_class kn_command_class(const kn_command *command) {

@@ -17,11 +17,21 @@ static bool is_class(const char *text) {
   return !status;
 }
 
+/* Bits of the rows that may be given again: repetition of the others is for the second pass to judge. */
+static uint64_t growing_rows(const kn_class *cls) {
+  uint64_t rows = 0;
+  const kn_option *row;
+  for (size_t i = 0; i < KN_OPTION_LIMIT && (row = kn_option_at(cls, i)); i++)
+    if (row->type == KN_OPTION_STRING_LIST) rows |= (uint64_t)1 << i;
+  return rows;
+}
+
 /* First pass over the command line: the command's own flags are read into `options`; flags of blocks are unknown yet
  * and passed over. A word behind an unknown flag is its value unless it names a class. */
 static kn_status first_pass(const kn_flags_request *request, kn_instance *options, const char **words, size_t *out_count) {
   *out_count = 0;
   char **argv = request->argv;
+  uint64_t growing = growing_rows(options->cls);
   for (int i = 1; i < request->argc;) {
     if (strncmp(argv[i], "--", 2)) {
       bool value = i > 1 && !strncmp(argv[i - 1], "--", 2) && !strchr(argv[i - 1], '=');
@@ -39,7 +49,10 @@ static kn_status first_pass(const kn_flags_request *request, kn_instance *option
     int count = 0;
     own[count++] = argv[0];
     for (int k = i; k < end && count < 64; k++) own[count++] = argv[k];
+    uint64_t given = options->given;
+    options->given &= growing;
     kn_status status = kn_arguments_parse(count, own, instances, 1, &rest, &help);
+    options->given |= given;
     bool known = !status;
     kn_status_free(status); /* faults are reported by the second pass */
     for (size_t k = 0; known && k < rest.count; k++) words[(*out_count)++] = rest.items[k];
@@ -122,6 +135,8 @@ static bool wants_help(const kn_flags_request *request) {
 
 /* Second pass: every flag is known now. */
 static kn_status second_pass(const kn_flags_request *request, const found_classes *found, kn_command_line *line) {
+  kn_instance_destroy(&line->options); /* `found` is not read below, except for a number */
+  KN_TRY(kn_instance_create(&line->command_class, &line->options));
   kn_instance **instances = kn_alloc_array(5 + line->scenario.optimizer_count, sizeof *instances);
   if (!instances) return kn_status_out_of_memory();
   size_t count = collect(&line->scenario, instances + 1) + 1;

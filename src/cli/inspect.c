@@ -105,7 +105,7 @@ static void print_formats(const char *heading, const char *const *formats) {
 }
 
 static void print_row(const kn_option *row) {
-  char flag[96], text[256];
+  char flag[96], text[256], lowest[32], highest[32];
   printf("  %s  (%s%s)\n", row->name, kn_option_type_name(row), row->flags & KN_OPTION_NULLABLE ? " or null" : "");
   printf("      %s\n", row->help);
   for (const kn_choice *choice = row->choices; choice && choice->name; choice++)
@@ -114,7 +114,7 @@ static void print_row(const kn_option *row) {
     printf("      required");
   else
     printf("      default: %s", kn_option_default_text(row, text, sizeof text));
-  if (row->min != row->max) printf("; from %.15g to %.15g", row->min, row->max);
+  if (kn_option_range_text(row, lowest, highest)) printf("; from %s to %s", lowest, highest);
   printf("; flag: %s", kn_option_flag(row, flag));
   for (const char *const *alias = row->aliases; alias && *alias; alias++) printf("; also: %s", *alias);
   printf("\n");

@@ -14,7 +14,7 @@ static void cell(const char *text) {
 }
 
 static void print_row(const kn_option *row) {
-  char text[256], flag[96];
+  char text[256], flag[96], lowest[32], highest[32];
   printf("| `%s`", row->name);
   for (const char *const *alias = row->aliases; alias && *alias; alias++) printf(", `%s`", *alias);
   printf(" | %s%s | ", kn_option_type_name(row), row->flags & KN_OPTION_NULLABLE ? " or null" : "");
@@ -24,7 +24,7 @@ static void print_row(const kn_option *row) {
     printf("`%s`", kn_option_default_text(row, text, sizeof text));
   printf(" | ");
   cell(row->help);
-  if (row->min != row->max) printf("; from %.15g to %.15g", row->min, row->max);
+  if (kn_option_range_text(row, lowest, highest)) printf("; from %s to %s", lowest, highest);
   for (const kn_choice *choice = row->choices; choice && choice->name; choice++) {
     printf("%s`%s`: ", choice == row->choices ? ". " : "; ", choice->name);
     cell(choice->help);

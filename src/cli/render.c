@@ -5,17 +5,26 @@
 
 #include <string.h>
 
+static kn_report_request request_of(const kn_report_flags *flags, const kn_string_list *measurements) {
+  return (kn_report_request){.name = flags->report_name,
+                             .path = flags->report_path,
+                             .html_directory = flags->to_html,
+                             .root_dir = flags->root_dir,
+                             .img_dir = flags->img_dir,
+                             .measurements = *measurements,
+                             .model_names = flags->model_names,
+                             .types = flags->report_types};
+}
+
+kn_status kn_run_report_check(const kn_report_flags *flags, const kn_string_list *measurements, bool pending) {
+  const kn_report_request request = request_of(flags, measurements);
+  return kn_report_check(&request, pending);
+}
+
 kn_status kn_run_report(int argc, char **argv, const kn_report_flags *flags, const kn_string_list *measurements) {
-  kn_report_request request = {.name = flags->report_name,
-                               .path = flags->report_path,
-                               .html_directory = flags->to_html,
-                               .root_dir = flags->root_dir,
-                               .img_dir = flags->img_dir,
-                               .measurements = *measurements,
-                               .model_names = flags->model_names,
-                               .types = flags->report_types,
-                               .arguments = (const char *const *)(argv - 1),
-                               .argument_count = (size_t)argc + 1};
+  kn_report_request request = request_of(flags, measurements);
+  request.arguments = (const char *const *)(argv - 1);
+  request.argument_count = (size_t)argc + 1;
   KN_TRY(kn_report_render(&request));
   if (flags->report_path) kn_log(KN_LOG_INFO, "report: %s", flags->report_path);
   if (flags->to_html) kn_log(KN_LOG_INFO, "report: %s/index.html", flags->to_html);

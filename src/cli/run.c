@@ -3,12 +3,9 @@
 #include "core/file.h"
 #include "core/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <kenning/resource.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
   kn_run_options options = kn_run_options_default();
@@ -46,20 +43,7 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
     if (S_ISDIR(found.st_mode))
       return kn_status_make(KN_INVALID_ARGUMENT, "%s is a directory: name a file for the measurements", path);
   }
-  if (kn_file_in_place(path)) return NULL;
-  char *temporary;
-  KN_TRY(kn_file_temporary(path, &temporary));
-  kn_status status = NULL;
-  int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) {
-    /* The directory exists: a file system that lacks the name refuses to make it. */
-    status = kn_file_fault(path, "write", errno == ENOENT ? EPERM : errno);
-  } else {
-    close(file);
-    unlink(temporary);
-  }
-  kn_free(temporary);
-  return status;
+  return kn_file_check_output(path);
 }
 
 kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
@@ -181,6 +165,9 @@ static unsigned step_of(const char *word) {
   return 0;
 }
 
+/* Training and optimizing leave nothing that a report shows: in front of a report alone they leave its files alone. */
+static bool writes_measurements(unsigned steps) { return steps & KN_STEP_TEST || !(steps & REPORT); }
+
 /* What each step of the chain needs, all faults at once. */
 static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
   kn_status faults = NULL;
@@ -196,27 +183,29 @@ static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
                                                    "the scenario is given twice: by --json-cfg and by classes"));
   if ((steps & (KN_STEP_TEST | REPORT)) && !values->measurements.count)
     faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "--measurements is needed: the file of measurements"));
-  if ((steps & KN_STEP_TEST) && values->measurements.count > 1)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
-                                                   "test writes one file; --measurements names %zu", values->measurements.count));
+  if (writes_measurements(steps) && values->measurements.count > 1)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "a run writes one file; --measurements names %zu",
+                                                   values->measurements.count));
   if ((steps & REPORT) && !values->report.report_path && !values->report.to_html)
     faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
                                                    "report needs --report-path, --to-html, or both"));
   return faults;
 }
 
+/* All steps but the report. */
 static kn_status run_steps(unsigned steps, const kn_flags_request *request, kn_command_line *line) {
   const kn_chain_values *values = line->options.self;
-  const char *output = values->measurements.count ? values->measurements.items[0] : NULL;
+  bool writes = writes_measurements(steps) && values->measurements.count;
+  const char *output = writes ? values->measurements.items[0] : NULL;
   kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, &values->train);
   if (!values->json_cfg) {
     KN_TRY(kn_scenario_check(&line->scenario));
-    return kn_run_scenario(&line->scenario, &options, steps, output);
+    return kn_run_scenario(&line->scenario, &options, steps & ~(unsigned)REPORT, output);
   }
   options.cfg_path = values->json_cfg;
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(values->json_cfg, &scenario));
-  kn_status status = kn_run_scenario(&scenario, &options, steps, output);
+  kn_status status = kn_run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
   kn_scenario_clear(&scenario);
   return status;
 }
@@ -232,7 +221,9 @@ static kn_status chain(const kn_flags_request *request, kn_command_line *line) {
     steps |= step;
   }
   KN_TRY(check_chain(steps, values));
-  if (steps & ~(unsigned)REPORT) KN_TRY(run_steps(steps & ~(unsigned)REPORT, request, line));
+  if (steps & REPORT && steps != REPORT)
+    KN_TRY(kn_run_report_check(&values->report, &values->measurements, steps & KN_STEP_TEST));
+  if (steps & ~(unsigned)REPORT) KN_TRY(run_steps(steps, request, line));
   if (steps & REPORT) KN_TRY(kn_run_report(request->argc, request->argv, &values->report, &values->measurements));
   return NULL;
 }

@@ -13,6 +13,10 @@ kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *t
 kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                           const char *output) KN_MUST_USE;
 
+/* Judges what kn_run_report will be asked, before the run. `pending`: the measurements are written by that run. */
+kn_status kn_run_report_check(const kn_report_flags *flags, const kn_string_list *measurements,
+                              bool pending) KN_MUST_USE;
+
 /* Renders reports; `measurements` are paths. `path` or `to_html` of the flags must be given. */
 kn_status kn_run_report(int argc, char **argv, const kn_report_flags *flags,
                         const kn_string_list *measurements) KN_MUST_USE;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_LIMIT = 1 << 30, FIRST_PIECE = 64 << 10, LOCK_POLL_NS = 50000000 };
+enum { DEFAULT_LIMIT = 1 << 30, FIRST_PIECE = 64 << 10, LOCK_POLL_NS = 50000000, LINK_LIMIT = 40 };
 
 kn_status kn_file_fault(const char *path, const char *verb, int error) {
   switch (error) {
@@ -26,6 +27,55 @@ kn_status kn_file_fault(const char *path, const char *verb, int error) {
     default:
       return kn_status_make(KN_IO_ERROR, "%s: cannot %s: %s", path, verb, strerror(error));
   }
+}
+
+kn_status kn_file_input_fault(const char *path, const char *verb, int error) {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return kn_status_make(KN_INVALID_ARGUMENT, "%s: cannot %s: permission denied; give yourself the right to read it",
+                            path, verb);
+    case ENOTDIR:
+      return kn_status_make(KN_NOT_FOUND, "%s: cannot %s: there is a file where a directory should be", path, verb);
+    case ELOOP:
+    case ENAMETOOLONG:
+      return kn_status_make(KN_INVALID_ARGUMENT, "%s: cannot %s: %s", path, verb, strerror(error));
+    default:
+      return kn_file_fault(path, verb, error);
+  }
+}
+
+static kn_status check_kind(const char *path, mode_t mode, bool directory) {
+  if (S_ISREG(mode) || (directory && S_ISDIR(mode))) return NULL;
+  const char *kind = S_ISDIR(mode)    ? "a directory"
+                     : S_ISFIFO(mode) ? "a pipe"
+                     : S_ISSOCK(mode) ? "a socket"
+                                      : "a device";
+  return kn_status_make(KN_BAD_DATA, "%s is %s, not a file%s", path, kind, directory ? " or a directory" : "");
+}
+
+kn_status kn_file_check_input(const char *path, bool directory) {
+  struct stat found;
+  if (!*path) return kn_status_make(KN_INVALID_ARGUMENT, "the name of a file to read is empty");
+  if (stat(path, &found) != 0) return kn_file_input_fault(path, "read", errno);
+  KN_TRY(check_kind(path, found.st_mode, directory));
+  if (access(path, S_ISDIR(found.st_mode) ? R_OK | X_OK : R_OK) != 0) return kn_file_input_fault(path, "read", errno);
+  return NULL;
+}
+
+kn_status kn_file_open(const char *path, int *out_file) {
+  *out_file = -1;
+  /* Opening a device may already do something. */
+  KN_TRY(kn_file_check_input(path, false));
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (file < 0) return kn_file_input_fault(path, "read", errno);
+  struct stat found;
+  kn_status status = fstat(file, &found) != 0 ? kn_file_fault(path, "read", errno) : check_kind(path, found.st_mode, false);
+  if (status)
+    close(file);
+  else
+    *out_file = file;
+  return status;
 }
 
 bool kn_file_exists(const char *path, uint64_t *out_bytes) {
@@ -107,15 +157,44 @@ uint64_t kn_directory_bytes(const char *path) {
   return counted_bytes;
 }
 
-kn_status kn_file_temporary(const char *path, char **out_temporary) {
+/* What a chain of symbolic links leads to, whether it exists or not: an output is written there and the link stays. The
+ * path itself where it is none. */
+static kn_status follow_links(const char *path, char **out_target) {
+  char *target = kn_strdup(path);
+  kn_status status = target ? NULL : kn_status_out_of_memory();
+  for (int links = 0; !status; links++) {
+    char next[PATH_MAX];
+    ssize_t length = readlink(target, next, sizeof next - 1);
+    if (length < 0) break; /* no link: the end */
+    if (links == LINK_LIMIT) {
+      status = kn_file_input_fault(path, "follow the link", ELOOP);
+      break;
+    }
+    next[length] = '\0';
+    const char *slash = next[0] == '/' ? NULL : strrchr(target, '/');
+    char *followed = kn_format("%.*s%s", slash ? (int)(slash - target + 1) : 0, target, next);
+    kn_free(target);
+    target = followed;
+    if (!target) status = kn_status_out_of_memory();
+  }
+  if (status) {
+    kn_free(target);
+    target = NULL;
+  }
+  *out_target = target;
+  return status;
+}
+
+/* A name beside `path`, which is no link. */
+static kn_status temporary_beside(const char *path, char **out_temporary) {
   static atomic_uint counter;
-  *out_temporary = NULL;
+  if (!*path) return kn_status_make(KN_INVALID_ARGUMENT, "the name of a file to write is empty");
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is the name of a directory, not of a file to write", path);
   struct stat found;
-  if (kn_file_in_place(path) || (stat(path, &found) == 0 && !S_ISREG(found.st_mode)))
+  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode))
     return kn_status_make(KN_INVALID_ARGUMENT, "%s exists and is not a regular file: nothing is written over it", path);
   KN_TRY(kn_directory_make_parent(path));
   /* The end of the name stays: some producers choose their format by it. Names are at most 255 bytes long. */
@@ -124,6 +203,17 @@ kn_status kn_file_temporary(const char *path, char **out_temporary) {
   *out_temporary =
       kn_format("%.*s.tmp-%ld-%u-%s", (int)(name - path), path, (long)getpid(), atomic_fetch_add(&counter, 1), tail);
   return *out_temporary ? NULL : kn_status_out_of_memory();
+}
+
+kn_status kn_file_temporary(const char *path, char **out_temporary) {
+  *out_temporary = NULL;
+  char *target;
+  if (kn_file_in_place(path))
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s is not a regular file: nothing is written over it", path);
+  KN_TRY(follow_links(path, &target));
+  kn_status status = temporary_beside(target, out_temporary);
+  kn_free(target);
+  return status;
 }
 
 /* Makes a rename last. Not every file system can; then there is nothing more to do. */
@@ -150,14 +240,31 @@ kn_status kn_file_publish(const char *temporary, const char *path) {
       if (fsync(file) != 0 && errno != EINVAL && errno != EROFS) status = kn_file_fault(path, "write", errno);
       close(file);
     }
-    if (!status && rename(temporary, path) != 0) status = kn_file_fault(path, "write", errno);
+    char *target = NULL;
+    if (!status) status = follow_links(path, &target);
+    if (!status && rename(temporary, target) != 0) status = kn_file_fault(path, "write", errno);
+    if (!status) flush_directory(target);
+    kn_free(target);
   }
-  if (status) {
+  if (status) (void)unlink(temporary);
+  return status;
+}
+
+kn_status kn_file_check_output(const char *path) {
+  if (kn_file_in_place(path)) return NULL;
+  char *temporary;
+  KN_TRY(kn_file_temporary(path, &temporary));
+  kn_status status = NULL;
+  int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) {
+    /* The directory exists: a file system that lacks the name refuses to make it. */
+    status = kn_file_fault(path, "write", errno == ENOENT ? EPERM : errno);
+  } else {
+    close(file);
     (void)unlink(temporary);
-    return status;
   }
-  flush_directory(path);
-  return NULL;
+  kn_free(temporary);
+  return status;
 }
 
 /* 0 or an errno. */
@@ -238,15 +345,13 @@ kn_status kn_file_read(const char *path, size_t limit, char **out_data, size_t *
   *out_bytes = 0;
   if (limit == 0) limit = DEFAULT_LIMIT;
   if (limit > SIZE_MAX - 2) limit = SIZE_MAX - 2;
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (file < 0) return kn_file_fault(path, "read", errno);
+  int file;
+  KN_TRY(kn_file_open(path, &file));
   struct stat found = {0};
   kn_status status = NULL;
   if (fstat(file, &found) != 0) {
     status = kn_file_fault(path, "read", errno);
-  } else if (S_ISDIR(found.st_mode)) {
-    status = kn_status_make(KN_BAD_DATA, "%s is a directory, not a file", path);
-  } else if (S_ISREG(found.st_mode) && (uint64_t)found.st_size > limit) {
+  } else if ((uint64_t)found.st_size > limit) {
     status = kn_status_make(KN_BAD_DATA, "%s has %lld bytes; at most %zu are allowed", path, (long long)found.st_size,
                             limit);
   } else {

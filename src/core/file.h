@@ -8,6 +8,18 @@
  * file, KN_IO_ERROR otherwise. Never NULL. */
 kn_status kn_file_fault(const char *path, const char *verb, int error) KN_MUST_USE KN_NEVER_NULL;
 
+/* The same for an input: what the user can mend (no such file, no permission, a name too long) is KN_NOT_FOUND or
+ * KN_INVALID_ARGUMENT. Never NULL. */
+kn_status kn_file_input_fault(const char *path, const char *verb, int error) KN_MUST_USE KN_NEVER_NULL;
+
+/* Whether `path` names what can be read as an input: a regular file, or with `directory` a directory. Never waits, as
+ * opening a pipe would. KN_NOT_FOUND, KN_INVALID_ARGUMENT (no permission), KN_BAD_DATA (pipes, devices, sockets). */
+kn_status kn_file_check_input(const char *path, bool directory) KN_MUST_USE;
+/* Opens a regular file for reading, under the same rules. Close *out_file. */
+kn_status kn_file_open(const char *path, int *out_file) KN_MUST_USE;
+/* Whether `path` can be written with kn_file_write, tried with a temporary file beside it; makes its directory. */
+kn_status kn_file_check_output(const char *path) KN_MUST_USE;
+
 /* Makes a directory with its parents; an existing one is fine. */
 kn_status kn_directory_make(const char *path) KN_MUST_USE;
 /* Makes the directory that `path` lies in. */

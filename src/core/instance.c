@@ -1,4 +1,5 @@
 #include "core/instance.h"
+#include "core/file.h"
 #include "core/registry.h"
 #include "core/uri.h"
 
@@ -7,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+enum { LIST_FAULTS = 8 };
 
 static void *member(const kn_instance *instance, const kn_option *option) {
   return (char *)instance->self + option->offset;
@@ -104,18 +106,35 @@ static void mark_given(kn_instance *instance, size_t index) {
   if (row && row->given) *(bool *)((char *)instance->self + row->given) = true;
 }
 
+/* `holds`: "is" for a value, "holds" for an item of a list. */
+static kn_status outside(const kn_option *option, const char *where, const char *holds, const char *value) {
+  char lowest[32], highest[32];
+  if (!kn_option_range_text(option, lowest, highest))
+    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' %s %s, which is no finite number", option->name, holds,
+                             value);
+  return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' %s %s; %s must lie between %s and %s", option->name, holds,
+                           value, *holds == 'h' ? "its items" : "it", lowest, highest);
+}
+
+static kn_status int_outside(const kn_option *option, const char *where, const char *holds, int64_t value) {
+  char text[32];
+  snprintf(text, sizeof text, "%lld", (long long)value);
+  return outside(option, where, holds, text);
+}
+
 static kn_status set_int(const kn_instance *instance, const kn_option *option, int64_t value, const char *where) {
   if (option->min != option->max && ((double)value < option->min || (double)value > option->max))
-    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' is %lld; it must lie between %.15g and %.15g",
-                             option->name, (long long)value, option->min, option->max);
+    return int_outside(option, where, "is", value);
   *(int64_t *)member(instance, option) = value;
   return NULL;
 }
 
 static kn_status set_float(const kn_instance *instance, const kn_option *option, double value, const char *where) {
-  if (!isfinite(value) || (option->min != option->max && (value < option->min || value > option->max)))
-    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' is %.15g; it must lie between %.15g and %.15g",
-                             option->name, value, option->min, option->max);
+  if (!isfinite(value) || (option->min != option->max && (value < option->min || value > option->max))) {
+    char text[32];
+    snprintf(text, sizeof text, "%.15g", value);
+    return outside(option, where, "is", text);
+  }
   *(double *)member(instance, option) = value;
   return NULL;
 }
@@ -150,8 +169,7 @@ static kn_status append_string(const kn_instance *instance, const kn_option *opt
 
 static kn_status append_int(const kn_instance *instance, const kn_option *option, int64_t value, const char *where) {
   if (option->min != option->max && ((double)value < option->min || (double)value > option->max))
-    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' holds %lld; its items must lie between %.15g and %.15g",
-                             option->name, (long long)value, option->min, option->max);
+    return int_outside(option, where, "holds", value);
   kn_int_list *list = member(instance, option);
   int64_t *items = kn_realloc(list->items, (list->count + 1) * sizeof *items);
   if (!items) return kn_status_out_of_memory();
@@ -224,21 +242,25 @@ static kn_status set_list(kn_instance *instance, const kn_json *json, const kn_o
                           yyjson_val *value, const char *where) {
   if (!yyjson_is_arr(value)) return wrong_type(option, value, where);
   clear_member(instance, option);
-  size_t i, count;
+  kn_status faults = NULL;
+  size_t i, count, shown = 0;
   yyjson_val *item;
   yyjson_arr_foreach(value, i, count, item) {
     char place[KN_JSON_WHERE_SIZE];
     kn_json_where(json, key, item, place);
     int64_t integer;
+    kn_status fault;
     if (option->type == KN_OPTION_STRING_LIST && yyjson_is_str(item))
-      KN_TRY(append_string(instance, option, yyjson_get_str(item)));
+      fault = append_string(instance, option, yyjson_get_str(item));
     else if (option->type == KN_OPTION_INT_LIST && kn_json_int(item, &integer))
-      KN_TRY(append_int(instance, option, integer, place));
+      fault = append_int(instance, option, integer, place);
     else
-      return kn_status_make_at(KN_INVALID_ARGUMENT, place, "item %zu of '%s' is not %s", i + 1, option->name,
-                               option->type == KN_OPTION_INT_LIST ? "an integer" : "a string");
+      fault = kn_status_make_at(KN_INVALID_ARGUMENT, place, "item %zu of '%s' is not %s", i + 1, option->name,
+                                option->type == KN_OPTION_INT_LIST ? "an integer" : "a string");
+    faults = kn_status_join(faults, fault);
+    if (fault && ++shown == LIST_FAULTS) break; /* a long list of the wrong kind is told by its first items */
   }
-  return NULL;
+  return faults;
 }
 
 static kn_status set_value(kn_instance *instance, const kn_json *json, const kn_option *option, yyjson_val *key,
@@ -345,11 +367,13 @@ kn_status kn_instance_check_files(const kn_instance *instance) {
     if (row->type != KN_OPTION_PATH || !(row->flags & KN_OPTION_INPUT)) continue;
     const char *text = *(char **)member(instance, row);
     char *path = NULL;
-    kn_status fault = text ? kn_uri_local_path(text, &path) : NULL;
-    if (path && access(path, R_OK)) /* what is to be downloaded is not asked for */
-      fault = kn_status_make_at(KN_NOT_FOUND, instance->where, "'%s': %s: %s", row->name, path, strerror(errno));
+    kn_status fault = text && *text ? kn_uri_local_path(text, &path) : NULL;
+    if (path) fault = kn_file_check_input(path, true); /* what is to be downloaded is not asked for */
     kn_free(path);
-    faults = kn_status_join(faults, fault);
+    if (!fault) continue;
+    faults = kn_status_join(faults, kn_status_make_at(kn_status_code(fault), instance->where, "'%s': %s", row->name,
+                                                      kn_status_message(fault, 0)));
+    kn_status_free(fault);
   }
   return faults;
 }

@@ -26,6 +26,11 @@ const char *kn_option_type_name(const kn_option *option);
 /* The default as JSON text ("\"default\"", "0.25", "null") into `out`. */
 const char *kn_option_default_text(const kn_option *option, char *out, size_t size);
 
+/* The bounds of a row as text; false when it has none. */
+bool kn_option_range_text(const kn_option *option, char out_lowest[32], char out_highest[32]);
+/* The class's name without its package. */
+const char *kn_class_short_name(const kn_class *cls);
+
 /* Allocates an instance with every option at its default. */
 kn_status kn_instance_create(const kn_class *cls, kn_instance *out_instance) KN_MUST_USE;
 /* Frees options and memory (not `close`: whoever opened closes). A zeroed instance is allowed. */

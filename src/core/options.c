@@ -2,6 +2,7 @@
 #include "core/instance.h"
 #include "core/registry.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,6 +89,23 @@ const char *kn_option_default_text(const kn_option *option, char *out, size_t si
     case KN_OPTION_INT_LIST: snprintf(out, size, "%s", option->def.s ? option->def.s : "[]"); break;
   }
   return out;
+}
+
+/* Whole numbers in full: an exponent would hide the last digits of a bound such as 2^53 - 1. */
+static void number_text(double number, char out[32]) {
+  bool whole = fabs(number) < 1e17 && number == floor(number);
+  snprintf(out, 32, whole ? "%.0f" : "%.15g", number);
+}
+
+bool kn_option_range_text(const kn_option *option, char out_lowest[32], char out_highest[32]) {
+  number_text(option->min, out_lowest);
+  number_text(option->max, out_highest);
+  return option->min != option->max;
+}
+
+const char *kn_class_short_name(const kn_class *cls) {
+  const char *dot = strrchr(cls->name, '.');
+  return dot ? dot + 1 : cls->name;
 }
 
 /* Damerau-Levenshtein (optimal string alignment) distance, names up to 63 characters. */

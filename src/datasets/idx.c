@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <zlib.h>
 
+#include "core/file.h"
 #include "core/library.h"
 
-#define FUNCTIONS(X) X(gzopen) X(gzread) X(gzerror) X(gzclose)
+#define FUNCTIONS(X) X(gzdopen) X(gzread) X(gzerror) X(gzclose)
 
 static struct { FUNCTIONS(KN_LIBRARY_POINTER) } zlib;
 
@@ -87,12 +89,12 @@ kn_status kn_idx_read(const char *path, uint32_t rank, kn_idx *out_idx) {
   if (rank < 1 || rank > KN_IDX_MAX_RANK)
     return kn_status_make(KN_INVALID_ARGUMENT, "IDX files of %u dimensions cannot be read", rank);
   KN_TRY(kn_library_use(&library));
-  errno = 0;
-  gzFile file = zlib.gzopen(path, "rbe");
+  int descriptor;
+  KN_TRY(kn_file_open(path, &descriptor));
+  gzFile file = zlib.gzdopen(descriptor, "rb");
   if (!file) {
-    if (!errno || errno == ENOMEM) return kn_status_out_of_memory();
-    return kn_status_make_at(errno == ENOENT ? KN_NOT_FOUND : KN_IO_ERROR, path, "cannot be opened: %s",
-                             strerror(errno));
+    close(descriptor);
+    return kn_status_out_of_memory();
   }
   kn_status status = read_file(file, path, out_idx);
   (void)zlib.gzclose(file);

@@ -25,14 +25,27 @@ static kn_status make_stage(const char *image, char **out_stage) {
   return NULL;
 }
 
+static kn_status not_installed(void) {
+  return kn_status_make(KN_NOT_INSTALLED,
+                        "gnuplot, which draws the images of RST and Markdown reports, is not installed: run apt-get "
+                        "install gnuplot-nox (the HTML report does without)");
+}
+
+kn_status kn_plot_check(void) {
+  char *path;
+  kn_status status = kn_process_find("gnuplot", &path);
+  kn_free(path);
+  if (kn_status_code(status) != KN_NOT_INSTALLED) return status;
+  kn_status_free(status);
+  return not_installed();
+}
+
 static kn_status run_gnuplot(const char *script_path) {
   const char *arguments[] = {"gnuplot", "-d", script_path, NULL};
   kn_status status = kn_process_run(&(kn_process_request){.arguments = arguments, .timeout_s = TIMEOUT_S}, NULL);
   if (kn_status_code(status) != KN_NOT_INSTALLED) return status;
   kn_status_free(status);
-  return kn_status_make(KN_NOT_INSTALLED,
-                        "gnuplot, which draws the images of RST and Markdown reports, is not installed: run apt-get "
-                        "install gnuplot-nox (the HTML report does without)");
+  return not_installed();
 }
 
 static kn_status staged_path(const char *stage, size_t index, char **out_path) {

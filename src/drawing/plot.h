@@ -38,4 +38,7 @@ typedef struct kn_plot {
  * gnuplot, KN_BACKEND_FAILED with gnuplot's words. Values that are not finite are left out. */
 kn_status kn_plot_draw(const kn_plot *plots, size_t count) KN_MUST_USE;
 
+/* Whether there is a gnuplot to draw with: KN_NOT_INSTALLED otherwise. Runs nothing. */
+kn_status kn_plot_check(void) KN_MUST_USE;
+
 #endif

@@ -1,12 +1,13 @@
 #include "imaging/image.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <kenning/services.h>
 
+#include "core/file.h"
 #include "imaging/decoder.h"
 
 enum { SIGNATURE_BYTES = 16, FILE_LIMIT_BYTES = 256 << 20 };
@@ -84,18 +85,16 @@ static kn_status check(const char *path, const void *data, size_t bytes, bool *o
 
 kn_status kn_image_check_file(const char *path, bool *out_image) {
   *out_image = false;
-  FILE *file = fopen(path, "rbe");
-  if (!file)
-    return kn_status_make_at(errno == ENOENT ? KN_NOT_FOUND : KN_IO_ERROR, path, "cannot be opened: %s",
-                             strerror(errno));
+  int file;
+  KN_TRY(kn_file_open(path, &file));
   char head[SIGNATURE_BYTES];
-  setvbuf(file, NULL, _IONBF, 0); /* 16 bytes are wanted, not 4096 */
-  size_t bytes = fread(head, 1, sizeof head, file);
-  bool failed = ferror(file);
-  int reason = errno;
-  fclose(file);
-  if (failed) return kn_status_make_at(KN_IO_ERROR, path, "cannot be read: %s", strerror(reason));
-  return check(path, head, bytes, out_image);
+  ssize_t bytes;
+  do bytes = read(file, head, sizeof head);
+  while (bytes < 0 && errno == EINTR);
+  int error = errno;
+  close(file);
+  if (bytes < 0) return kn_file_fault(path, "read", error);
+  return check(path, head, (size_t)bytes, out_image);
 }
 
 kn_status kn_image_create(uint32_t width, uint32_t height, const char *name, kn_image *out_image) {

@@ -8,6 +8,10 @@
 
 enum { SCHEMA_MAJOR = 1, MAXIMUM_CLASSES = 65536 };
 
+/* No measurement is larger: seconds, percent and bytes that are come from a damaged file, and their sums and ratios
+ * would leave the range of double. */
+static const double LARGEST = 1e18;
+
 /* One reading under way: the first fault ends it. */
 typedef struct kn_reading {
   kn_results *results;
@@ -40,8 +44,8 @@ static double read_amount(kn_reading *reading, const char *key, double absent) {
   yyjson_val *value = member(reading, key);
   if (!value) return absent;
   double number = yyjson_get_num(value);
-  if (yyjson_is_num(value) && isfinite(number) && number >= 0) return number;
-  fail(reading, key, "must be a number that is not negative");
+  if (yyjson_is_num(value) && number >= 0 && number <= LARGEST) return number;
+  fail(reading, key, "must be a number from 0 to 1e18");
   return absent;
 }
 
@@ -66,7 +70,7 @@ static size_t read_strings(kn_reading *reading, const char *key, const char ***o
   return count;
 }
 
-/* A list of finite numbers of at least `lowest`. */
+/* A list of numbers of at least `lowest`. */
 static kn_numbers read_numbers(kn_reading *reading, const char *key, double lowest) {
   kn_numbers numbers = {0};
   yyjson_val *list = member(reading, key), *item;
@@ -78,8 +82,9 @@ static kn_numbers read_numbers(kn_reading *reading, const char *key, double lowe
   numbers.count = count;
   yyjson_arr_foreach(list, i, count, item) {
     double number = yyjson_get_num(item);
-    if (!yyjson_is_num(item) || !isfinite(number) || number < lowest) {
-      fail(reading, key, lowest < 0 ? "must be a list of finite numbers" : "must be a list of numbers from 0 up");
+    if (!yyjson_is_num(item) || !(number >= lowest && number <= LARGEST)) {
+      fail(reading, key, lowest < 0 ? "must be a list of numbers from -1e18 to 1e18"
+                                    : "must be a list of numbers from 0 to 1e18");
       break;
     }
     numbers.values[i] = number;
@@ -99,7 +104,7 @@ static double *read_rows(kn_reading *reading, const char *key, size_t *out_rows,
   yyjson_val *list = member(reading, key), *row, *item;
   *out_rows = *out_columns = 0;
   if (!list) return NULL;
-  const char *what = "must be a list of equally long lists of numbers from 0 up";
+  const char *what = "must be a list of equally long lists of numbers from 0 to 1e18";
   if (!yyjson_is_arr(list)) return fail(reading, key, what), NULL;
   size_t rows = yyjson_arr_size(list), columns = yyjson_arr_size(yyjson_arr_get_first(list)), i, j, count, total;
   if (rows && !columns) return fail(reading, key, what), NULL;
@@ -113,7 +118,7 @@ static double *read_rows(kn_reading *reading, const char *key, size_t *out_rows,
     size_t width;
     yyjson_arr_foreach(row, j, width, item) {
       values[i * columns + j] = yyjson_get_num(item);
-      if (!yyjson_is_num(item) || !(values[i * columns + j] >= 0) || isinf(values[i * columns + j]))
+      if (!yyjson_is_num(item) || !(values[i * columns + j] >= 0 && values[i * columns + j] <= LARGEST))
         fail(reading, key, what);
     }
   }
@@ -125,7 +130,7 @@ static double *read_rows(kn_reading *reading, const char *key, size_t *out_rows,
 static void read_utilization(kn_reading *reading, const char *cpus, const char *memory, const char *timestamps,
                              kn_utilization *out) {
   out->cpus = read_rows(reading, cpus, &out->count, &out->cores);
-  kn_numbers memories = read_numbers(reading, memory, 0), times = read_numbers(reading, timestamps, -INFINITY);
+  kn_numbers memories = read_numbers(reading, memory, 0), times = read_numbers(reading, timestamps, -LARGEST);
   out->memory = memories.values;
   out->timestamps = times.values;
   same_length(reading, memory, memories.count, cpus, out->count);
@@ -192,7 +197,7 @@ static void read_steps(kn_reading *reading) {
     if (!member(reading, keys[i][0])) continue;
     results->step_key = keys[i][0];
     results->steps = read_numbers(reading, keys[i][0], 0);
-    results->step_timestamps = read_numbers(reading, keys[i][1], -INFINITY);
+    results->step_timestamps = read_numbers(reading, keys[i][1], -LARGEST);
     if (results->step_timestamps.values)
       same_length(reading, keys[i][1], results->step_timestamps.count, keys[i][0], results->steps.count);
   }
@@ -241,7 +246,7 @@ static kn_status unpack(kn_results *results) {
                    "full_run_statistics_timestamp", &results->full_run);
   results->process_rss_bytes = read_numbers(&reading, "process_rss_bytes", 0);
   results->process_cpu_percent = read_numbers(&reading, "process_cpu_percent", 0);
-  results->process_timestamps = read_numbers(&reading, "process_timestamp", -INFINITY);
+  results->process_timestamps = read_numbers(&reading, "process_timestamp", -LARGEST);
   same_length(&reading, "process_cpu_percent", results->process_cpu_percent.count, "process_rss_bytes",
               results->process_rss_bytes.count);
   same_length(&reading, "process_timestamp", results->process_timestamps.count, "process_rss_bytes",

@@ -159,6 +159,14 @@ kn_status kn_chain_run(kn_session *session, kn_model *model) {
   return status;
 }
 
+kn_status kn_chain_check_reuse(const kn_scenario *scenario) {
+  const kn_instance *last = &scenario->optimizers[scenario->optimizer_count - 1];
+  const char *path = compiled_path(last);
+  if (kn_file_exists(path, NULL) || kn_directory_bytes(path)) return NULL;
+  return kn_session_blame(
+      kn_status_make(KN_NOT_FOUND, "there is no compiled model %s yet: run the optimizers first", path), last);
+}
+
 kn_status kn_chain_reuse(kn_session *session, kn_model *model) {
   const kn_scenario *scenario = session->scenario;
   KN_TRY(record_none(session));
@@ -167,11 +175,9 @@ kn_status kn_chain_reuse(kn_session *session, kn_model *model) {
     const kn_class *cls = scenario->optimizers[i].cls;
     KN_TRY(record_compiler(session, cls->framework ? cls->framework : cls->name, NULL));
   }
+  KN_TRY(kn_chain_check_reuse(scenario));
   const kn_instance *last = &scenario->optimizers[scenario->optimizer_count - 1];
   const char *path = compiled_path(last);
-  if (!kn_file_exists(path, NULL) && !kn_directory_bytes(path))
-    return kn_session_blame(
-        kn_status_make(KN_NOT_FOUND, "there is no compiled model %s yet: run the optimizers first", path), last);
   kn_model_clear(model);
   model->path = kn_strdup(path);
   if (!model->path) return kn_status_out_of_memory();

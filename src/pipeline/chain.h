@@ -9,5 +9,7 @@
 kn_status kn_chain_run(kn_session *session, kn_model *model) KN_MUST_USE;
 /* The same without running them: `model` becomes what the last optimizer wrote in an earlier run. */
 kn_status kn_chain_reuse(kn_session *session, kn_model *model) KN_MUST_USE;
+/* KN_NOT_FOUND unless the last of the scenario's optimizers, of which there is one at least, has written a model. */
+kn_status kn_chain_check_reuse(const kn_scenario *scenario) KN_MUST_USE;
 
 #endif

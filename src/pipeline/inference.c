@@ -1,6 +1,7 @@
 #include "pipeline/inference.h"
 
 #include "core/file.h"
+#include "core/uri.h"
 #include "core/record_json.h"
 #include "measurements/procfs.h"
 #include "measurements/sampler.h"
@@ -85,19 +86,32 @@ static kn_status choose_engine(kn_session *session, kn_engine *engine) {
   return NULL;
 }
 
+static const char *named_model(const kn_scenario *scenario) {
+  const kn_runtime_ops *ops = scenario->runtime.cls ? scenario->runtime.cls->ops : NULL;
+  return ops && ops->model_path ? ops->model_path(scenario->runtime.self) : NULL;
+}
+
+kn_status kn_inference_check_model(const kn_scenario *scenario) {
+  const char *text = scenario->optimizer_count ? NULL : named_model(scenario);
+  char *path = NULL;
+  kn_status status = text ? kn_uri_local_path(text, &path) : NULL;
+  if (path && !kn_file_exists(path, NULL) && !kn_directory_bytes(path))
+    status = kn_status_make_at(KN_NOT_FOUND, scenario->runtime.where,
+                               "the model %s that the runtime is to load does not exist", path);
+  kn_free(path);
+  return status;
+}
+
 /* Without optimizers a runtime may name the file it loads. With them the last result is what runs. */
 static kn_status choose_model(kn_session *session, kn_model *model) {
   const kn_scenario *scenario = session->scenario;
-  const kn_runtime_ops *ops = scenario->runtime.cls ? scenario->runtime.cls->ops : NULL;
-  const char *path = ops && ops->model_path ? ops->model_path(scenario->runtime.self) : NULL;
+  const char *path = named_model(scenario);
   if (!path || (model->path && !strcmp(path, model->path))) return NULL;
   if (scenario->optimizer_count) {
     kn_log(KN_LOG_WARNING, "%s runs, not %s, which the runtime names", model->path, path);
     return NULL;
   }
-  if (!kn_file_exists(path, NULL) && !kn_directory_bytes(path))
-    return kn_status_make_at(KN_NOT_FOUND, scenario->runtime.where,
-                             "the model %s that the runtime is to load does not exist", path);
+  KN_TRY(kn_inference_check_model(scenario));
   kn_model_clear(model);
   model->path = kn_strdup(path);
   if (!model->path) return kn_status_out_of_memory();

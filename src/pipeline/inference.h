@@ -8,4 +8,8 @@
  * run what was measured until then is in the measurements all the same. */
 kn_status kn_inference_run(kn_session *session, kn_model *model) KN_MUST_USE;
 
+/* KN_NOT_FOUND when the runtime of a scenario without optimizers names a model that is not there; what is to be
+ * downloaded is not asked for. */
+kn_status kn_inference_check_model(const kn_scenario *scenario) KN_MUST_USE;
+
 #endif

@@ -89,9 +89,6 @@ static kn_status set_names(kn_report_model *model, const kn_report_sources *sour
   if (!sources->model_names.count) {
     KN_TRY(name_from_files(model, &sources->measurements, false));
   } else {
-    if (sources->model_names.count != model->run_count)
-      return kn_status_make(KN_INVALID_ARGUMENT, "there are %zu model names for %zu measurement files",
-                            sources->model_names.count, model->run_count);
     for (size_t i = 0; i < model->run_count; i++) {
       model->runs[i].name = kn_strdup(sources->model_names.items[i]);
       if (!model->runs[i].name) return kn_status_out_of_memory();
@@ -114,23 +111,70 @@ static kn_status set_names(kn_report_model *model, const kn_report_sources *sour
 
 /* ---- types ---- */
 
-static kn_status set_types(kn_report_model *model, const kn_string_list *types) {
-  for (size_t i = 0; i < types->count; i++) {
-    if (strcmp(types->items[i], "performance") == 0)
-      model->types |= KN_REPORT_PERFORMANCE;
-    else if (strcmp(types->items[i], "classification") == 0)
-      model->types |= KN_REPORT_CLASSIFICATION;
-    else
-      return kn_status_make(KN_INVALID_ARGUMENT,
-                            "unknown report type \"%.64s\": there are performance and classification", types->items[i]);
-  }
-  if (model->types) return NULL;
-  for (size_t i = 0; i < model->run_count; i++) {
-    if (model->runs[i].results.steps.count || model->runs[i].results.session.count)
-      model->types |= KN_REPORT_PERFORMANCE;
-    if (model->runs[i].results.confusion) model->types |= KN_REPORT_CLASSIFICATION;
-  }
+static kn_status type_of(const char *word, unsigned *types) {
+  if (strcmp(word, "performance") == 0)
+    *types |= KN_REPORT_PERFORMANCE;
+  else if (strcmp(word, "classification") == 0)
+    *types |= KN_REPORT_CLASSIFICATION;
+  else
+    return kn_status_make(KN_INVALID_ARGUMENT, "unknown report type \"%.64s\": there are performance and classification",
+                          word);
   return NULL;
+}
+
+static kn_status nothing_of(const kn_report_model *model, const char *type, const char *keys) {
+  return kn_status_make(KN_BAD_DATA, "%s%s no %s: %s missing", model->runs[0].results.path,
+                        model->run_count > 1 ? " and the others hold" : " holds", type, keys);
+}
+
+/* A type without a measurement behind it would be a report of nothing. */
+static kn_status set_types(kn_report_model *model, const kn_string_list *types) {
+  unsigned there = 0;
+  for (size_t i = 0; i < model->run_count; i++) {
+    if (model->runs[i].results.steps.count || model->runs[i].results.session.count) there |= KN_REPORT_PERFORMANCE;
+    if (model->runs[i].results.confusion) there |= KN_REPORT_CLASSIFICATION;
+  }
+  for (size_t i = 0; i < types->count; i++) KN_TRY(type_of(types->items[i], &model->types));
+  if (!there)
+    return nothing_of(model, "measurement that a report shows",
+                      "target_inference_step, session_utilization_cpus_percent and eval_confusion_matrix are");
+  if (!model->types) model->types = there;
+  kn_status faults = NULL;
+  if (model->types & ~there & KN_REPORT_PERFORMANCE)
+    faults = nothing_of(model, "measurement of performance",
+                        "target_inference_step and session_utilization_cpus_percent are");
+  if (model->types & ~there & KN_REPORT_CLASSIFICATION)
+    faults = kn_status_join(faults, nothing_of(model, "classification result", "eval_confusion_matrix is"));
+  return faults;
+}
+
+kn_status kn_report_model_check(const kn_report_sources *sources) {
+  kn_status faults = NULL;
+  unsigned types = 0;
+  size_t files = sources->measurements.count, names = sources->model_names.count;
+  for (size_t i = 0; i < sources->types.count; i++)
+    faults = kn_status_join(faults, type_of(sources->types.items[i], &types));
+  if (!files)
+    faults = kn_status_join(faults,
+                            kn_status_make(KN_INVALID_ARGUMENT, "a report needs at least one measurement file"));
+  if (files > MAXIMUM_RUNS)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "a report compares at most %d measurement files, not %zu",
+                                                   MAXIMUM_RUNS, files));
+  if (names && names != files)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "there are %zu model names for %zu measurement files", names, files));
+  for (size_t i = 0; i < names; i++) {
+    faults = kn_status_join(faults, check_name(sources->model_names.items[i], "name of a model"));
+    for (size_t k = 0; k < i; k++)
+      if (strcmp(sources->model_names.items[i], sources->model_names.items[k]) == 0)
+        faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                       "two of the models are called \"%s\": tell them apart with "
+                                                       "--model-names",
+                                                       sources->model_names.items[i]));
+  }
+  if (sources->name) faults = kn_status_join(faults, check_name(sources->name, "name of the report"));
+  return faults;
 }
 
 /* ---- runs ---- */
@@ -154,9 +198,21 @@ static bool classes_equal(const kn_run *a, const kn_run *b) {
   return true;
 }
 
+/* Any JSON object would do as one without a single measurement. */
+static kn_status check_measured(const kn_results *results) {
+  if (results->own || results->steps.count || results->session.count || results->full_run.count || results->confusion)
+    return NULL;
+  bool scenario = yyjson_obj_get(results->root, "model_wrapper");
+  return kn_status_make_at(KN_BAD_DATA, results->path,
+                           "this is no measurement file%s: it has none of target_inference_step, "
+                           "protocol_inference_step, session_utilization_cpus_percent and eval_confusion_matrix",
+                           scenario ? " but a scenario" : "");
+}
+
 static kn_status read_run(const char *path, kn_run *run) {
   KN_TRY(kn_results_read(path, &run->results));
-  kn_status status = kn_results_summary(&run->results, &run->summary);
+  kn_status status = check_measured(&run->results);
+  if (!status) status = kn_results_summary(&run->results, &run->summary);
   if (!status) status = set_class_names(run);
   if (!status) status = kn_derive_run(run);
   return kn_status_annotate(status, "while reading the measurements in %s", path);
@@ -178,10 +234,7 @@ static kn_status collect_phases(kn_report_model *model) {
 
 static kn_status read_all(const kn_report_sources *sources, kn_report_model *model) {
   size_t count = sources->measurements.count;
-  if (!count) return kn_status_make(KN_INVALID_ARGUMENT, "a report needs at least one measurement file");
-  if (count > MAXIMUM_RUNS)
-    return kn_status_make(KN_INVALID_ARGUMENT, "a report compares at most %d measurement files, not %zu", MAXIMUM_RUNS,
-                          count);
+  KN_TRY(kn_report_model_check(sources));
   model->runs = kn_alloc_array(count, sizeof *model->runs);
   if (!model->runs) return kn_status_out_of_memory();
   model->run_count = count;

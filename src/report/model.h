@@ -53,6 +53,8 @@ typedef struct kn_report_sources {
   kn_string_list types;       /* none: what the measurements allow */
 } kn_report_sources;
 
+/* Names and types as far as they can be judged without the files. KN_INVALID_ARGUMENT, all faults at once. */
+kn_status kn_report_model_check(const kn_report_sources *sources) KN_MUST_USE;
 /* Reads and derives all. KN_INVALID_ARGUMENT for faulty names or types; KN_BAD_DATA, KN_NOT_FOUND, ... of the files. */
 kn_status kn_report_model_read(const kn_report_sources *sources, kn_report_model *out_model) KN_MUST_USE;
 /* A zeroed model is allowed. */

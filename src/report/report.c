@@ -4,6 +4,7 @@
 #include "core/record_json.h"
 #include "measurements/measurements.h"
 #include "measurements/unicode.h"
+#include "drawing/plot.h"
 #include "report/figures.h"
 #include "report/html.h"
 #include "report/outline.h"
@@ -12,6 +13,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef enum kn_report_format {
   KN_FORMAT_NONE = 0,
@@ -154,20 +156,92 @@ static kn_status write_all(const kn_report_request *request, const kn_report_mod
   return status;
 }
 
+/* ---- judging ---- */
+
+static kn_report_sources sources_of(const kn_report_request *request) {
+  return (kn_report_sources){.name = request->name,
+                             .measurements = request->measurements,
+                             .model_names = request->model_names,
+                             .types = request->types};
+}
+
+static kn_status check_markup(const kn_report_request *request) {
+  char *directory = NULL, *reference = NULL;
+  kn_status status = place_images(request, &directory, &reference);
+  if (!status) status = kn_plot_check();
+  kn_free(directory);
+  kn_free(reference);
+  return status;
+}
+
+/* A report is never written over what it is made from. */
+static kn_status check_place(const kn_report_request *request, const char *path) {
+  struct stat own, other;
+  bool there = stat(path, &own) == 0;
+  for (size_t i = 0; i < request->measurements.count; i++) {
+    const char *source = request->measurements.items[i];
+    if (strcmp(source, path) == 0 ||
+        (there && stat(source, &other) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino))
+      return kn_status_make(KN_INVALID_ARGUMENT, "%s is a measurement file: name another one for the report", path);
+  }
+  return kn_file_check_output(path);
+}
+
+static kn_status check_page(const kn_report_request *request) {
+  struct stat found;
+  if (stat(request->html_directory, &found) == 0 && !S_ISDIR(found.st_mode))
+    return kn_status_make(KN_INVALID_ARGUMENT,
+                          "--to-html names a directory, which gets the page as index.html; %s is a file",
+                          request->html_directory);
+  char *page = kn_format("%s/index.html", request->html_directory);
+  kn_status status = page ? check_place(request, page) : kn_status_out_of_memory();
+  kn_free(page);
+  return status;
+}
+
+static kn_status check_words(const kn_report_request *request, kn_report_format *out_format) {
+  kn_status faults = format_of(request->path, out_format);
+  if (!request->path && !request->html_directory)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "say where the report goes: a path that ends in .rst, .md or .html, "
+                                                   "or --to-html DIRECTORY"));
+  const kn_report_sources sources = sources_of(request);
+  return kn_status_join(faults, kn_report_model_check(&sources));
+}
+
+/* Makes the directories. */
+static kn_status check_places(const kn_report_request *request, kn_report_format format) {
+  kn_status faults = request->html_directory ? check_page(request) : NULL;
+  if (format) faults = kn_status_join(faults, check_place(request, request->path));
+  if (format == KN_FORMAT_RST || format == KN_FORMAT_MARKDOWN) faults = kn_status_join(faults, check_markup(request));
+  return faults;
+}
+
+/* ---- rendering ---- */
+
+/* Reads unless `pending`, and judges all. */
+static kn_status prepare(const kn_report_request *request, bool pending, kn_report_format *out_format,
+                         kn_report_model *out_model) {
+  *out_model = (kn_report_model){0};
+  KN_TRY(check_words(request, out_format));
+  const kn_report_sources sources = sources_of(request);
+  if (!pending) KN_TRY(kn_report_model_read(&sources, out_model));
+  return check_places(request, *out_format);
+}
+
+kn_status kn_report_check(const kn_report_request *request, bool pending) {
+  kn_report_format format;
+  kn_report_model model;
+  kn_status status = prepare(request, pending, &format, &model);
+  kn_report_model_clear(&model);
+  return status;
+}
+
 kn_status kn_report_render(const kn_report_request *request) {
   kn_report_format format;
-  KN_TRY(format_of(request->path, &format));
-  if (!format && !request->html_directory)
-    return kn_status_make(KN_INVALID_ARGUMENT,
-                          "say where the report goes: a path that ends in .rst, .md or .html, or "
-                          "--to-html DIRECTORY");
   kn_report_model model;
-  KN_TRY(kn_report_model_read(&(kn_report_sources){.name = request->name,
-                                                   .measurements = request->measurements,
-                                                   .model_names = request->model_names,
-                                                   .types = request->types},
-                              &model));
-  kn_status status = write_all(request, &model, format);
+  kn_status status = prepare(request, false, &format, &model);
+  if (!status) status = write_all(request, &model, format);
   kn_report_model_clear(&model);
   return status;
 }

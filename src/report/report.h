@@ -17,6 +17,12 @@ typedef struct kn_report_request {
   size_t argument_count;
 } kn_report_request;
 
+/* Judges a request before anything is measured for it: types, names, the places that are written (tried), gnuplot where
+ * it is needed, and, unless `pending` (they are written later), the measurement files. The statuses of kn_report_render;
+ * the faults of the words at once, then those of the
+ * files, then those of the places. */
+kn_status kn_report_check(const kn_report_request *request, bool pending) KN_MUST_USE;
+
 /* Renders everything that is asked for; each file appears whole or not at all. KN_INVALID_ARGUMENT (names, types,
  * paths that do not fit together), KN_NOT_FOUND, KN_BAD_DATA (measurement files: every faulty one is named),
  * KN_NOT_INSTALLED (gnuplot, for the images of RST and Markdown), KN_IO_ERROR. */

@@ -56,8 +56,8 @@ static kn_status copy_pieces(int from, const char *from_path, int to, const char
 
 /* Copies into the new file `to_path`, removed on failure; the hash of what was copied into `out_hex`. */
 static kn_status copy_file(const char *from_path, const char *to_path, char out_hex[65]) {
-  int from = open(from_path, O_RDONLY | O_CLOEXEC);
-  if (from < 0) return kn_file_fault(from_path, "read", errno);
+  int from;
+  KN_TRY(kn_file_open(from_path, &from));
   int to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (to < 0) {
     kn_status status = kn_file_fault(to_path, "write", errno);

@@ -1,13 +1,11 @@
 #include "resources/hash.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/library.h"
 
 enum { PIECE_BYTES = 1 << 20, DIGEST_BYTES = 32 };
 
@@ -24,38 +22,18 @@ static struct {
 #define CRYPTO_SLOT(type, name, parameters) type(*name) parameters;
   CRYPTO_FUNCTIONS(CRYPTO_SLOT)
 #undef CRYPTO_SLOT
-  bool ready;
 } crypto;
-static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
-
-static kn_status open_crypto_locked(void) {
-  static const char file[] = "libcrypto.so.3";
-  void *handle;
-  if (crypto.ready) return NULL;
-  kn_status status = kn_library_open(file, &handle);
-  if (status) return kn_status_annotate(status, "checksums take %s; install the Debian package libssl3", file);
-#define CRYPTO_RESOLVE(type, name, parameters)           \
-  *(void **)(void *)&crypto.name = dlsym(handle, #name); \
-  if (!crypto.name)                                      \
-    return kn_status_make(KN_NOT_INSTALLED, "%s lacks %s; install the Debian package libssl3", file, #name);
-  CRYPTO_FUNCTIONS(CRYPTO_RESOLVE)
-#undef CRYPTO_RESOLVE
-  crypto.ready = true;
-  return NULL;
-}
-
-static kn_status open_crypto(void) {
-  pthread_mutex_lock(&opening);
-  kn_status status = open_crypto_locked();
-  pthread_mutex_unlock(&opening);
-  return status;
-}
+#define CRYPTO_NAME(type, name, parameters) #name,
+static const char *const names[] = {CRYPTO_FUNCTIONS(CRYPTO_NAME)};
+#undef CRYPTO_NAME
+static kn_library library = {
+    .file = "libcrypto.so.3", .package = "libssl3", .names = names, .count = sizeof names / sizeof *names, .table = &crypto};
 
 static kn_status failed(void) { return kn_status_make(KN_BACKEND_FAILED, "libcrypto could not compute SHA-256"); }
 
 kn_status kn_hash_begin(kn_hash *out_hash) {
   *out_hash = (kn_hash){0};
-  KN_TRY(open_crypto());
+  KN_TRY(kn_library_use(&library));
   void *context = crypto.EVP_MD_CTX_new();
   if (!context) return kn_status_out_of_memory();
   if (crypto.EVP_DigestInit_ex(context, crypto.EVP_sha256(), NULL) != 1) {
@@ -122,8 +100,8 @@ static kn_status hash_descriptor(int file, const char *path, char *piece, char o
 
 kn_status kn_sha256_file(const char *path, char out_hex[65]) {
   out_hex[0] = '\0';
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return kn_file_fault(path, "read", errno);
+  int file;
+  KN_TRY(kn_file_open(path, &file));
   char *piece = kn_alloc(PIECE_BYTES);
   kn_status status = piece ? hash_descriptor(file, path, piece, out_hex) : kn_status_out_of_memory();
   kn_free(piece);

@@ -50,7 +50,6 @@ class Browser(ReportTest):
             run = own_run(1, 0.004, 0.1, count=5)
             run.update(change)
             self.check_drawn(self.open(self.write("a.json", run)), 3, 1)
-        self.check_drawn(self.open(self.write("a.json", {})), 0, 0)
 
     def test_hostile_texts_stay_texts(self):
         run = own_run(1, 0.004, 0.1)

@@ -62,6 +62,32 @@ class Hostile(ReportTest):
                 self.broken(lambda run: re.sub(r'("target_inference_step": \[)[^,]+', r"\g<1>" + word, json.dumps(run)))
                 self.broken(lambda run: re.sub(r'("eval_confusion_matrix": \[\[)[^,\]]+', r"\g<1>" + word, json.dumps(run)))
 
+    def test_numbers_beyond_measure_are_refused(self):
+        """Large ones would break sums, ratios and plots; the smallest there is must not."""
+        for key, value in (("target_inference_step", [0.001, 1e308]), ("target_inference_step", [1e300] * 4),
+                           ("process_peak_rss_bytes", 1e300), ("eval_confusion_matrix", [[1e300, 0], [0, 1e300]])):
+            with self.subTest(key=key, value=value):
+                self.broken(lambda run: run.update({key: value, "class_names": None, "predictions": None}), says=key)
+
+    def test_other_json_is_refused(self):
+        scenario = {"model_wrapper": {"type": "NullModelWrapper"}, "dataset": {"type": "RandomizedClassificationDataset"}}
+        good = self.write("good.json", own_run(1, 0.001, 0.1, count=20))
+        for content, says in (({}, "no measurement file"), (scenario, "but a scenario"), ([], "JSON object"),
+                              ({"kenning_schema": "1.0"}, "no measurement that a report shows")):
+            with self.subTest(content=content):
+                file = self.write("none.json", content)
+                said = self.refused(2, "r", self.path / "r.rst", "--measurements", file)
+                self.assertIn(says, said)
+                self.assertIn("none.json", said)
+                if content in ({}, scenario):
+                    self.assertIn("none.json", self.refused(2, "r", self.path / "r.rst", "--measurements", good, file))
+        run = own_run(1, 0.001, 0.1, count=20)
+        speed = dict(run, eval_confusion_matrix=None, class_names=None, predictions=None)
+        said = self.refused(2, "r", self.path / "r.rst", "--measurements", self.write("speed.json", speed),
+                            "--report-types", "performance", "classification")
+        self.assertIn("eval_confusion_matrix is missing", said)
+        self.assertFalse((self.path / "r.rst").exists())
+
     def test_a_newer_schema_is_refused(self):
         self.broken(lambda run: run.update(kenning_schema="2.0"), says="schema")
 
@@ -130,20 +156,20 @@ class Hostile(ReportTest):
                        {"session_utilization_cpus_percent": [], "session_utilization_mem_percent": [],
                         "session_utilization_timestamp": [], "process_rss_bytes": [], "process_cpu_percent": [], "process_timestamp": []},
                        {"class_names": None}, {"models": 7, "run": 7, "environment": []},
-                       {"target_inference_step": [1e300] * 4}, {"target_inference_step": [5e-324] * 4},
+                       {"target_inference_step": [5e-324] * 4},
                        {"warmup_inferences": 4}, {"phases": []}):
             with self.subTest(change=change):
                 run = dict(empty)
                 run.update(change)
                 self.rendered([self.write("small.json", run)])
-        self.rendered([self.write("small.json", {})])
+        self.rendered([self.write("small.json", {"target_inference_step": [1]})])
         # A thousand classes.
         run = own_run(1, 0.001, 0.5, count=2000, classes=1000)
         self.rendered([self.write("small.json", run)])
 
     def test_runs_that_do_not_fit_together_are_shown_beside_each_other(self):
         files = [GOLDEN / "2022" / "native.json", GOLDEN / "2022" / "remote.json", self.write("own.json", own_run(1, 0.001, 0.1)),
-                 self.write("bare.json", {})]
+                 self.write("bare.json", {"target_inference_step": [1]})]
         _, page = self.rendered(files)
         self.assertFalse(page.data()["sameClasses"])
 

@@ -181,10 +181,59 @@ static void flags_reach_every_block_that_has_them(void **state) {
   assert_int_equal(((example *)second.self)->number, 9);
   kn_free(positionals.items);
 
+  first.given = second.given = 0;
   argv[2] = (char *)(uintptr_t) "x"; /* one fault for one flag, however many blocks have it */
   kn_status status = kn_arguments_parse(4, argv, instances, 2, &positionals, &help);
   assert_int_equal(kn_status_count(status), 1);
   kn_status_free(status);
+  kn_free(positionals.items);
+  kn_instance_destroy(&first);
+  kn_instance_destroy(&second);
+}
+
+/* Also under another name, or as the contrary; lists of names grow. */
+static void a_row_is_given_once(void **state) {
+  (void)state;
+  assert_fault(PARSE("--number", "1", "--number", "1"), KN_INVALID_ARGUMENT, "--number: 'number' is given twice");
+  assert_fault(PARSE("--text", "a", "--old-text=b"), KN_INVALID_ARGUMENT, "--old-text: 'text' is given twice");
+  assert_fault(PARSE("--flag", "--no-flag"), KN_INVALID_ARGUMENT, "--no-flag: 'flag' is given twice");
+  assert_fault(PARSE("--numbers", "1", "--numbers", "2"), KN_INVALID_ARGUMENT, "'numbers' is given twice");
+  parsed p = PARSE("--words", "a", "b", "--words=c", "--words", "d");
+  assert_null(p.status);
+  assert_int_equal(p.self->words.count, 4);
+  assert_string_equal(p.self->words.items[2], "c");
+  assert_string_equal(p.self->words.items[3], "d");
+  clear(&p);
+}
+
+/* "--Class.flag" goes to the blocks of that class; a path that two frameworks have must name its class. */
+static void a_class_in_front_chooses_the_block(void **state) {
+  (void)state;
+  kn_class other = example_class;
+  other.name = "somewhere.else.Other";
+  other.framework = "other";
+  kn_instance first, second;
+  kt_assert_ok(kn_instance_create(&example_class, &first));
+  kt_assert_ok(kn_instance_create(&other, &second));
+  kn_instance *instances[] = {&first, &second};
+  char *argv[] = {(char *)(uintptr_t) "command", (char *)(uintptr_t) "--Other.number=9",
+                  (char *)(uintptr_t) "--Other.file", (char *)(uintptr_t) "x"};
+  kn_positionals positionals;
+  bool help;
+  kt_assert_ok(kn_arguments_parse(4, argv, instances, 2, &positionals, &help));
+  assert_int_not_equal(((example *)first.self)->number, 9);
+  assert_int_equal(((example *)second.self)->number, 9);
+  assert_null(((example *)first.self)->file);
+  assert_string_equal(((example *)second.self)->file, "x");
+  kn_free(positionals.items);
+  argv[1] = (char *)(uintptr_t) "--Another.number=9";
+  kt_assert_fault(kn_arguments_parse(2, argv, instances, 2, &positionals, &help), KN_NOT_FOUND,
+                  "unknown flag --Another.number");
+  kn_free(positionals.items);
+  first.given = second.given = 0;
+  argv[1] = (char *)(uintptr_t) "--file=x";
+  kt_assert_fault(kn_arguments_parse(2, argv, instances, 2, &positionals, &help), KN_INVALID_ARGUMENT,
+                  "say which one is meant");
   kn_free(positionals.items);
   kn_instance_destroy(&first);
   kn_instance_destroy(&second);
@@ -286,6 +335,8 @@ int main(void) {
       cmocka_unit_test(all_faults_come_at_once),
       cmocka_unit_test(help_is_noticed_anywhere),
       cmocka_unit_test(flags_reach_every_block_that_has_them),
+      cmocka_unit_test(a_row_is_given_once),
+      cmocka_unit_test(a_class_in_front_chooses_the_block),
       cmocka_unit_test(commands_count_their_positionals),
       cmocka_unit_test(a_name_comes_before_other_names),
       cmocka_unit_test(memory_may_run_out),

@@ -124,8 +124,8 @@ static void headers_are_checked(void **state) {
       assert_null(idx.content);
     }
   kn_idx idx;
-  assert_fault(kn_idx_read("/nonexistent/images.gz", 3, &idx), KN_NOT_FOUND, "cannot be opened");
-  assert_fault(kn_idx_read(directory, 3, &idx), KN_IO_ERROR, "cannot be");
+  assert_fault(kn_idx_read("/nonexistent/images.gz", 3, &idx), KN_NOT_FOUND, "cannot read");
+  assert_fault(kn_idx_read(directory, 3, &idx), KN_BAD_DATA, "is a directory");
   assert_fault(kn_idx_read(path, 4, &idx), KN_INVALID_ARGUMENT, "4 dimensions");
   free(path);
   kt_directory_remove(directory);

@@ -170,7 +170,7 @@ static void first_bytes_tell_images_from_other_files(void **state) {
   assert_fault(kn_image_check_file(path, &is_image), KN_BAD_DATA, "the file is empty");
   assert_false(is_image);
   free(path);
-  assert_fault(kn_image_check_file("/nonexistent/a.png", &is_image), KN_NOT_FOUND, "cannot be opened");
+  assert_fault(kn_image_check_file("/nonexistent/a.png", &is_image), KN_NOT_FOUND, "cannot read");
   kt_directory_remove(directory);
 }
 

@@ -130,7 +130,7 @@ static void spans_stand_in_for_phases(void **state) {
   char *directory = kt_directory_make(), *path = kt_path(directory, "m.json");
   kt_file_write_text(
       path,
-      "{\"tags\": [{\"name\": \"outer\", \"start\": 1, \"end\": 3}, {\"name\": \"inner\", \"start\": 1.5,"
+      "{\"target_inference_step\": [1], \"tags\": [{\"name\": \"outer\", \"start\": 1, \"end\": 3}, {\"name\": \"inner\", \"start\": 1.5,"
       "\"end\": 2}, {\"name\": \"outer\", \"start\": 3, \"end\": 4}, {\"name\": \"odd\", \"start\": 9, "
       "\"end\": 8}]}");
   kn_report_sources sources = {.measurements = {&path, 1}};
@@ -151,9 +151,9 @@ static void names_are_told_apart(void **state) {
        *third = kt_path(directory, "A.json");
   char *sub = kt_path(directory, "b");
   assert_int_equal(mkdir(sub, 0700), 0);
-  kt_file_write_text(first, "{}");
-  kt_file_write_text(second, "{}");
-  kt_file_write_text(third, "{}");
+  kt_file_write_text(first, "{\"target_inference_step\": [1]}");
+  kt_file_write_text(second, "{\"target_inference_step\": [1]}");
+  kt_file_write_text(third, "{\"target_inference_step\": [1]}");
   char *same[] = {first, second}, *cases[] = {first, third};
   kn_report_model model;
   /* Equal file names: the directories join in. */
