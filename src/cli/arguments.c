@@ -68,13 +68,13 @@ static kn_status unknown_flag(const char *flag, size_t length, kn_instance **ins
 
 /* A flag as written: "--name", "--name=value", "--Class.name" for the blocks of one class. */
 typedef struct given_flag {
-  char where[96];     /* as written, without the value; cut */
-  char name[96];      /* without the class: "--name" */
-  size_t length;      /* of `name`, or of what it was cut from */
-  const char *cls;    /* of the prefix, not terminated; NULL: all blocks */
+  char where[96];  /* as written, without the value; cut */
+  char name[96];   /* without the class: "--name" */
+  size_t length;   /* of `name`, or of what it was cut from */
+  const char *cls; /* of the prefix, not terminated; NULL: all blocks */
   size_t cls_length;
-  const char *value;  /* behind '='; or NULL */
-  bool aliases;       /* other names of rows count too */
+  const char *value; /* behind '='; or NULL */
+  bool aliases;      /* other names of rows count too */
 } given_flag;
 
 static given_flag read_flag(const char *text) {
@@ -127,8 +127,8 @@ static kn_status check_ambiguous(const given_flag *flag, kn_instance **instances
       return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where,
                                "there is more than one %s, and each needs its own: write the scenario as JSON", one);
     return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where,
-                             "%s and %s both have this path: say which one is meant, --%s.%s or --%s.%s", one, other, one,
-                             flag->name + 2, other, flag->name + 2);
+                             "%s and %s both have this path: say which one is meant, --%s.%s or --%s.%s", one, other,
+                             one, flag->name + 2, other, flag->name + 2);
   }
   return NULL;
 }
@@ -144,8 +144,7 @@ static kn_status set_row(int argc, char **argv, int first, const given_flag *fla
   if (again && row->type != KN_OPTION_STRING_LIST)
     return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where, "'%s' is given twice", row->name);
   if (flag->value && negated) return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where, "takes no value");
-  if (flag->value && list)
-    return kn_instance_append_text(instance, row, index, flag->value, !again, flag->where);
+  if (flag->value && list) return kn_instance_append_text(instance, row, index, flag->value, !again, flag->where);
   if (flag->value) return kn_instance_set_text(instance, row, index, flag->value, flag->where);
   if (row->type == KN_OPTION_BOOL)
     return kn_instance_set_text(instance, row, index, negated ? "false" : "true", flag->where);

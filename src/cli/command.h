@@ -32,9 +32,9 @@ typedef struct kn_positionals {
 
 /* Parses argv[1..]: flags go to every instance that has the row (the command's own and those of blocks), the rest are
  * positionals. All faults at once. "--flag value", "--flag=value", switches "--flag", "--no-flag"; list flags take all
- * values up to the next flag; after "--" everything is positional. "--Class.flag" goes to the blocks of that class only.
- * A row given twice is a fault, except that lists of strings grow. `out_help` is set by --help / -h. Free `items` with
- * kn_free. */
+ * values up to the next flag; after "--" everything is positional. "--Class.flag" goes to the blocks of that class
+ * only. A row given twice is a fault, except that lists of strings grow. `out_help` is set by --help / -h. Free `items`
+ * with kn_free. */
 kn_status kn_arguments_parse(int argc, char **argv, kn_instance **instances, size_t instance_count,
                              kn_positionals *out_positionals, bool *out_help) KN_MUST_USE;
 /* Help: usage, the command's flags, then the flags of each block. */

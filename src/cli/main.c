@@ -76,8 +76,10 @@ int main(int argc, char **argv) {
   }
   const kn_command *command = kn_command_find(argv[1]);
   if (!command && argv[1][0] == '-') {
-    fprintf(stderr, "kenning: error: the command comes before its flags: kenning COMMAND %.64s ...; `kenning --help` lists "
-                    "the commands\n", argv[1]);
+    fprintf(stderr,
+            "kenning: error: the command comes before its flags: kenning COMMAND %.64s ...; `kenning --help` lists "
+            "the commands\n",
+            argv[1]);
     return 2;
   }
   if (!command) {

@@ -184,8 +184,9 @@ static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
   if ((steps & (KN_STEP_TEST | REPORT)) && !values->measurements.count)
     faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "--measurements is needed: the file of measurements"));
   if (writes_measurements(steps) && values->measurements.count > 1)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "a run writes one file; --measurements names %zu",
-                                                   values->measurements.count));
+    faults =
+        kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "a run writes one file; --measurements names %zu",
+                                              values->measurements.count));
   if ((steps & REPORT) && !values->report.report_path && !values->report.to_html)
     faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
                                                    "report needs --report-path, --to-html, or both"));

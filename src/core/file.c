@@ -70,7 +70,8 @@ kn_status kn_file_open(const char *path, int *out_file) {
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0) return kn_file_input_fault(path, "read", errno);
   struct stat found;
-  kn_status status = fstat(file, &found) != 0 ? kn_file_fault(path, "read", errno) : check_kind(path, found.st_mode, false);
+  kn_status status =
+      fstat(file, &found) != 0 ? kn_file_fault(path, "read", errno) : check_kind(path, found.st_mode, false);
   if (status)
     close(file);
   else

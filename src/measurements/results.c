@@ -83,8 +83,8 @@ static kn_numbers read_numbers(kn_reading *reading, const char *key, double lowe
   yyjson_arr_foreach(list, i, count, item) {
     double number = yyjson_get_num(item);
     if (!yyjson_is_num(item) || !(number >= lowest && number <= LARGEST)) {
-      fail(reading, key, lowest < 0 ? "must be a list of numbers from -1e18 to 1e18"
-                                    : "must be a list of numbers from 0 to 1e18");
+      fail(reading, key,
+           lowest < 0 ? "must be a list of numbers from -1e18 to 1e18" : "must be a list of numbers from 0 to 1e18");
       break;
     }
     numbers.values[i] = number;

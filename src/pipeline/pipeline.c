@@ -185,8 +185,7 @@ static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
   kn_status faults = NULL;
   if (scenario->model_wrapper.cls && !(steps & KN_STEP_TRAIN) && !reuses)
     faults = kn_instance_check_files(&scenario->model_wrapper);
-  if (scenario->dataset.cls && compiles)
-    faults = kn_status_join(faults, kn_instance_check_files(&scenario->dataset));
+  if (scenario->dataset.cls && compiles) faults = kn_status_join(faults, kn_instance_check_files(&scenario->dataset));
   if (scenario->runtime.cls && steps & KN_STEP_TEST)
     faults = kn_status_join(kn_status_join(faults, kn_instance_check_files(&scenario->runtime)),
                             steps & KN_STEP_TRAIN ? NULL : kn_inference_check_model(scenario));

@@ -117,8 +117,8 @@ static kn_status type_of(const char *word, unsigned *types) {
   else if (strcmp(word, "classification") == 0)
     *types |= KN_REPORT_CLASSIFICATION;
   else
-    return kn_status_make(KN_INVALID_ARGUMENT, "unknown report type \"%.64s\": there are performance and classification",
-                          word);
+    return kn_status_make(KN_INVALID_ARGUMENT,
+                          "unknown report type \"%.64s\": there are performance and classification", word);
   return NULL;
 }
 
@@ -155,15 +155,16 @@ kn_status kn_report_model_check(const kn_report_sources *sources) {
   for (size_t i = 0; i < sources->types.count; i++)
     faults = kn_status_join(faults, type_of(sources->types.items[i], &types));
   if (!files)
-    faults = kn_status_join(faults,
-                            kn_status_make(KN_INVALID_ARGUMENT, "a report needs at least one measurement file"));
+    faults =
+        kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "a report needs at least one measurement file"));
   if (files > MAXIMUM_RUNS)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
-                                                   "a report compares at most %d measurement files, not %zu",
-                                                   MAXIMUM_RUNS, files));
+    faults = kn_status_join(
+        faults, kn_status_make(KN_INVALID_ARGUMENT, "a report compares at most %d measurement files, not %zu",
+                               MAXIMUM_RUNS, files));
   if (names && names != files)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
-                                                   "there are %zu model names for %zu measurement files", names, files));
+    faults = kn_status_join(
+        faults,
+        kn_status_make(KN_INVALID_ARGUMENT, "there are %zu model names for %zu measurement files", names, files));
   for (size_t i = 0; i < names; i++) {
     faults = kn_status_join(faults, check_name(sources->model_names.items[i], "name of a model"));
     for (size_t k = 0; k < i; k++)

@@ -18,9 +18,8 @@ typedef struct kn_report_request {
 } kn_report_request;
 
 /* Judges a request before anything is measured for it: types, names, the places that are written (tried), gnuplot where
- * it is needed, and, unless `pending` (they are written later), the measurement files. The statuses of kn_report_render;
- * the faults of the words at once, then those of the
- * files, then those of the places. */
+ * it is needed, and, unless `pending` (they are written later), the measurement files. The statuses of
+ * kn_report_render; the faults of the words at once, then those of the files, then those of the places. */
 kn_status kn_report_check(const kn_report_request *request, bool pending) KN_MUST_USE;
 
 /* Renders everything that is asked for; each file appears whole or not at all. KN_INVALID_ARGUMENT (names, types,

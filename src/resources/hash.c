@@ -26,8 +26,11 @@ static struct {
 #define CRYPTO_NAME(type, name, parameters) #name,
 static const char *const names[] = {CRYPTO_FUNCTIONS(CRYPTO_NAME)};
 #undef CRYPTO_NAME
-static kn_library library = {
-    .file = "libcrypto.so.3", .package = "libssl3", .names = names, .count = sizeof names / sizeof *names, .table = &crypto};
+static kn_library library = {.file = "libcrypto.so.3",
+                             .package = "libssl3",
+                             .names = names,
+                             .count = sizeof names / sizeof *names,
+                             .table = &crypto};
 
 static kn_status failed(void) { return kn_status_make(KN_BACKEND_FAILED, "libcrypto could not compute SHA-256"); }
 

@@ -69,10 +69,11 @@ static void a_report_is_judged_before_its_run(void **state) {
   EXPECT(2, "unknown report type \"speed\"", CHAIN, "--to-html", "d", "--report-types", "speed");
   EXPECT(2, "2 model names for 1", CHAIN, "--to-html", "d", "--model-names", "a", "b");
   EXPECT(2, "the name of the report", CHAIN, "--to-html", "d", "--report-name", "a\nb");
-  EXPECT(2, "is a measurement file", "test", "report", "--json-cfg", "s.json", "--measurements", "m.html", "--report-path",
-         "m.html");
+  EXPECT(2, "is a measurement file", "test", "report", "--json-cfg", "s.json", "--measurements", "m.html",
+         "--report-path", "m.html");
   EXPECT(1, "/proc/nowhere", CHAIN, "--report-path", "/proc/nowhere/r.html");
-  EXPECT(2, "is not below the root directory", CHAIN, "--report-path", "r.rst", "--root-dir", "one", "--img-dir", "two");
+  EXPECT(2, "is not below the root directory", CHAIN, "--report-path", "r.rst", "--root-dir", "one", "--img-dir",
+         "two");
   assert_false(there("m.json"));
   assert_false(there("d"));
 }
@@ -97,10 +98,12 @@ static void a_report_of_older_files_is_judged_before_its_run(void **state) {
 static void flags_are_given_once(void **state) {
   (void)state;
   write_file("s.json", long_scenario);
-#define TESTER "inference_tester", "NullModelWrapper", "RandomizedClassificationDataset", "m.json", "--runtime-cls", "NullRuntime"
+#define TESTER \
+  "inference_tester", "NullModelWrapper", "RandomizedClassificationDataset", "m.json", "--runtime-cls", "NullRuntime"
   EXPECT(2, "--warmup: error: 'warmup' is given twice", "json_inference_tester", "s.json", "m.json", "--warmup", "1",
          "--warmup=2");
-  EXPECT(2, "--samplescount: error: 'num_samples' is given twice", TESTER, "--num-samples", "30", "--samplescount", "20");
+  EXPECT(2, "--samplescount: error: 'num_samples' is given twice", TESTER, "--num-samples", "30", "--samplescount",
+         "20");
   EXPECT(2, "--no-download-dataset: error: 'download_dataset' is given twice", TESTER, "--download-dataset",
          "--no-download-dataset");
   EXPECT(2, "'runtime_cls' is given twice", TESTER, "--runtime-cls", "NullRuntime");
@@ -128,9 +131,11 @@ static void what_is_no_file_does_not_block(void **state) {
   EXPECT(2, "is a device, not a file", "check", "/dev/zero");
   EXPECT(2, "is a directory, not a file", "check", "/tmp");
   EXPECT(2, "pipe.json is a pipe, not a file", "render_report", "r", "r.html", "--measurements", "pipe.json");
-  write_file("model.json",
-             "{\"model_wrapper\": {\"type\": \"TensorFlowFashionMNISTCNN\", \"parameters\": {\"model_path\": \"pipe.json\"}},\n"
-             " \"dataset\": {\"type\": \"RandomizedClassificationDataset\"}, \"runtime\": {\"type\": \"NullRuntime\"}}");
+  write_file(
+      "model.json",
+      "{\"model_wrapper\": {\"type\": \"TensorFlowFashionMNISTCNN\", \"parameters\": {\"model_path\": "
+      "\"pipe.json\"}},\n"
+      " \"dataset\": {\"type\": \"RandomizedClassificationDataset\"}, \"runtime\": {\"type\": \"NullRuntime\"}}");
   EXPECT(2, "'model_path': pipe.json is a pipe", "json_inference_tester", "model.json", "m.json");
   char *images = kt_path(directory, "images"), *cat = kt_path(directory, "images/cat"),
        *image = kt_path(directory, "images/cat/one.jpg");
@@ -162,10 +167,11 @@ static void what_is_no_file_does_not_block(void **state) {
 /* Nothing long begins for a run whose inputs are not there. */
 static void missing_inputs_are_told_before_the_data_set(void **state) {
   (void)state;
-  write_file("s.json",
-             "{\"model_wrapper\": {\"type\": \"TensorFlowFashionMNISTCNN\", \"parameters\": {\"model_path\": \"none.h5\"}},\n"
-             " \"runtime\": {\"type\": \"NullRuntime\"}, \"dataset\": {\"type\": \"PetDataset\", \"parameters\":\n"
-             "  {\"dataset_root\": \"pets\", \"download_dataset\": true}}}");
+  write_file(
+      "s.json",
+      "{\"model_wrapper\": {\"type\": \"TensorFlowFashionMNISTCNN\", \"parameters\": {\"model_path\": \"none.h5\"}},\n"
+      " \"runtime\": {\"type\": \"NullRuntime\"}, \"dataset\": {\"type\": \"PetDataset\", \"parameters\":\n"
+      "  {\"dataset_root\": \"pets\", \"download_dataset\": true}}}");
   EXPECT(2, "'model_path': none.h5: cannot read: there is no such file", "json_inference_tester", "s.json", "m.json");
   assert_false(there("pets"));
   assert_false(there("m.json"));

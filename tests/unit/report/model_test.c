@@ -128,11 +128,11 @@ static void readers_are_warned(void **state) {
 static void spans_stand_in_for_phases(void **state) {
   (void)state;
   char *directory = kt_directory_make(), *path = kt_path(directory, "m.json");
-  kt_file_write_text(
-      path,
-      "{\"target_inference_step\": [1], \"tags\": [{\"name\": \"outer\", \"start\": 1, \"end\": 3}, {\"name\": \"inner\", \"start\": 1.5,"
-      "\"end\": 2}, {\"name\": \"outer\", \"start\": 3, \"end\": 4}, {\"name\": \"odd\", \"start\": 9, "
-      "\"end\": 8}]}");
+  kt_file_write_text(path,
+                     "{\"target_inference_step\": [1], \"tags\": [{\"name\": \"outer\", \"start\": 1, \"end\": 3}, "
+                     "{\"name\": \"inner\", \"start\": 1.5,"
+                     "\"end\": 2}, {\"name\": \"outer\", \"start\": 3, \"end\": 4}, {\"name\": \"odd\", \"start\": 9, "
+                     "\"end\": 8}]}");
   kn_report_sources sources = {.measurements = {&path, 1}};
   kn_report_model model;
   kt_assert_ok(kn_report_model_read(&sources, &model));
