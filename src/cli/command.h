@@ -20,6 +20,9 @@ const kn_command *kn_command_find(const char *name);
 
 /* Prints a status and frees it; the exit code that belongs to it: 0 done, 1 the run failed, 2 bad arguments, scenario
  * or input, 3 something must be installed. */
+/* Handlers of SIGINT and SIGTERM that let the run end by itself (kn_cancelled), and write `text` to stderr; SIGPIPE is
+ * ignored. */
+void kn_install_signals(const char *text);
 int kn_command_finish(kn_status status);
 
 /* A class that carries a command's option rows, so that the code for blocks' options serves commands too. */
@@ -74,6 +77,9 @@ int kn_command_inference_tester(int argc, char **argv);
 int kn_command_inference_performance(int argc, char **argv);
 int kn_command_model_training(int argc, char **argv);
 int kn_command_render_report(int argc, char **argv);
+int kn_command_server(int argc, char **argv);
+int kn_command_inference_server(int argc, char **argv);
+int kn_command_json_inference_server(int argc, char **argv);
 int kn_command_install(int argc, char **argv);
 int kn_command_doctor(int argc, char **argv);
 int kn_command_cache(int argc, char **argv);

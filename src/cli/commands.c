@@ -1,6 +1,7 @@
 /* The table of commands. */
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/server.h"
 
 const kn_command kn_commands[] = {
     {"train", "Train the model of a scenario", KN_CHAIN_USAGE, kn_chain_options, sizeof(kn_chain_values), true,
@@ -11,6 +12,8 @@ const kn_command kn_commands[] = {
      sizeof(kn_chain_values), true, kn_command_chain},
     {"report", "Render reports from measurements", KN_CHAIN_USAGE, kn_chain_options, sizeof(kn_chain_values), true,
      kn_command_chain},
+    {"server", "Serve a runtime to hosts that send models and inputs", KN_SERVER_USAGE, kn_server_options,
+     sizeof(kn_server_values), false, kn_command_server},
     {"check", "Judge scenarios without opening models, data sets or frameworks", "S.json... [--files]",
      kn_check_options, sizeof(kn_check_values), false, kn_command_check},
     {"list", "List the blocks, and what must be installed for them", "[KIND...] [--json]", kn_list_options,
@@ -32,6 +35,10 @@ const kn_command kn_commands[] = {
     {"inference_tester", "Run a scenario given by flags (the original's scenario)",
      "MODELWRAPPER DATASET OUT.json [--runtime-cls CLASS] [--compiler-cls CLASS] ...", kn_tester_options,
      sizeof(kn_tester_values), false, kn_command_inference_tester},
+    {"json_inference_server", "Serve the runtime of a JSON scenario (the original's scenario)", "S.json",
+     kn_server_options, sizeof(kn_server_values), false, kn_command_json_inference_server},
+    {"inference_server", "Serve a runtime given by flags (the original's scenario)", KN_SERVER_USAGE, kn_server_options,
+     sizeof(kn_server_values), false, kn_command_inference_server},
     {"inference_performance", "Measure a model in its native framework (the original's scenario)",
      "MODELWRAPPER DATASET OUT.json ...", kn_performance_options, sizeof(kn_performance_values), false,
      kn_command_inference_performance},

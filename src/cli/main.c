@@ -1,33 +1,13 @@
 #include "cli/command.h"
-#include "core/log.h"
 #include "core/registry.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
 
 const kn_command *kn_command_find(const char *name) {
   for (const kn_command *command = kn_commands; command->name; command++)
     if (!strcmp(command->name, name)) return command;
   return NULL;
-}
-
-int kn_command_finish(kn_status status) {
-  if (!status) return 0;
-  kn_log_status(status);
-  kn_code code = kn_status_code(status);
-  kn_status_free(status);
-  switch (code) {
-    case KN_OK: return 0;
-    case KN_INVALID_ARGUMENT:
-    case KN_NOT_FOUND:
-    case KN_BAD_DATA:
-    case KN_INCOMPATIBLE: return 2;
-    case KN_NOT_INSTALLED: return 3;
-    default: return 1;
-  }
 }
 
 static void usage(FILE *out) {
@@ -38,23 +18,6 @@ static void usage(FILE *out) {
     fprintf(out, "  %-24s %s\n", command->name, command->summary);
   fprintf(out, "\n`kenning COMMAND --help` tells more. Exit codes: 0 done, 1 the run failed, 2 bad arguments,\n"
                "scenario or input, 3 something must be installed.\n");
-}
-
-/* The first Ctrl-C asks the run to finish its step and save; the second ends the program. */
-static void on_signal(int number) {
-  (void)number;
-  if (kn_cancelled()) _exit(130);
-  kn_cancel();
-  static const char text[] = "\nkenning: stopping after this step; once more ends at once\n";
-  if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
-}
-
-static void install_signals(void) {
-  struct sigaction action = {.sa_handler = on_signal};
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-  action.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &action, NULL);
 }
 
 int main(int argc, char **argv) {
@@ -91,7 +54,7 @@ int main(int argc, char **argv) {
             near ? near : "", near ? "'?" : "; `kenning --help` lists them");
     return 2;
   }
-  install_signals();
+  kn_install_signals("\nkenning: stopping after this step; once more ends at once\n");
   int code = command->run(argc - 1, argv + 1);
   kn_registry_unload();
   if (fflush(stdout) || ferror(stdout)) {

@@ -8,7 +8,9 @@
   X(kn_randomized_classification_dataset_class) \
   X(kn_null_modelwrapper_class)              \
   X(kn_null_runtime_class)                   \
-  X(kn_network_protocol_class)
+  X(kn_network_protocol_class)               \
+  X(kn_network_protocol_today_class)         \
+  X(kn_unix_protocol_class)
 
 #define DECLARE(name) extern const kn_class name;
 KN_BUILTIN_CLASSES(DECLARE)

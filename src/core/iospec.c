@@ -1,3 +1,4 @@
+#include "core/iospec_json.h"
 #include "core/json.h"
 #include "core/record_json.h"
 
@@ -203,7 +204,9 @@ static bool add_list(yyjson_mut_doc *doc, const char *name, const kn_iolist *lis
   return array != NULL;
 }
 
-kn_status kn_iospec_write(const kn_iospec *spec, const char *path) {
+kn_status kn_iospec_text(const kn_iospec *spec, char **out_json, size_t *out_bytes) {
+  *out_json = NULL;
+  *out_bytes = 0;
   yyjson_mut_doc *doc = yyjson_mut_doc_new(&kn_json_allocator);
   if (!doc) return kn_status_out_of_memory();
   yyjson_mut_doc_set_root(doc, yyjson_mut_obj(doc));
@@ -211,14 +214,22 @@ kn_status kn_iospec_write(const kn_iospec *spec, const char *path) {
             (!spec->processed_input.count || add_list(doc, "processed_input", &spec->processed_input)) &&
             add_list(doc, "output", &spec->output) &&
             (!spec->processed_output.count || add_list(doc, "processed_output", &spec->processed_output));
-  size_t length = 0;
   yyjson_write_err error = {.code = YYJSON_WRITE_ERROR_MEMORY_ALLOCATION};
-  char *text = ok ? yyjson_mut_write_opts(doc, YYJSON_WRITE_PRETTY, &kn_json_allocator, &length, &error) : NULL;
+  *out_json = ok ? yyjson_mut_write_opts(doc, YYJSON_WRITE_PRETTY, &kn_json_allocator, out_bytes, &error) : NULL;
   yyjson_mut_doc_free(doc);
-  if (!text && error.code == YYJSON_WRITE_ERROR_MEMORY_ALLOCATION) return kn_status_out_of_memory();
-  if (!text) /* a name that is not UTF-8, an infinite scale */
-    return kn_status_make(KN_BAD_DATA, "%s: the io specification cannot be written as JSON: %s", path, error.msg);
-  kn_status status = kn_file_write(path, text, length);
+  if (*out_json) return NULL;
+  if (error.code == YYJSON_WRITE_ERROR_MEMORY_ALLOCATION) return kn_status_out_of_memory();
+  /* a name that is not UTF-8, an infinite scale */
+  return kn_status_make(KN_BAD_DATA, "the io specification cannot be written as JSON: %s", error.msg);
+}
+
+kn_status kn_iospec_write(const kn_iospec *spec, const char *path) {
+  char *text;
+  size_t length;
+  kn_status status = kn_iospec_text(spec, &text, &length);
+  if (status && kn_status_code(status) == KN_OUT_OF_MEMORY) return status;
+  if (status) return kn_status_annotate(status, "while writing %s", path);
+  status = kn_file_write(path, text, length);
   kn_free(text);
   return status;
 }

@@ -101,7 +101,8 @@ static kn_status load_plugin(const char *path) {
     snprintf(why, sizeof why, "its descriptor lacks name, version, licence or classes");
   for (size_t i = 0; !why[0] && plugin->classes[i]; i++) {
     const char *fault = kn_class_fault(plugin->classes[i]);
-    if (fault) snprintf(why, sizeof why, "class %s: %s", plugin->classes[i]->name ? plugin->classes[i]->name : "?", fault);
+    if (fault)
+      snprintf(why, sizeof why, "class %s: %s", plugin->classes[i]->name ? plugin->classes[i]->name : "?", fault);
   }
   if (why[0]) {
     skip(path, why);
@@ -262,12 +263,12 @@ kn_status kn_registry_find(const char *name, kn_kind kind, const kn_class **out_
   for (size_t i = 0; i < registry.count; i++) {
     const kn_class *cls = registry.items[i].cls;
     if (!names_class(name, seed, cls)) continue;
-    if (!kind || cls->kind == kind) {
-      *out_class = cls;
-      return NULL;
-    }
+    bool fits = !kind || cls->kind == kind;
+    if (fits && !*out_class) *out_class = cls;
+    if (fits && !strcmp(cls->name, name)) *out_class = cls; /* today's class of the name may differ from that of 2022 */
     other = cls;
   }
+  if (*out_class) return NULL;
   if (other)
     return kn_status_make(KN_INVALID_ARGUMENT, "'%.200s' is of the kind %s; here a %s is needed", name,
                           kn_kind_name(other->kind), kn_kind_name(kind));

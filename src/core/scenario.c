@@ -168,6 +168,41 @@ kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   return faults;
 }
 
+static kn_status bind_target(kn_scenario *scenario) {
+  const kn_json *json = &scenario->json;
+  if (!yyjson_is_obj(json->root)) return fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
+  kn_status faults = NULL;
+  size_t i, count;
+  yyjson_val *key, *value;
+  yyjson_obj_foreach(json->root, i, count, key, value) {
+    const char *name = yyjson_get_str(key);
+    bool runtime = !strcmp(name, "runtime"), protocol = !strcmp(name, "runtime_protocol") || !strcmp(name, "protocol");
+    kn_instance *instance = runtime ? &scenario->runtime : &scenario->runtime_protocol;
+    if (!runtime && !protocol) continue;
+    if (instance->cls) {
+      faults = kn_status_join(faults, fault(json, key, NULL, KN_INVALID_ARGUMENT, "this block is given twice"));
+      continue;
+    }
+    scenario->runtime_given |= runtime;
+    faults = kn_status_join(
+        faults, bind_block(json, key, value, runtime ? KN_KIND_RUNTIME : KN_KIND_RUNTIMEPROTOCOL, instance));
+  }
+  if (!faults && !scenario->runtime.cls)
+    faults = fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a target needs a 'runtime'");
+  if (!faults && !scenario->runtime_protocol.cls)
+    faults = fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a target needs a 'runtime_protocol'");
+  return faults;
+}
+
+kn_status kn_scenario_read_target(const char *path, kn_scenario *out_scenario) {
+  *out_scenario = (kn_scenario){0};
+  KN_TRY(kn_registry_load());
+  KN_TRY(kn_json_read(path, &out_scenario->json));
+  kn_status faults = bind_target(out_scenario);
+  if (faults) kn_scenario_clear(out_scenario);
+  return faults;
+}
+
 /* ---- rules between blocks ---- */
 
 static bool has(const char *const *formats, const char *format) {
@@ -275,6 +310,10 @@ static bool add_block(yyjson_mut_doc *doc, yyjson_mut_val *object, const kn_inst
          yyjson_mut_obj_add_val(doc, object, "parameters", parameters);
 }
 
+bool kn_scenario_put_block(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const kn_instance *instance) {
+  return add_block(doc, yyjson_mut_obj_add_obj(doc, object, key), instance);
+}
+
 yyjson_mut_val *kn_scenario_to_json(const kn_scenario *scenario, yyjson_mut_doc *doc) {
   if (scenario->json.root) return yyjson_val_mut_copy(doc, scenario->json.root);
   const struct {
@@ -287,7 +326,7 @@ yyjson_mut_val *kn_scenario_to_json(const kn_scenario *scenario, yyjson_mut_doc 
   yyjson_mut_val *object = yyjson_mut_obj(doc);
   bool ok = object != NULL;
   for (size_t i = 0; i < 4; i++)
-    if (blocks[i].instance->cls) ok = ok && add_block(doc, yyjson_mut_obj_add_obj(doc, object, blocks[i].key), blocks[i].instance);
+    if (blocks[i].instance->cls) ok = ok && kn_scenario_put_block(doc, object, blocks[i].key, blocks[i].instance);
   yyjson_mut_val *list = scenario->optimizer_count ? yyjson_mut_obj_add_arr(doc, object, "optimizers") : NULL;
   for (size_t i = 0; i < scenario->optimizer_count; i++)
     ok = ok && list && add_block(doc, yyjson_mut_arr_add_obj(doc, list), &scenario->optimizers[i]);

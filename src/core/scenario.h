@@ -18,6 +18,8 @@ typedef struct kn_scenario {
 
 /* Reads and binds a scenario; all faults at once. */
 kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
+/* Of the same files, runtime and runtime_protocol alone: what a target needs. Other blocks are not looked at. */
+kn_status kn_scenario_read_target(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
 /* Rules between blocks: optimizer or protocol without runtime, format chain. Part of kn_scenario_read. */
 kn_status kn_scenario_check(const kn_scenario *scenario) KN_MUST_USE;
 /* Inputs that do not exist (`kenning check --files`). */
@@ -27,6 +29,8 @@ kn_status kn_scenario_check_runnable(const kn_scenario *scenario) KN_MUST_USE;
 /* The scenario as JSON in `doc` (the measurements' build_cfg): as given in the file, or with every option written out
  * when it was built from flags. NULL when memory is exhausted. */
 yyjson_mut_val *kn_scenario_to_json(const kn_scenario *scenario, yyjson_mut_doc *doc);
+/* Puts `instance` with every option written out under `key`; false when memory is exhausted. */
+bool kn_scenario_put_block(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const kn_instance *instance);
 void kn_scenario_clear(kn_scenario *scenario);
 
 #endif

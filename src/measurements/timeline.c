@@ -53,9 +53,9 @@ static kn_status put_step(const kn_inference_times *times, size_t count, kn_step
   return kn_record_set_value(record, timestamp, ends);
 }
 
-kn_status kn_timeline_put(const kn_inference_times *times, size_t count, kn_record *record) {
+kn_status kn_timeline_put(const kn_inference_times *times, size_t count, const char *step, kn_record *record) {
   KN_TRY(put_tags(times, count, record));
-  KN_TRY(put_step(times, count, STEP_RUN, "target_inference_step", record));
+  KN_TRY(put_step(times, count, STEP_RUN, step, record));
   KN_TRY(put_step(times, count, STEP_LOAD, "input_preprocess_step", record));
   return put_step(times, count, STEP_OUTPUT, "output_postprocess_step", record);
 }

@@ -13,9 +13,10 @@ typedef struct kn_inference_times {
   int64_t output_end;           /* results are fetched (copied, dequantized) from run_end on */
 } kn_inference_times;
 
-/* Puts tags, target_inference_step, input_preprocess_step, output_postprocess_step and their timestamps, which are
- * the ends of the steps, in seconds. */
-kn_status kn_timeline_put(const kn_inference_times *times, size_t count, kn_record *record) KN_MUST_USE;
+/* Puts tags, `step` (target_inference_step, or protocol_inference_step for what a target did), input_preprocess_step,
+ * output_postprocess_step and their timestamps, which are the ends of the steps, in seconds. */
+kn_status kn_timeline_put(const kn_inference_times *times, size_t count, const char *step,
+                          kn_record *record) KN_MUST_USE;
 /* A copy of the run times in seconds; free with kn_free. */
 kn_status kn_timeline_steps(const kn_inference_times *times, size_t count, double **out_steps) KN_MUST_USE;
 

@@ -109,14 +109,25 @@ static kn_status put_summary(kn_session *session, const kn_summary_input *input)
   return kn_summary_put(&summary, record);
 }
 
+/* What the target measured by its own clock, where it did, is the time of an inference. */
+static void take_target_steps(const kn_record *record, double *steps, size_t count) {
+  yyjson_mut_val *list = yyjson_mut_obj_get(kn_record_value(record), "target_inference_step"), *item;
+  size_t i, found;
+  if (yyjson_mut_arr_size(list) != count) return;
+  yyjson_mut_arr_foreach(list, i, found, item) { steps[i] = yyjson_mut_get_num(item); }
+}
+
 kn_status kn_evaluation_put(kn_session *session, const kn_samples *samples, const kn_loop_result *result) {
   kn_record *record = session->measurements->record;
   KN_TRY(put_phases(session, result));
-  KN_TRY(kn_timeline_put(result->times, result->inferences, record));
+  bool remote = session->scenario->runtime_protocol.cls;
+  const char *step = remote ? "protocol_inference_step" : "target_inference_step";
+  KN_TRY(kn_timeline_put(result->times, result->inferences, step, record));
   KN_TRY(kn_record_set_int(record, "warmup_inferences", (int64_t)result->warmup));
   kn_summary_input summary = {.step_count = result->inferences, .warmup = result->warmup, .top_5_count = -1};
   double *steps, *cells = NULL;
   KN_TRY(kn_timeline_steps(result->times, result->inferences, &steps));
+  if (remote) take_target_steps(record, steps, result->inferences);
   summary.steps = steps;
   kn_status status = result->predictions ? put_quality(session, samples, result, &summary, &cells) : NULL;
   if (!status) status = put_summary(session, &summary);

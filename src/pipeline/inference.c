@@ -7,6 +7,7 @@
 #include "measurements/sampler.h"
 #include "pipeline/evaluation.h"
 #include "resources/installation.h"
+#include "target/remote.h"
 
 #include <kenning/services.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@ typedef struct kn_engine {
   const kn_inference_ops *ops;
   void *self;
   bool native;
+  bool on_target;   /* `remote` stands for the block, which runs elsewhere */
+  kn_remote remote;
   kn_iospec spec; /* of the loaded model */
 } kn_engine;
 
@@ -83,10 +86,16 @@ static kn_status choose_engine(kn_session *session, kn_engine *engine) {
     return kn_status_make_at(KN_INVALID_ARGUMENT, engine->block->where,
                              "%s cannot run its model by itself: add a 'runtime' to the scenario",
                              engine->block->cls->name);
+  if (!scenario->runtime_protocol.cls) return NULL;
+  engine->on_target = true;
+  engine->remote = (kn_remote){.protocol = &scenario->runtime_protocol, .client.connection.fd = -1};
+  engine->ops = &kn_remote_inference;
+  engine->self = &engine->remote;
   return NULL;
 }
 
 static const char *named_model(const kn_scenario *scenario) {
+  if (scenario->runtime_protocol.cls) return NULL; /* it names where the model goes to, on the target */
   const kn_runtime_ops *ops = scenario->runtime.cls ? scenario->runtime.cls->ops : NULL;
   return ops && ops->model_path ? ops->model_path(scenario->runtime.self) : NULL;
 }
@@ -214,7 +223,40 @@ static kn_status record_native(kn_session *session, const kn_loop_result *result
   return kn_record_set_numbers(record, "inference_timestamp", &end, 1);
 }
 
-static kn_status record_run(kn_session *session, const kn_engine *engine, const kn_samples *samples,
+/* Where the time of a run on a target went, warm-up left out. */
+static kn_status record_wire(kn_session *session, const kn_engine *engine, const kn_loop_result *result) {
+  double input = 0, exchange = 0, output = 0, target = 0;
+  kn_record *record = session->measurements->record, *wire;
+  yyjson_mut_val *steps = yyjson_mut_obj_get(kn_record_value(record), "target_inference_step");
+  bool measured = yyjson_mut_arr_size(steps) == result->inferences;
+  for (size_t i = result->warmup; i < result->inferences; i++) {
+    const kn_inference_times *t = &result->times[i];
+    input += (double)(t->run_start - t->input_start) / 1e9;
+    exchange += (double)(t->run_end - t->run_start) / 1e9;
+    output += (double)(t->output_end - t->run_end) / 1e9;
+    if (measured) target += yyjson_mut_get_num(yyjson_mut_arr_get(steps, i));
+  }
+  double all = input + exchange + output;
+  KN_TRY(kn_record_object(record, "wire", &wire));
+  KN_TRY(kn_record_set_string(wire, "protocol", engine->remote.protocol->cls->name));
+  KN_TRY(kn_record_set_number(wire, "input_transfer_seconds", input));
+  KN_TRY(kn_record_set_number(wire, "inference_exchange_seconds", exchange));
+  KN_TRY(kn_record_set_number(wire, "output_transfer_seconds", output));
+  if (!measured) return NULL;
+  KN_TRY(kn_record_set_number(wire, "target_inference_seconds", target));
+  return all > 0 ? kn_record_set_number(wire, "share", (all - target) / all) : NULL;
+}
+
+/* After a broken connection there is nothing to ask any more: what the host measured is kept. */
+static kn_status record_target(kn_session *session, kn_engine *engine, const kn_loop_result *result) {
+  kn_status status = kn_remote_measurements(&engine->remote, result->inferences, session->measurements->record);
+  if (kn_status_code(status) == KN_OUT_OF_MEMORY) return status;
+  if (status) kn_log(KN_LOG_WARNING, "what the target measured is not known: %s", kn_status_message(status, 0));
+  kn_status_free(status);
+  return record_wire(session, engine, result);
+}
+
+static kn_status record_run(kn_session *session, kn_engine *engine, const kn_samples *samples,
                             const kn_loop_request *request, const kn_loop_result *result) {
   kn_record *record = session->measurements->record, *run;
   KN_TRY(kn_record_set_int(record, "process_peak_rss_bytes", (int64_t)kn_process_peak_rss_bytes()));
@@ -223,12 +265,14 @@ static kn_status record_run(kn_session *session, const kn_engine *engine, const 
   KN_TRY(kn_record_set_int(run, "batch_size", request->batch));
   KN_TRY(kn_record_set_int(run, "loader_threads", (int64_t)request->loaders));
   if (engine->native) KN_TRY(record_native(session, result));
+  if (engine->on_target) KN_TRY(record_target(session, engine, result));
   return kn_evaluation_put(session, samples, result);
 }
 
 static kn_status loop(kn_session *session, kn_engine *engine, kn_sample_list *list, int64_t batch) {
   const kn_instance *runtime = &session->scenario->runtime;
   bool sampled = engine->native || !((const kn_runtime_options *)runtime->self)->disable_performance_measurements;
+  if (engine->on_target) sampled = false; /* the target samples its own machine */
   const kn_loop_request request = {.inference = engine->ops,
                                    .self = engine->self,
                                    .spec = &engine->spec,
@@ -264,7 +308,7 @@ static kn_status run_loaded(kn_session *session, kn_engine *engine, kn_sample_li
 }
 
 static kn_status run_engine(kn_session *session, kn_engine *engine, const kn_model *model, kn_sample_list *list) {
-  const kn_runtime_ops *runtime = engine->native ? NULL : engine->block->cls->ops;
+  const kn_runtime_ops *runtime = engine->native || engine->on_target ? NULL : engine->block->cls->ops;
   int64_t batch = kn_session_dataset_options(session)->inference_batch_size;
   kn_status status = runtime ? kn_session_blame(runtime->open(engine->self), engine->block) : NULL;
   if (!status) status = load(session, engine, model, batch);
@@ -278,7 +322,8 @@ static kn_status run_engine(kn_session *session, kn_engine *engine, const kn_mod
 
 static kn_status run_split(kn_session *session, kn_engine *engine, const kn_model *model) {
   const kn_dataset_options *options = kn_session_dataset_options(session);
-  bool sampled = !engine->native && !((const kn_runtime_options *)engine->self)->disable_performance_measurements;
+  bool sampled =
+      !engine->native && !((const kn_runtime_options *)engine->block->self)->disable_performance_measurements;
   kn_sample_list list;
   KN_TRY(kn_sample_list_of_split(&session->scenario->dataset, &session->info, &session->plan, (kn_split)options->split,
                                  (uint64_t)options->split_seed, &list));

@@ -84,10 +84,6 @@ static kn_status check(const kn_scenario *scenario, const kn_run_options *option
     return kn_status_make(KN_INVALID_ARGUMENT,
                           "the numbers of warm-up inferences and of loader threads cannot be negative");
   KN_TRY(kn_scenario_check_runnable(scenario));
-  if (scenario->runtime_protocol.cls)
-    return kn_status_make_at(KN_NOT_INSTALLED, scenario->runtime_protocol.where,
-                             "this version of kenning runs on this machine only: targets reached by a runtime protocol "
-                             "come with a later one");
   if (options->convert_to_onnx)
     return kn_status_make(KN_NOT_INSTALLED,
                           "this version of kenning cannot convert models to ONNX yet: leave out --convert-to-onnx");

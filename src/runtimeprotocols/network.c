@@ -1,30 +1,111 @@
-/* NetworkProtocol: the parameters stand, so that scenarios that name it are checked in full; the protocol itself comes
- * with the target server. */
-#include <kenning/block.h>
+/* NetworkProtocol: a target over TCP. Two classes, as the original's of 2022 and of today differ in their wire format.
+ */
+#include "runtimeprotocols/link.h"
+#include "transport/tcp.h"
+
+#include <unistd.h>
 
 typedef struct network_protocol {
+  kn_link_options link;
   char *host;
-  int64_t port, packet_size;
+  int64_t port, packet_size, max_message_size;
   int endianness;
+  bool error_recovery, insecure;
 } network_protocol;
 
-static const kn_choice endiannesses[] = {{"little", 0, "least significant byte first"},
-                                         {"big", 1, "most significant byte first"},
-                                         {0}};
+static const kn_choice endiannesses[] = {
+    {"little", 0, "least significant byte first"}, {"big", 1, "most significant byte first"}, {0}};
 
-static const kn_option options[] = {
+#define INSECURE_ROW                                                                                               \
+  {                                                                                                                \
+    "insecure", "Listen on an address that other machines reach, without knowing who they are", KN_OPTION_BOOL, 0, \
+        KN_FIELD(network_protocol, insecure)                                                                       \
+  }
+
+static const kn_option options_of_2022[] = {
     {"host", "Address of the target", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(network_protocol, host)},
     {"port", "TCP port of the target", KN_OPTION_INT, KN_OPTION_REQUIRED, KN_FIELD(network_protocol, port), .min = 1,
      .max = 65535},
-    {"packet_size", "Bytes received at once", KN_OPTION_INT, 0, KN_FIELD(network_protocol, packet_size),
-     .def.i = 4096, .min = 1, .max = 1 << 30},
+    {"packet_size", "Bytes received at once by the original; any peer's is fine", KN_OPTION_INT, 0,
+     KN_FIELD(network_protocol, packet_size), .def.i = 4096, .min = 1, .max = 1 << 30},
     {"endianness", "Byte order of the wire", KN_OPTION_ENUM, 0, KN_FIELD(network_protocol, endianness),
      .choices = endiannesses},
+    INSECURE_ROW,
+    KN_LINK_ROWS(network_protocol, KN_WIRE_2022),
     {0}};
 
+static const kn_option options_of_today[] = {
+    {"host", "Address of the target", KN_OPTION_STRING, 0, KN_FIELD(network_protocol, host), .def.s = "localhost"},
+    {"port", "TCP port of the target", KN_OPTION_INT, 0, KN_FIELD(network_protocol, port), .def.i = 12345, .min = 1,
+     .max = 65535},
+    {"packet_size", "Bytes received at once by the original; any peer's is fine", KN_OPTION_INT, 0,
+     KN_FIELD(network_protocol, packet_size), .def.i = 4096, .min = 1, .max = 1 << 30},
+    {"max_message_size", "Bytes of one piece of a message, with its header", KN_OPTION_INT, 0,
+     KN_FIELD(network_protocol, max_message_size), .def.i = 1 << 20, .min = 64, .max = 1 << 30},
+    {"error_recovery", "Send checksums and demand them", KN_OPTION_BOOL, 0, KN_FIELD(network_protocol, error_recovery)},
+    INSECURE_ROW,
+    KN_LINK_ROWS(network_protocol, KN_WIRE_12),
+    {0}};
+
+static kn_status open_protocol(void *self, kn_link_config *out_config) {
+  const network_protocol *protocol = self;
+  *out_config = kn_link_configure(&protocol->link);
+  out_config->wire.big_endian = protocol->endianness;
+  out_config->wire.checksums = protocol->error_recovery;
+  out_config->hello = out_config->wire.format != KN_WIRE_2022;
+  if (protocol->max_message_size) out_config->wire.frame_limit = (uint32_t)protocol->max_message_size;
+  return NULL;
+}
+
+static void close_protocol(void *self) { (void)self; }
+
+static kn_status connect_to(void *self, int64_t deadline_ns, kn_connection *out_connection) {
+  const network_protocol *protocol = self;
+  return kn_tcp_connect(protocol->host, protocol->port, deadline_ns, out_connection);
+}
+
+static kn_status listen_on(void *self, int *out_fd, char **out_where) {
+  const network_protocol *protocol = self;
+  bool loopback;
+  int64_t port;
+  *out_where = NULL;
+  KN_TRY(kn_tcp_listen(protocol->host, protocol->port, out_fd, &loopback, &port));
+  kn_status status = NULL;
+  if (!loopback && !protocol->insecure)
+    status = kn_status_make(
+        KN_INVALID_ARGUMENT,
+        "other machines reach %s, and whoever does may run models here: listen on 127.0.0.1 and let clients come "
+        "through an SSH tunnel, or allow everybody with --insecure (in the scenario: \"insecure\": true)",
+        protocol->host);
+  if (!status) {
+    *out_where = kn_format("%s, port %lld", protocol->host, (long long)port);
+    if (!*out_where) status = kn_status_out_of_memory();
+  }
+  if (!status) return NULL;
+  close(*out_fd);
+  *out_fd = -1;
+  return status;
+}
+
+static const kn_runtimeprotocol_ops ops = {.struct_size = sizeof ops,
+                                           .open = open_protocol,
+                                           .close = close_protocol,
+                                           .connect = connect_to,
+                                           .listen = listen_on,
+                                           .prepare = kn_tcp_prepare};
+
+extern const kn_class kn_network_protocol_class, kn_network_protocol_today_class;
 const kn_class kn_network_protocol_class = {.struct_size = sizeof(kn_class),
                                             .name = "kenning.runtimeprotocols.network.NetworkProtocol",
                                             .kind = KN_KIND_RUNTIMEPROTOCOL,
-                                            .summary = "Talks to a target over TCP",
-                                            .options = options,
-                                            .instance_size = sizeof(network_protocol)};
+                                            .summary = "Talks to a target over TCP, in the wire format of 2022",
+                                            .options = options_of_2022,
+                                            .instance_size = sizeof(network_protocol),
+                                            .ops = &ops};
+const kn_class kn_network_protocol_today_class = {.struct_size = sizeof(kn_class),
+                                                  .name = "kenning.protocols.network.NetworkProtocol",
+                                                  .kind = KN_KIND_RUNTIMEPROTOCOL,
+                                                  .summary = "Talks to a target over TCP, in today's wire format",
+                                                  .options = options_of_today,
+                                                  .instance_size = sizeof(network_protocol),
+                                                  .ops = &ops};

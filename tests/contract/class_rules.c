@@ -9,13 +9,19 @@
 #include "core/record_json.h"
 #include "core/registry.h"
 
+/* A class whose namesake of today is a class of its own: the bare name is that of 2022. */
+static bool is_twin(const kn_class *found, const kn_class *cls) {
+  return found->kind == cls->kind && !strncmp(found->name, "kenning.runtimeprotocols.", 25) &&
+         !strncmp(cls->name, "kenning.protocols.", 18) && !strcmp(found->name + 25, cls->name + 18);
+}
+
 static void it_is_found_in_every_spelling(subject *at) {
   const kn_class *found;
   const char *full = at->cls->name;
   kt_assert_ok(kn_registry_find(full, at->cls->kind, &found));
   assert_ptr_equal(found, at->cls);
   kt_assert_ok(kn_registry_find(at->name, 0, &found));
-  assert_ptr_equal(found, at->cls);
+  assert_true(found == at->cls || is_twin(found, at->cls));
   static const char *const spellings[][2] = {{"kenning.compilers.", "kenning.optimizers."},
                                              {"kenning.runtimeprotocols.", "kenning.protocols."}};
   for (size_t i = 0; i < 2; i++) {
@@ -25,7 +31,7 @@ static void it_is_found_in_every_spelling(subject *at) {
       char other[512];
       snprintf(other, sizeof other, "%s%s", spellings[i][1 - from], full + length);
       kt_assert_ok(kn_registry_find(other, 0, &found));
-      assert_ptr_equal(found, at->cls);
+      assert_true(found == at->cls || !strcmp(found->name, other));
     }
   }
 }

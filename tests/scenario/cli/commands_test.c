@@ -129,7 +129,9 @@ static void the_seeds_scenarios_check(void **state) {
   static const char *const names[] = {"scenarios/pets/native.json", "scenarios/pets/tflite-fp32.json",
                                       "scenarios/pets/tflite-int8.json", "scenarios/pets/tvm-avx2-int8.json",
                                       "scenarios/fashion-mnist/native.json", "scenarios/fashion-mnist/tflite-fp32.json",
-                                      "scenarios/fashion-mnist/tflite-int8.json"};
+                                      "scenarios/fashion-mnist/tflite-int8.json",
+                                      "scenarios/pets/tflite-fp32-target.json",
+                                      "scenarios/fashion-mnist/tflite-fp32-target.json"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char *path = kt_source_path(names[i]);
     kt_run run = kt_run_kenning(NULL, "check", path);

@@ -64,7 +64,7 @@ static void names_resolve_in_three_spellings(void **state) {
   assert_found("kenning.optimizers.good.GoodOptimizer", 0, new_name);
   assert_found("kenning.runtimeprotocols.network.NetworkProtocol", KN_KIND_RUNTIMEPROTOCOL,
                "kenning.runtimeprotocols.network.NetworkProtocol");
-  assert_found("kenning.protocols.network.NetworkProtocol", 0, "kenning.runtimeprotocols.network.NetworkProtocol");
+  assert_found("kenning.protocols.network.NetworkProtocol", 0, "kenning.protocols.network.NetworkProtocol");
   assert_found("tests.registry.GoodDataset", KN_KIND_DATASET, "tests.registry.GoodDataset");
 }
 

@@ -102,7 +102,7 @@ static void both_names_of_the_protocol(void **state) {
              keys[i]);
     kn_scenario scenario;
     kt_assert_ok(read_text(text, &scenario));
-    assert_string_equal(scenario.runtime_protocol.cls->name, "kenning.runtimeprotocols.network.NetworkProtocol");
+    assert_string_equal(scenario.runtime_protocol.cls->name, "kenning.protocols.network.NetworkProtocol");
     kn_scenario_clear(&scenario);
   }
   assert_refused(

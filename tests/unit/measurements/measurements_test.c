@@ -108,7 +108,7 @@ static void a_timeline_becomes_the_originals_lists(void **state) {
                                               .output_end = 2004500003}};
   kn_measurements *m;
   kt_assert_ok(kn_measurements_create(&m));
-  kt_assert_ok(kn_timeline_put(times, 2, m->record));
+  kt_assert_ok(kn_timeline_put(times, 2, "target_inference_step", m->record));
   kt_assert_ok(kn_record_set_int(m->record, "warmup_inferences", 1));
   kt_assert_ok(kn_measurements_complete(m, NULL));
   char *text;
@@ -200,7 +200,7 @@ static void memory_may_run_out(void **state) {
     char *text = NULL;
     size_t bytes;
     kn_status status = kn_measurements_create(&m);
-    if (!status) status = kn_timeline_put(times, 3, m->record);
+    if (!status) status = kn_timeline_put(times, 3, "target_inference_step", m->record);
     if (!status) status = kn_measurements_phase(m, "compile", 1);
     if (!status) status = kn_measurements_command(m, (const char *const[]){"kenning", "a b", "--c", "d"}, 4);
     if (!status) status = kn_record_set_string(m->record, "name", "caf\xe9");

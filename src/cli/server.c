@@ -1,0 +1,106 @@
+#include "cli/server.h"
+
+#include "core/log.h"
+#include "core/registry.h"
+#include "core/scenario.h"
+#include "target/server.h"
+#include "target/spawn.h"
+#include "target/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const kn_option kn_server_options[] = {
+    {"json_cfg", "Scenario: its runtime and runtime_protocol are served", KN_OPTION_PATH, 0,
+     KN_FIELD(kn_server_values, json_cfg), .aliases = (const char *const[]){"cfg", NULL}},
+    {"worker", "Serve the client on descriptor 3 with the scenario on descriptor 4: how a server starts itself",
+     KN_OPTION_BOOL, 0, KN_FIELD(kn_server_values, worker)},
+    KN_VERBOSITY_ROW(kn_server_values),
+    {0}};
+
+/* One command line under way. */
+typedef struct kn_serving {
+  kn_command command;
+  kn_class cls;
+  kn_instance options;
+  kn_scenario scenario;
+  bool help;
+} kn_serving;
+
+static kn_status make(const char *name, kn_kind kind, kn_instance *instance) {
+  const kn_class *cls;
+  KN_TRY(kn_registry_find(name, kind, &cls));
+  return kn_instance_create(cls, instance);
+}
+
+/* Classes come first: their flags are known only then. */
+static kn_status parse(kn_serving *serving, int argc, char **argv) {
+  kn_instance *instances[3] = {&serving->options};
+  size_t count = 1;
+  int classes = 0;
+  kn_status faults = NULL;
+  KN_TRY(kn_instance_create(&serving->cls, &serving->options));
+  if (argc > 2 && argv[1][0] != '-' && argv[2][0] != '-') {
+    classes = 2;
+    faults = make(argv[1], KN_KIND_RUNTIMEPROTOCOL, &serving->scenario.runtime_protocol);
+    faults = kn_status_join(faults, make(argv[2], KN_KIND_RUNTIME, &serving->scenario.runtime));
+    if (serving->scenario.runtime_protocol.cls) instances[count++] = &serving->scenario.runtime_protocol;
+    if (serving->scenario.runtime.cls) instances[count++] = &serving->scenario.runtime;
+  }
+  if (faults) return faults;
+  kn_positionals positionals;
+  faults = kn_arguments_parse(argc - classes, argv + classes, instances, count, &positionals, &serving->help);
+  if (positionals.count)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: %s %s",
+                                                   positionals.items[0], argv[0], serving->command.usage));
+  kn_free(positionals.items);
+  if (serving->help) {
+    kn_status_free(faults);
+    kn_arguments_help(&serving->command, instances + 1, count - 1);
+    return NULL;
+  }
+  for (size_t i = 1; i < count; i++) faults = kn_status_join(faults, kn_instance_check_required(instances[i]));
+  return faults;
+}
+
+static kn_status serve(kn_serving *serving, const char *const *worker) {
+  const kn_server_values *values = serving->options.self;
+  kn_log_set_level((kn_log_level)values->common.verbosity);
+  const char *path = values->worker ? KN_WORKER_CONFIG : values->json_cfg;
+  bool classes = serving->scenario.runtime.cls && serving->scenario.runtime_protocol.cls;
+  if (!path && !classes)
+    return kn_status_make(KN_INVALID_ARGUMENT,
+                          "what is to be served? Give --json-cfg, or the classes of the protocol "
+                          "and the runtime");
+  if (path && classes)
+    return kn_status_make(KN_INVALID_ARGUMENT, "what is served is given twice: by --json-cfg and by classes");
+  if (path) KN_TRY(kn_scenario_read_target(path, &serving->scenario));
+  KN_TRY(kn_scenario_check_runnable(&serving->scenario));
+  if (values->worker) return kn_worker_run(&serving->scenario, KN_WORKER_CLIENT_FD);
+  static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+  const char *arguments[8];
+  size_t count = 0;
+  while (worker[count] && count < 4) arguments[count] = worker[count], count++;
+  arguments[count++] = "--verbosity";
+  arguments[count++] = names[values->common.verbosity];
+  arguments[count] = NULL;
+  const kn_server_request request = {.scenario = &serving->scenario, .worker_arguments = arguments};
+  return kn_server_run(&request);
+}
+
+int kn_serve(int argc, char **argv, const char *const *worker) {
+  kn_serving serving = {.command = {.name = argv[0],
+                                    .summary = "Serve a runtime to hosts that send models and inputs",
+                                    .usage = KN_SERVER_USAGE,
+                                    .options = kn_server_options,
+                                    .options_size = sizeof(kn_server_values)}};
+  for (int i = 1; i < argc; i++)
+    if (!strcmp(argv[i], "--worker")) kn_child_bind_to_parent();
+  serving.cls = kn_command_class(&serving.command);
+  kn_status status = kn_registry_load();
+  if (!status) status = parse(&serving, argc, argv);
+  if (!status && !serving.help) status = serve(&serving, worker);
+  kn_scenario_clear(&serving.scenario);
+  kn_instance_destroy(&serving.options);
+  return kn_command_finish(status);
+}

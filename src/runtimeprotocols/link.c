@@ -1,0 +1,19 @@
+#include "runtimeprotocols/link.h"
+
+enum { FRAME_LIMIT = 1 << 20, SLOWEST = 32 << 10 };
+
+const kn_choice kn_wire_choices[] = {
+    {"2022", KN_WIRE_2022, "6-byte header, of the original's first years"},
+    {"8-byte", KN_WIRE_8, "8-byte header with checksum and flags, up to the original's tag v0.8.2"},
+    {"12-byte", KN_WIRE_12, "12-byte header, the original's since May 2026"},
+    {0}};
+
+kn_link_config kn_link_configure(const kn_link_options *options) {
+  return (kn_link_config){.wire = {.format = (kn_wire_format)options->wire, .frame_limit = FRAME_LIMIT},
+                          .timeout_s = options->timeout,
+                          .idle_s = options->idle_timeout,
+                          .engine_s = options->engine_timeout,
+                          .slowest = SLOWEST,
+                          .model_limit = (uint64_t)options->model_limit_mib << 20,
+                          .tensor_limit = (uint64_t)options->tensor_limit_mib << 20};
+}

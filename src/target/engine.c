@@ -1,0 +1,161 @@
+#include "target/engine.h"
+
+#include "core/record_json.h"
+#include "measurements/procfs.h"
+
+#include <kenning/services.h>
+#include <sys/time.h>
+
+enum { STEPS_AT_FIRST = 1024, STEPS_LIMIT = 1 << 20 };
+#define SAMPLE_PERIOD_S 0.1
+
+kn_status kn_target_engine_open(kn_target_engine *engine) {
+  KN_TRY(kn_series_create(STEPS_AT_FIRST, STEPS_LIMIT, &engine->steps));
+  return kn_series_create(STEPS_AT_FIRST, STEPS_LIMIT, &engine->ends);
+}
+
+static void unload(kn_target_engine *engine) {
+  if (engine->loaded) engine->ops->unload(engine->self);
+  engine->loaded = false;
+  kn_iolayout_clear(&engine->input);
+  kn_iolayout_clear(&engine->output);
+}
+
+void kn_target_engine_close(kn_target_engine *engine) {
+  unload(engine);
+  kn_sampler_destroy(engine->sampler);
+  engine->sampler = NULL;
+  kn_iospec_clear(&engine->spec);
+  engine->has_spec = false;
+  kn_series_clear(&engine->steps);
+  kn_series_clear(&engine->ends);
+}
+
+/* A runtime that hangs cannot be stopped from outside its thread: the process ends, and with it the client's session.
+ */
+static void watch(const kn_target_engine *engine, bool on) {
+  if (engine->deadline_s <= 0) return;
+  struct itimerval timer = {0};
+  if (on) {
+    timer.it_value.tv_sec = (time_t)engine->deadline_s;
+    timer.it_value.tv_usec = (suseconds_t)((engine->deadline_s - (double)timer.it_value.tv_sec) * 1e6);
+    if (!timer.it_value.tv_sec && !timer.it_value.tv_usec) timer.it_value.tv_usec = 1;
+  }
+  setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+kn_status kn_target_engine_specify(kn_target_engine *engine, const char *json, size_t bytes) {
+  kn_iospec spec;
+  KN_TRY(kn_iospec_parse(json, bytes, "the client's io specification", &spec));
+  kn_iospec_clear(&engine->spec);
+  engine->spec = spec;
+  engine->has_spec = true;
+  return NULL;
+}
+
+/* The first dimension of the first input, where it is given. */
+static int64_t batch_of(const kn_target_engine *engine) {
+  if (!engine->has_spec) return 1;
+  const kn_ioentry *entry = &engine->spec.input.entries[0];
+  return entry->rank && entry->shape[0] > 0 ? entry->shape[0] : 1;
+}
+
+/* What the client says about an entry that the model leaves open: names and order stay the model's. */
+static void fill_open(kn_iolist *list, int64_t batch) {
+  for (size_t i = 0; i < list->count; i++)
+    if (list->entries[i].rank && list->entries[i].shape[0] == -1) list->entries[i].shape[0] = batch;
+}
+
+static kn_status lay_out(kn_target_engine *engine, int64_t batch) {
+  kn_iospec spec;
+  KN_TRY(engine->ops->iospec(engine->self, &spec));
+  fill_open(&spec.input, batch);
+  fill_open(&spec.output, batch);
+  kn_status status = kn_iolayout_create(&spec.input, engine->payload_limit, &engine->input);
+  if (!status) status = kn_iolayout_create(&spec.output, engine->payload_limit, &engine->output);
+  kn_iospec_clear(&spec);
+  return status;
+}
+
+kn_status kn_target_engine_load(kn_target_engine *engine, const char *path, bool sampled) {
+  unload(engine);
+  int64_t batch = batch_of(engine);
+  const kn_load_request request = {.path = path, .spec = engine->has_spec ? &engine->spec : NULL, .batch = batch};
+  watch(engine, true);
+  kn_status status = engine->ops->load(engine->self, &request);
+  if (!status) {
+    engine->loaded = true;
+    status = lay_out(engine, batch);
+  }
+  watch(engine, false);
+  if (status) {
+    unload(engine);
+    return status;
+  }
+  engine->steps.count = engine->ends.count = 0;
+  kn_sampler_destroy(engine->sampler);
+  engine->sampler = NULL;
+  return sampled ? kn_sampler_start(SAMPLE_PERIOD_S, &engine->sampler) : NULL;
+}
+
+kn_status kn_target_engine_input(kn_target_engine *engine, void *payload) {
+  kn_iolayout_place(&engine->input, payload);
+  return engine->ops->set_input(engine->self, engine->input.views, engine->input.count);
+}
+
+kn_status kn_target_engine_process(kn_target_engine *engine) {
+  watch(engine, true);
+  int64_t start = kn_now_ns();
+  kn_status status = engine->ops->invoke(engine->self);
+  int64_t end = kn_now_ns();
+  watch(engine, false);
+  if (status) return status;
+  if (!kn_series_append(&engine->steps, (double)(end - start) / 1e9)) {
+    engine->unrecorded++;
+  } else if (!kn_series_append(&engine->ends, (double)end / 1e9)) {
+    engine->steps.count--; /* the two lists stay equally long */
+    engine->unrecorded++;
+  }
+  return NULL;
+}
+
+kn_status kn_target_engine_output(kn_target_engine *engine, void *payload) {
+  kn_iolayout_place(&engine->output, payload);
+  return engine->ops->output(engine->self, engine->output.views, engine->output.count);
+}
+
+static kn_status put_target(const kn_target_engine *engine, kn_record *record) {
+  kn_record *target;
+  KN_TRY(kn_record_object(record, "target", &target));
+  KN_TRY(kn_record_set_int(target, "peak_rss_bytes", (int64_t)kn_process_peak_rss_bytes()));
+  KN_TRY(kn_record_set_number(target, "cpu_seconds", (double)kn_process_cpu_ns() / 1e9));
+  if (engine->unrecorded) KN_TRY(kn_record_set_int(target, "unrecorded_inferences", (int64_t)engine->unrecorded));
+  if (!engine->loaded || !engine->ops->statistics) return NULL;
+  kn_record *runtime;
+  KN_TRY(kn_record_object(target, "runtime", &runtime));
+  return engine->ops->statistics(engine->self, runtime);
+}
+
+static kn_status put_all(kn_target_engine *engine, kn_record *record) {
+  KN_TRY(kn_record_set_numbers(record, "target_inference_step", engine->steps.values, engine->steps.count));
+  KN_TRY(kn_record_set_numbers(record, "target_inference_step_timestamp", engine->ends.values, engine->ends.count));
+  KN_TRY(put_target(engine, record));
+  if (!engine->sampler) return NULL;
+  kn_sampler_stop(engine->sampler);
+  KN_TRY(kn_sampler_put(engine->sampler, "session_utilization", record));
+  return kn_sampler_put_process(engine->sampler, record);
+}
+
+kn_status kn_target_engine_statistics(kn_target_engine *engine, char **out_json, size_t *out_bytes) {
+  *out_json = NULL;
+  *out_bytes = 0;
+  kn_record *record;
+  KN_TRY(kn_record_create(&record));
+  kn_status status = put_all(engine, record);
+  if (!status) {
+    *out_json = yyjson_mut_write_opts(kn_record_document(record), 0, &kn_json_allocator, out_bytes, NULL);
+    if (!*out_json) status = kn_status_out_of_memory();
+  }
+  kn_record_destroy(record);
+  return status;
+}

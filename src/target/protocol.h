@@ -1,0 +1,35 @@
+/* Runtime protocols: blocks that say how a peer is reached and which wire format is spoken with it. What is said over
+ * the connection is the same for all of them. */
+#ifndef KENNING_TARGET_PROTOCOL_H
+#define KENNING_TARGET_PROTOCOL_H
+
+#include "core/instance.h"
+#include "target/session.h"
+#include "transport/connection.h"
+
+/* Settings of a connection, from the options of the block. */
+typedef struct kn_link_config {
+  kn_wire_config wire;
+  bool hello;            /* the target sends one byte to the client that it takes */
+  double timeout_s;      /* for a message, besides what its bytes take at `slowest` */
+  double idle_s;         /* a target waits so long for the next request */
+  double engine_s;       /* a call of the runtime may take so long */
+  double slowest;        /* bytes per second below which a peer is given up */
+  uint64_t model_limit;  /* bytes */
+  uint64_t tensor_limit; /* bytes of all inputs, and of all outputs */
+} kn_link_config;
+
+typedef struct kn_runtimeprotocol_ops {
+  size_t struct_size;
+  /* Checks combinations of options; opens nothing. */
+  kn_status (*open)(void *self, kn_link_config *out_config);
+  void (*close)(void *self);
+  kn_status (*connect)(void *self, int64_t deadline_ns, kn_connection *out_connection);
+  /* A descriptor that clients connect to; *out_where, for people, is freed with kn_free. KN_INVALID_ARGUMENT when it
+   * would be open to others without their being checked. */
+  kn_status (*listen)(void *self, int *out_fd, char **out_where);
+  /* Prepares an accepted connection; NULL slot: nothing to do. */
+  kn_status (*prepare)(int fd);
+} kn_runtimeprotocol_ops;
+
+#endif

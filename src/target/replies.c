@@ -1,0 +1,102 @@
+#include "target/replies.h"
+
+#include <string.h>
+
+static uint8_t *reserve(kn_replies *replies, size_t bytes) {
+  size_t needed;
+  if (replies->lost || !kn_add_size(replies->bytes, bytes, &needed)) return NULL;
+  if (needed > replies->capacity) {
+    uint8_t *data = kn_realloc(replies->data, needed);
+    if (!data) return NULL;
+    replies->data = data;
+    replies->capacity = needed;
+  }
+  uint8_t *at = replies->data + replies->bytes;
+  replies->bytes = needed;
+  return at;
+}
+
+static void add_frame(kn_replies *replies, const kn_wire_config *wire, kn_frame frame, const uint8_t *payload) {
+  uint8_t header[KN_FRAME_HEADER_MAXIMUM];
+  size_t size = kn_frame_header_size(wire->format);
+  kn_frame_encode(wire->format, wire->big_endian, &frame, header);
+  if (wire->checksums && wire->format != KN_WIRE_2022) {
+    uint8_t sum = kn_frame_sum(kn_frame_sum(0, header, size), payload, frame.payload);
+    frame.checksum = sum ^ KN_CHECKSUM;
+    kn_frame_encode(wire->format, wire->big_endian, &frame, header);
+  }
+  uint8_t *at = reserve(replies, size + frame.payload);
+  if (!at) {
+    replies->lost = true;
+    return;
+  }
+  memcpy(at, header, size);
+  if (frame.payload) memcpy(at + size, payload, frame.payload);
+}
+
+static void add_message(kn_replies *replies, const kn_wire_config *wire, uint64_t type, unsigned flags,
+                        const uint8_t *payload, size_t bytes) {
+  size_t most = wire->frame_limit - kn_frame_header_size(wire->format), sent = 0;
+  do {
+    size_t piece = bytes - sent < most ? bytes - sent : most;
+    unsigned place = (sent ? 0 : KN_FLAG_FIRST) | (sent + piece == bytes ? KN_FLAG_LAST : 0);
+    kn_frame frame = {.type = type,
+                      .flow = KN_FLOW_TRANSMISSION,
+                      .flags = (uint16_t)(flags | place | KN_FLAG_KENNING | (piece ? KN_FLAG_PAYLOAD : 0)),
+                      .payload = (uint32_t)piece};
+    add_frame(replies, wire, frame, payload + sent);
+    sent += piece;
+  } while (sent < bytes && !replies->lost);
+}
+
+/* The format of 2022 has one frame per message, whatever its size. */
+static void add_2022(kn_replies *replies, const kn_wire_config *wire, uint64_t type, const uint8_t *payload,
+                     size_t bytes) {
+  if (bytes > kn_frame_payload_limit(wire->format)) {
+    replies->lost = true;
+    return;
+  }
+  add_frame(replies, wire, (kn_frame){.type = type, .payload = (uint32_t)bytes}, payload);
+}
+
+void kn_replies_success(kn_replies *replies, const kn_wire_config *wire, uint64_t type, const void *payload,
+                        size_t bytes) {
+  static const uint8_t nothing;
+  const uint8_t *data = payload ? payload : &nothing;
+  if (wire->format == KN_WIRE_2022) {
+    add_2022(replies, wire, KN_REPLY_OK, data, bytes);
+    return;
+  }
+  /* Uploads and commands are answered by what the target did. */
+  const uint8_t action = kn_message_action(type);
+  if (!bytes && kn_message_direction(type) != KN_DOWNLOAD) data = &action, bytes = 1;
+  add_message(replies, wire, type, KN_FLAG_SUCCESS, data, bytes);
+}
+
+static void add_log(kn_replies *replies, const kn_wire_config *wire, kn_refusal refusal) {
+  uint8_t line[64] = {0};
+  static const char label[] = "[ERROR] ";
+  const char *text = kn_refusal_text(refusal);
+  size_t length = strlen(text), before = sizeof label - 1;
+  if (length > sizeof line - 1 - before) length = sizeof line - 1 - before;
+  line[0] = (uint8_t)(before + length);
+  memcpy(line + 1, label, before);
+  memcpy(line + 1 + before, text, length);
+  add_message(replies, wire, KN_MESSAGE_LOGS, 0, line, 1 + before + length);
+}
+
+void kn_replies_refusal(kn_replies *replies, const kn_wire_config *wire, uint64_t type, kn_refusal refusal) {
+  static const uint8_t nothing;
+  if (wire->format == KN_WIRE_2022) {
+    add_2022(replies, wire, KN_REPLY_ERROR, &nothing, 0);
+    return;
+  }
+  add_log(replies, wire, refusal);
+  const uint8_t action = kn_message_action(type);
+  add_message(replies, wire, type, KN_FLAG_FAIL, &action, 1);
+}
+
+void kn_replies_clear(kn_replies *replies) {
+  kn_free(replies->data);
+  *replies = (kn_replies){0};
+}

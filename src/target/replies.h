@@ -1,0 +1,20 @@
+/* Replies of a target under construction, framed in the format of the wire. */
+#ifndef KENNING_TARGET_REPLIES_H
+#define KENNING_TARGET_REPLIES_H
+
+#include "target/session.h"
+
+typedef struct kn_replies {
+  uint8_t *data;
+  size_t bytes, capacity;
+  bool lost; /* memory was exhausted: what is there is not whole, the connection must end */
+} kn_replies;
+
+/* A successful reply, in as many frames as it takes; 2022: OK. */
+void kn_replies_success(kn_replies *replies, const kn_wire_config *wire, uint64_t type, const void *payload,
+                        size_t bytes);
+/* A refusal; today's formats tell the words in a LOGS message before. */
+void kn_replies_refusal(kn_replies *replies, const kn_wire_config *wire, uint64_t type, kn_refusal refusal);
+void kn_replies_clear(kn_replies *replies);
+
+#endif

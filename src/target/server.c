@@ -1,0 +1,132 @@
+#include "target/server.h"
+
+#include "target/spawn.h"
+
+#include <errno.h>
+#include <kenning/services.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { GRACE_NS = 2000000000, PAUSE_NS = 50000000 };
+
+typedef struct kn_server {
+  const kn_server_request *request;
+  const kn_runtimeprotocol_ops *ops;
+  int listener, config;
+  kn_child worker; /* .pid 0: none */
+  bool starved;    /* it was told that there are no descriptors */
+} kn_server;
+
+/* ---- the worker ---- */
+
+static void tell_end(int outcome) {
+  if (WIFSIGNALED(outcome)) {
+    int number = WTERMSIG(outcome);
+    kn_log(KN_LOG_ERROR,
+           number == SIGALRM ? "the runtime took longer than engine_timeout allows: its process was ended"
+                             : "the process of the client ended by signal %d (%s)",
+           number, strsignal(number));
+  } else {
+    kn_log(KN_LOG_INFO, "the client is gone");
+  }
+}
+
+static void reap(kn_server *server) {
+  int outcome;
+  if (!server->worker.pid || waitpid(server->worker.pid, &outcome, WNOHANG) != server->worker.pid) return;
+  tell_end(outcome);
+  kn_child_forget(&server->worker);
+}
+
+static void end_worker(kn_server *server) {
+  if (!server->worker.pid) return;
+  kill(server->worker.pid, SIGTERM);
+  struct pollfd one = {.fd = server->worker.watch, .events = POLLIN};
+  if (poll(&one, 1, GRACE_NS / 1000000) <= 0) kill(server->worker.pid, SIGKILL);
+  int outcome;
+  while (waitpid(server->worker.pid, &outcome, 0) < 0 && errno == EINTR) continue;
+  kn_child_forget(&server->worker);
+}
+
+/* ---- clients ---- */
+
+static void pause_accepting(kn_server *server, int error) {
+  if (!server->starved) kn_log(KN_LOG_WARNING, "no client can be taken at the moment: %s", strerror(error));
+  server->starved = true;
+  nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+}
+
+static void take_client(kn_server *server) {
+  int client = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+  if (client < 0) {
+    bool passing = errno == EINTR || errno == EAGAIN || errno == ECONNABORTED || errno == EPROTO;
+    if (!passing) pause_accepting(server, errno);
+    return;
+  }
+  server->starved = false;
+  if (server->worker.pid) {
+    kn_log(KN_LOG_INFO, "another client was turned away: one is served at a time");
+  } else {
+    kn_status status = kn_child_spawn(server->request->worker_arguments, client, server->config, &server->worker);
+    if (status) {
+      kn_log(KN_LOG_ERROR, "a client could not be served: %s", kn_status_message(status, 0));
+      kn_status_free(status);
+    } else {
+      kn_log(KN_LOG_INFO, "a client is served");
+    }
+  }
+  close(client);
+}
+
+/* Signals come only while it waits here. */
+static kn_status accept_all(kn_server *server) {
+  sigset_t during;
+  sigprocmask(SIG_SETMASK, NULL, &during);
+  sigdelset(&during, SIGINT);
+  sigdelset(&during, SIGTERM);
+  while (!kn_cancelled()) {
+    struct pollfd both[] = {{.fd = server->listener, .events = POLLIN},
+                            {.fd = server->worker.pid ? server->worker.watch : -1, .events = POLLIN}};
+    if (ppoll(both, 2, NULL, &during) < 0) {
+      if (errno == EINTR) continue;
+      return kn_status_make(KN_IO_ERROR, "waiting for clients failed: %s", strerror(errno));
+    }
+    if (both[1].revents) reap(server);
+    if (both[0].revents) take_client(server);
+  }
+  return NULL;
+}
+
+static kn_status listen_and_serve(kn_server *server, void *protocol) {
+  char *where;
+  KN_TRY(server->ops->listen(protocol, &server->listener, &where));
+  sigset_t blocked, before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGINT);
+  sigaddset(&blocked, SIGTERM);
+  sigprocmask(SIG_BLOCK, &blocked, &before);
+  kn_log(KN_LOG_INFO, "serving on %s", where);
+  kn_free(where);
+  kn_status status = accept_all(server);
+  end_worker(server);
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  close(server->listener);
+  return status;
+}
+
+kn_status kn_server_run(const kn_server_request *request) {
+  const kn_instance *protocol = &request->scenario->runtime_protocol;
+  kn_server server = {.request = request, .ops = protocol->cls->ops, .listener = -1, .config = -1};
+  kn_link_config link;
+  KN_TRY(kn_child_config(request->scenario, &server.config));
+  kn_status status = server.ops->open(protocol->self, &link);
+  if (!status) status = listen_and_serve(&server, protocol->self);
+  server.ops->close(protocol->self);
+  close(server.config);
+  return status;
+}

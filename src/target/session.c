@@ -1,0 +1,356 @@
+#include "target/session.h"
+
+#include "target/replies.h"
+#include "target/upload.h"
+
+#include <kenning/services.h>
+#include <string.h>
+
+enum {
+  TEXT_LIMIT = 1 << 20,      /* io specifications and other JSON */
+  IGNORED_LIMIT = 1 << 20,   /* payload that is read and thrown away to find the next message */
+  SCRATCH_BYTES = 128 << 10, /* a model passes through it */
+  REPLIES_KEPT = 1 << 20     /* more than this is given back once it is sent */
+};
+
+/* Where the payload of a message goes. */
+typedef enum kn_sink { SINK_NONE, SINK_TEXT, SINK_INPUT, SINK_MODEL } kn_sink;
+
+struct kn_target_session {
+  kn_session_config config;
+  kn_target_engine *engine;
+
+  uint8_t header[KN_FRAME_HEADER_MAXIMUM];
+  size_t header_bytes; /* of the frame that is read */
+  bool in_payload;
+  kn_frame frame;
+  uint32_t frame_got; /* payload bytes of the frame */
+  uint8_t sum;
+
+  bool open; /* a message is under way, from its first frame until it is answered */
+  uint64_t type;
+  bool request; /* it wants an answer */
+  kn_sink sink;
+  uint64_t limit; /* payload bytes that the message may have */
+  uint64_t got;   /* payload bytes, all frames together */
+  kn_refusal refusal;
+
+  uint8_t *text; /* SINK_TEXT: TEXT_LIMIT bytes at most */
+  size_t text_capacity;
+  kn_tensor_view input, output; /* payloads of DATA and OUTPUT, aligned */
+  kn_upload upload;
+  uint8_t *scratch; /* SCRATCH_BYTES */
+
+  bool input_set, output_ready;
+  kn_replies replies;
+};
+
+const char *kn_refusal_text(kn_refusal refusal) {
+  switch (refusal) {
+#define TEXT(name, number, text) \
+  case KN_REFUSED_##name:        \
+    return text;
+    KN_REFUSALS(TEXT)
+#undef TEXT
+  }
+  return "refused";
+}
+
+kn_status kn_target_session_create(const kn_session_config *config, kn_target_engine *engine,
+                                   kn_target_session **out_session) {
+  *out_session = NULL;
+  kn_target_session *session = kn_alloc(sizeof *session);
+  if (!session) return kn_status_out_of_memory();
+  session->config = *config;
+  session->engine = engine;
+  session->upload.fd = -1;
+  session->scratch = kn_alloc(SCRATCH_BYTES);
+  if (!session->scratch) {
+    kn_target_session_destroy(session);
+    return kn_status_out_of_memory();
+  }
+  *out_session = session;
+  return NULL;
+}
+
+void kn_target_session_destroy(kn_target_session *session) {
+  if (!session) return;
+  kn_upload_clear(&session->upload);
+  kn_tensor_free(&session->input);
+  kn_tensor_free(&session->output);
+  kn_replies_clear(&session->replies);
+  kn_free(session->scratch);
+  kn_free(session->text);
+  kn_free(session);
+}
+
+/* ---- refusing ---- */
+
+static kn_refusal refusal_of(kn_status status) {
+  switch (kn_status_code(status)) {
+    case KN_OUT_OF_MEMORY:
+      return KN_REFUSED_MEMORY;
+    case KN_IO_ERROR:
+    case KN_BUSY:
+      return KN_REFUSED_STORAGE;
+    case KN_BAD_DATA:
+    case KN_INVALID_ARGUMENT:
+    case KN_INCOMPATIBLE:
+      return KN_REFUSED_BAD_DATA;
+    default:
+      return KN_REFUSED_ENGINE;
+  }
+}
+
+/* The first reason counts; details go to the log of this machine. Takes `status`. */
+static void refuse(kn_target_session *session, kn_refusal refusal, kn_status status) {
+  if (session->refusal == KN_REFUSED_NONE) {
+    const char *name = kn_message_name(session->type);
+    session->refusal = refusal;
+    kn_log(KN_LOG_WARNING, "refused %s: %s%s%s", name ? name : "a message", kn_refusal_text(refusal),
+           status ? ": " : "", status ? kn_status_message(status, 0) : "");
+  }
+  kn_status_free(status);
+}
+
+static void check(kn_target_session *session, kn_status status) {
+  if (status) refuse(session, refusal_of(status), status);
+}
+
+static kn_session_next hang_up(kn_target_session *session, kn_refusal refusal) {
+  refuse(session, refusal, NULL);
+  kn_replies_refusal(&session->replies, &session->config.wire, session->type, session->refusal);
+  return KN_SESSION_CLOSE;
+}
+
+/* ---- a message begins ---- */
+
+static void begin_model(kn_target_session *session) {
+  session->sink = SINK_MODEL;
+  session->limit = session->config.model_limit;
+  check(session, kn_upload_begin(session->config.model_path, &session->upload));
+}
+
+static void begin_input(kn_target_session *session) {
+  session->sink = SINK_INPUT;
+  session->limit = session->engine->input.bytes;
+  session->input_set = session->output_ready = false;
+  if (session->engine->loaded) return;
+  session->limit = session->engine->payload_limit;
+  refuse(session, KN_REFUSED_WRONG_STATE, NULL);
+}
+
+static void begin_message(kn_target_session *session) {
+  session->open = true;
+  session->type = session->frame.type;
+  session->request = session->frame.flow == KN_FLOW_REQUEST;
+  session->sink = SINK_NONE;
+  session->limit = IGNORED_LIMIT;
+  session->got = 0;
+  session->refusal = KN_REFUSED_NONE;
+  if (!session->request) return; /* acknowledgements and the like say nothing that matters here */
+  const kn_target_engine *engine = session->engine;
+  switch (session->type) {
+    case KN_MESSAGE_IO_SPEC:
+      session->sink = SINK_TEXT;
+      session->limit = TEXT_LIMIT;
+      break;
+    case KN_MESSAGE_MODEL:
+      begin_model(session);
+      break;
+    case KN_MESSAGE_DATA:
+      begin_input(session);
+      break;
+    case KN_MESSAGE_PROCESS:
+      if (!engine->loaded || !session->input_set) refuse(session, KN_REFUSED_WRONG_STATE, NULL);
+      break;
+    case KN_MESSAGE_OUTPUT:
+      if (!engine->loaded || !session->output_ready) refuse(session, KN_REFUSED_WRONG_STATE, NULL);
+      break;
+    case KN_MESSAGE_STATS:
+      break;
+    default:
+      refuse(session, kn_message_name(session->type) ? KN_REFUSED_NOT_SUPPORTED : KN_REFUSED_UNKNOWN_TYPE, NULL);
+  }
+}
+
+/* ---- payload ---- */
+
+static bool reserve_text(kn_target_session *session, size_t bytes) {
+  if (bytes <= session->text_capacity) return true;
+  uint8_t *text = kn_realloc(session->text, bytes);
+  if (!text) return false;
+  session->text = text;
+  session->text_capacity = bytes;
+  return true;
+}
+
+static void take_payload(kn_target_session *session, const uint8_t *data, size_t bytes) {
+  if (session->config.wire.checksums) session->sum = kn_frame_sum(session->sum, data, bytes);
+  if (session->sink == SINK_MODEL && !session->refusal) {
+    check(session, kn_upload_add(&session->upload, data, bytes));
+    if (session->refusal) kn_upload_clear(&session->upload);
+  }
+  session->frame_got += (uint32_t)bytes;
+  session->got += bytes;
+}
+
+void *kn_target_session_window(kn_target_session *session, size_t *out_bytes) {
+  if (!session->in_payload) {
+    *out_bytes = kn_frame_header_size(session->config.wire.format) - session->header_bytes;
+    return session->header + session->header_bytes;
+  }
+  *out_bytes = session->frame.payload - session->frame_got;
+  if (!session->refusal && session->sink == SINK_TEXT) return session->text + session->got;
+  if (!session->refusal && session->sink == SINK_INPUT) return (uint8_t *)session->input.data + session->got;
+  if (*out_bytes > SCRATCH_BYTES) *out_bytes = SCRATCH_BYTES;
+  return session->scratch;
+}
+
+/* ---- frames ---- */
+
+static kn_session_next end_frame(kn_target_session *session) {
+  const kn_wire_config *wire = &session->config.wire;
+  bool last = session->frame.flags & KN_FLAG_LAST;
+  session->in_payload = false;
+  session->header_bytes = 0;
+  if (wire->checksums && wire->format != KN_WIRE_2022 && session->sum != KN_CHECKSUM)
+    refuse(session, KN_REFUSED_BAD_CHECKSUM, NULL);
+  if (!last) return KN_SESSION_READ;
+  if (!session->request) {
+    session->open = false;
+    return KN_SESSION_READ;
+  }
+  if (session->sink == SINK_INPUT && !session->refusal && session->got != session->limit)
+    refuse(session, KN_REFUSED_WRONG_SIZE, NULL);
+  if ((session->sink == SINK_TEXT || session->sink == SINK_MODEL) && !session->got)
+    refuse(session, KN_REFUSED_WRONG_SIZE, NULL);
+  /* Of 2022: PROCESS is answered before the inference and after it. */
+  if (wire->format == KN_WIRE_2022 && session->type == KN_MESSAGE_PROCESS && !session->refusal)
+    kn_replies_success(&session->replies, wire, session->type, NULL, 0);
+  return KN_SESSION_WORK;
+}
+
+/* The header is whole. */
+static kn_session_next begin_frame(kn_target_session *session) {
+  const kn_wire_config *wire = &session->config.wire;
+  size_t size = kn_frame_header_size(wire->format);
+  bool open = session->open;
+  if (!kn_frame_decode(wire->format, wire->big_endian, session->header, &session->frame)) {
+    session->type = KN_MESSAGE_PING;
+    session->refusal = KN_REFUSED_NONE;
+    return hang_up(session, KN_REFUSED_BAD_FRAME);
+  }
+  const kn_frame *frame = &session->frame;
+  bool first = frame->flags & KN_FLAG_FIRST,
+       continues = open && frame->type == session->type && (frame->flow == KN_FLOW_REQUEST) == session->request;
+  session->frame_got = 0;
+  session->sum = wire->checksums ? kn_frame_sum(0, session->header, size) : 0;
+  if (!open && frame->flow == KN_FLOW_REQUEST && !first) {
+    session->type = frame->type;
+    session->refusal = KN_REFUSED_NONE;
+    return hang_up(session, KN_REFUSED_BAD_FRAGMENT);
+  }
+  if (open ? first || !continues : false) return hang_up(session, KN_REFUSED_BAD_FRAGMENT);
+  if (!open) begin_message(session);
+  if (frame->payload > session->limit || session->got > session->limit - frame->payload)
+    return hang_up(session, KN_REFUSED_TOO_LARGE);
+  if (session->sink == SINK_TEXT && !reserve_text(session, (size_t)session->got + frame->payload))
+    refuse(session, KN_REFUSED_MEMORY, NULL);
+  if (!frame->payload) return end_frame(session);
+  session->in_payload = true;
+  return KN_SESSION_READ;
+}
+
+kn_session_next kn_target_session_received(kn_target_session *session, size_t bytes) {
+  if (session->in_payload) {
+    size_t room;
+    take_payload(session, kn_target_session_window(session, &room), bytes);
+    return session->frame_got == session->frame.payload ? end_frame(session) : KN_SESSION_READ;
+  }
+  session->header_bytes += bytes;
+  if (session->header_bytes < kn_frame_header_size(session->config.wire.format)) return KN_SESSION_READ;
+  return begin_frame(session);
+}
+
+/* ---- what messages do ---- */
+
+static kn_status make_payload(kn_tensor_view *payload, size_t bytes) {
+  kn_tensor_free(payload);
+  int64_t shape[1] = {(int64_t)bytes};
+  return kn_tensor_create(KN_UINT8, 1, shape, payload);
+}
+
+static kn_status load_model(kn_target_session *session) {
+  session->input_set = session->output_ready = false;
+  kn_status status = kn_upload_commit(&session->upload);
+  kn_upload_clear(&session->upload);
+  KN_TRY(status);
+  KN_TRY(kn_target_engine_load(session->engine, session->config.model_path, session->config.sampled));
+  KN_TRY(make_payload(&session->input, session->engine->input.bytes));
+  return make_payload(&session->output, session->engine->output.bytes);
+}
+
+static kn_status act(kn_target_session *session, void **out_payload, size_t *out_bytes) {
+  kn_target_engine *engine = session->engine;
+  *out_payload = NULL;
+  *out_bytes = 0;
+  switch (session->type) {
+    case KN_MESSAGE_IO_SPEC:
+      return kn_target_engine_specify(engine, (const char *)session->text, (size_t)session->got);
+    case KN_MESSAGE_MODEL:
+      return load_model(session);
+    case KN_MESSAGE_DATA:
+      KN_TRY(kn_target_engine_input(engine, session->input.data));
+      session->input_set = true;
+      return NULL;
+    case KN_MESSAGE_PROCESS:
+      KN_TRY(kn_target_engine_process(engine));
+      session->output_ready = true;
+      return NULL;
+    case KN_MESSAGE_OUTPUT:
+      *out_payload = session->output.data;
+      *out_bytes = engine->output.bytes;
+      return kn_target_engine_output(engine, session->output.data);
+    case KN_MESSAGE_STATS:
+      return kn_target_engine_statistics(engine, (char **)out_payload, out_bytes);
+    default:
+      return kn_status_make(KN_INTERNAL, "a message without an action");
+  }
+}
+
+kn_session_next kn_target_session_work(kn_target_session *session) {
+  const kn_wire_config *wire = &session->config.wire;
+  void *payload = NULL;
+  size_t bytes = 0;
+  if (!session->refusal) check(session, act(session, &payload, &bytes));
+  kn_upload_clear(&session->upload);
+  if (session->refusal)
+    kn_replies_refusal(&session->replies, wire, session->type, session->refusal);
+  else
+    kn_replies_success(&session->replies, wire, session->type, payload, bytes);
+  if (session->type == KN_MESSAGE_STATS) kn_free(payload);
+  session->open = false;
+  session->got = 0;
+  return session->replies.lost ? KN_SESSION_CLOSE : KN_SESSION_READ;
+}
+
+/* ---- replies ---- */
+
+const void *kn_target_session_replies(const kn_target_session *session, size_t *out_bytes) {
+  *out_bytes = session->replies.lost ? 0 : session->replies.bytes;
+  return session->replies.data;
+}
+
+void kn_target_session_sent(kn_target_session *session) {
+  session->replies.bytes = 0;
+  if (session->replies.capacity > REPLIES_KEPT) kn_replies_clear(&session->replies);
+}
+
+uint64_t kn_target_session_size(const kn_target_session *session) {
+  return session->got + (session->in_payload ? session->frame.payload - session->frame_got : 0);
+}
+
+bool kn_target_session_amid(const kn_target_session *session) {
+  return session->open || session->in_payload || session->header_bytes;
+}

@@ -1,0 +1,102 @@
+#include "target/spawn.h"
+
+#include "core/record_json.h"
+#include "target/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARGUMENTS = 16 };
+
+static kn_status write_config(int fd, const char *text, size_t bytes) {
+  for (size_t sent = 0; sent < bytes;) {
+    ssize_t now = write(fd, text + sent, bytes - sent);
+    if (now < 0 && errno != EINTR)
+      return kn_status_make(KN_IO_ERROR, "the scenario cannot be handed to a worker: %s", strerror(errno));
+    if (now > 0) sent += (size_t)now;
+  }
+  return NULL;
+}
+
+kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) {
+  *out_fd = -1;
+  yyjson_mut_doc *doc = yyjson_mut_doc_new(&kn_json_allocator);
+  if (!doc) return kn_status_out_of_memory();
+  yyjson_mut_val *root = yyjson_mut_obj(doc);
+  bool ok = root && kn_scenario_put_block(doc, root, "runtime", &scenario->runtime) &&
+            kn_scenario_put_block(doc, root, "runtime_protocol", &scenario->runtime_protocol);
+  yyjson_mut_doc_set_root(doc, root);
+  size_t bytes = 0;
+  char *text = ok ? yyjson_mut_write_opts(doc, 0, &kn_json_allocator, &bytes, NULL) : NULL;
+  yyjson_mut_doc_free(doc);
+  if (!text) return kn_status_out_of_memory();
+  int fd = memfd_create("kenning-scenario", MFD_CLOEXEC);
+  kn_status status = fd < 0 ? kn_status_make(KN_IO_ERROR, "a worker cannot be prepared: %s", strerror(errno))
+                            : write_config(fd, text, bytes);
+  kn_free(text);
+  if (status && fd >= 0) close(fd);
+  if (!status) *out_fd = fd;
+  return status;
+}
+
+/* Descriptors that are in the way of 3 and 4 are moved first: dup2 of a descriptor onto itself would keep its
+ * close-on-exec flag. */
+static int above(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 16); }
+
+static int spawn_with(const char *const *arguments, int client, int config, pid_t *out_pid) {
+  const char *line[ARGUMENTS + 2] = {program_invocation_name};
+  for (size_t i = 0; i < ARGUMENTS && arguments[i]; i++) line[i + 1] = arguments[i];
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t none;
+  sigemptyset(&none);
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error) return error;
+  error = posix_spawnattr_init(&attributes);
+  if (!error) {
+    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!error) error = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    if (!error) error = posix_spawn_file_actions_adddup2(&actions, client, KN_WORKER_CLIENT_FD);
+    if (!error) error = posix_spawn_file_actions_adddup2(&actions, config, KN_WORKER_CONFIG_FD);
+    if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
+    if (!error) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    if (!error)
+      error = posix_spawn(out_pid, "/proc/self/exe", &actions, &attributes, (char *const *)(uintptr_t)line, environ);
+    posix_spawnattr_destroy(&attributes);
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+kn_status kn_child_spawn(const char *const *arguments, int client, int config, kn_child *out_child) {
+  *out_child = (kn_child){.watch = -1};
+  int high_client = above(client), high_config = above(config);
+  pid_t pid = 0;
+  int error = high_client < 0 || high_config < 0 ? errno : spawn_with(arguments, high_client, high_config, &pid);
+  if (high_client >= 0) close(high_client);
+  if (high_config >= 0) close(high_config);
+  if (error) return kn_status_make(KN_IO_ERROR, "a worker process cannot be started: %s", strerror(error));
+  out_child->pid = pid;
+  out_child->watch = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (out_child->watch >= 0) return NULL;
+  error = errno;
+  kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+  kn_child_forget(out_child);
+  return kn_status_make(KN_IO_ERROR, "a worker process cannot be watched: %s", strerror(error));
+}
+
+void kn_child_forget(kn_child *child) {
+  if (child->watch >= 0) close(child->watch);
+  *child = (kn_child){.watch = -1};
+}
+
+void kn_child_bind_to_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }

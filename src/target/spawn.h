@@ -1,0 +1,24 @@
+/* Worker processes: a program started afresh, never a fork of one that has threads. */
+#ifndef KENNING_TARGET_SPAWN_H
+#define KENNING_TARGET_SPAWN_H
+
+#include "core/scenario.h"
+
+#include <sys/types.h>
+
+typedef struct kn_child {
+  pid_t pid; /* 0: none */
+  int watch; /* readable when it has ended */
+} kn_child;
+
+/* Runtime and runtime protocol of a scenario as JSON, in memory of the kernel; close the descriptor. */
+kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) KN_MUST_USE;
+/* Starts this program with `arguments` behind its name, `client` as KN_WORKER_CLIENT_FD, `config` as
+ * KN_WORKER_CONFIG_FD, and no other descriptor but stderr. */
+kn_status kn_child_spawn(const char *const *arguments, int client, int config, kn_child *out_child) KN_MUST_USE;
+/* After it was waited for. */
+void kn_child_forget(kn_child *child);
+/* To be called first in a worker: it dies with the process that started it. */
+void kn_child_bind_to_parent(void);
+
+#endif

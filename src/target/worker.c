@@ -1,0 +1,119 @@
+#include "target/worker.h"
+
+#include "core/file.h"
+
+#include <kenning/services.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- one client ---- */
+
+static int64_t after(double seconds) { return kn_now_ns() + (int64_t)(seconds * 1e9); }
+
+static kn_status send_replies(kn_connection *connection, const kn_link_config *link, kn_target_session *session) {
+  kn_piece piece;
+  piece.data = kn_target_session_replies(session, &piece.bytes);
+  if (!piece.bytes) return NULL;
+  kn_status status =
+      kn_connection_write(connection, &piece, 1, after(link->timeout_s + (double)piece.bytes / link->slowest));
+  kn_target_session_sent(session);
+  return status;
+}
+
+/* A message has `timeout_s` and the time that its bytes take; between messages a client may be idle for longer. */
+static int64_t deadline(const kn_link_config *link, const kn_target_session *session, int64_t begun) {
+  double allowed = kn_target_session_amid(session)
+                       ? link->timeout_s + (double)kn_target_session_size(session) / link->slowest
+                       : link->idle_s;
+  return begun + (int64_t)(allowed * 1e9);
+}
+
+static kn_status serve(kn_connection *connection, const kn_link_config *link, kn_target_session *session) {
+  int64_t begun = kn_now_ns();
+  bool amid = false;
+  for (;;) {
+    size_t room, got;
+    void *window = kn_target_session_window(session, &room);
+    KN_TRY(kn_connection_read(connection, window, room, deadline(link, session, begun), &got));
+    if (!got && !amid) return NULL;
+    if (!got) return kn_status_make(KN_IO_ERROR, "the client was gone amid a message");
+    if (!amid) begun = kn_now_ns();
+    kn_session_next next = kn_target_session_received(session, got);
+    if (next != KN_SESSION_READ) KN_TRY(send_replies(connection, link, session));
+    if (next == KN_SESSION_WORK) {
+      next = kn_target_session_work(session);
+      KN_TRY(send_replies(connection, link, session));
+      begun = kn_now_ns();
+    }
+    if (next == KN_SESSION_CLOSE) return NULL;
+    amid = kn_target_session_amid(session);
+  }
+}
+
+kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link, const kn_session_config *config,
+                          kn_target_engine *engine) {
+  static const uint8_t hello = KN_HELLO;
+  kn_target_session *session;
+  KN_TRY(kn_target_session_create(config, engine, &session));
+  const kn_piece greeting = {&hello, 1};
+  kn_status status = link->hello ? kn_connection_write(connection, &greeting, 1, after(link->timeout_s)) : NULL;
+  if (!status) status = serve(connection, link, session);
+  kn_target_session_destroy(session);
+  return status;
+}
+
+/* ---- the process ---- */
+
+/* The runtime's own save_model_path, or for one without it a file that goes with the process. */
+static kn_status place_of_model(const kn_instance *runtime, char **out_path, bool *out_temporary) {
+  const kn_runtime_ops *ops = runtime->cls->ops;
+  const char *path = ops->model_path ? ops->model_path(runtime->self) : NULL;
+  *out_temporary = !path;
+  const char *directory = getenv("TMPDIR");
+  *out_path = path ? kn_strdup(path)
+                   : kn_format("%s/kenning-model-%ld", directory && *directory ? directory : "/tmp", (long)getpid());
+  return *out_path ? NULL : kn_status_out_of_memory();
+}
+
+static kn_status run_engine(const kn_instance *runtime, const kn_link_config *link, kn_connection *connection) {
+  const kn_runtime_ops *ops = runtime->cls->ops;
+  kn_target_engine engine = {.ops = ops->inference,
+                             .self = runtime->self,
+                             .payload_limit = (size_t)link->tensor_limit,
+                             .deadline_s = link->engine_s};
+  char *path;
+  bool temporary;
+  KN_TRY(place_of_model(runtime, &path, &temporary));
+  const kn_session_config config = {
+      .wire = link->wire,
+      .model_path = path,
+      .model_limit = link->model_limit,
+      .sampled = !((const kn_runtime_options *)runtime->self)->disable_performance_measurements};
+  kn_status status = kn_target_engine_open(&engine);
+  if (!status) status = kn_worker_serve(connection, link, &config, &engine);
+  kn_target_engine_close(&engine);
+  if (temporary) unlink(path);
+  kn_free(path);
+  return status;
+}
+
+kn_status kn_worker_run(const kn_scenario *scenario, int client_fd) {
+  const kn_instance *protocol = &scenario->runtime_protocol, *runtime = &scenario->runtime;
+  const kn_runtimeprotocol_ops *wire = protocol->cls->ops;
+  const kn_runtime_ops *ops = runtime->cls->ops;
+  kn_link_config link;
+  kn_connection connection;
+  KN_TRY(kn_connection_adopt(client_fd, &connection));
+  kn_status status = wire->open(protocol->self, &link);
+  if (!status && wire->prepare) status = wire->prepare(connection.fd);
+  if (!status) {
+    status = ops->open(runtime->self);
+    if (!status) status = run_engine(runtime, &link, &connection);
+    ops->close(runtime->self);
+  }
+  wire->close(protocol->self);
+  kn_connection_close(&connection);
+  return status;
+}

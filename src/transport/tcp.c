@@ -1,0 +1,119 @@
+#include "transport/tcp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 16, SILENCE_S = 60, PROBE_S = 20, PROBES = 3 };
+
+static kn_status resolve(const char *host, int64_t port, bool passive, struct addrinfo **out_list) {
+  char service[16];
+  snprintf(service, sizeof service, "%lld", (long long)port);
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0)};
+  int error = getaddrinfo(host, service, &hints, out_list);
+  if (!error) return NULL;
+  *out_list = NULL;
+  return kn_status_make(error == EAI_MEMORY ? KN_OUT_OF_MEMORY : KN_NOT_FOUND, "host '%.200s' has no address: %s", host,
+                        error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+}
+
+kn_status kn_tcp_prepare(int fd) {
+  static const struct {
+    int level, name, value;
+  } options[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+                 {SOL_SOCKET, SO_KEEPALIVE, 1},
+                 {IPPROTO_TCP, TCP_KEEPIDLE, SILENCE_S},
+                 {IPPROTO_TCP, TCP_KEEPINTVL, PROBE_S},
+                 {IPPROTO_TCP, TCP_KEEPCNT, PROBES}};
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value) < 0)
+      return kn_status_make(KN_IO_ERROR, "the connection cannot be prepared: %s", strerror(errno));
+  return NULL;
+}
+
+/* One address: waits for the handshake. */
+static kn_status connect_to(const struct addrinfo *address, int64_t deadline_ns, kn_connection *connection) {
+  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
+  if (fd < 0) return kn_status_make(KN_IO_ERROR, "%s", strerror(errno));
+  connection->fd = fd;
+  int error = connect(fd, address->ai_addr, address->ai_addrlen) < 0 ? errno : 0;
+  if (error == EINPROGRESS) {
+    KN_TRY(kn_connection_wait(fd, true, deadline_ns));
+    socklen_t size = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) error = errno;
+  }
+  if (error) return kn_status_make(KN_IO_ERROR, "%s", strerror(error));
+  return kn_tcp_prepare(fd);
+}
+
+kn_status kn_tcp_connect(const char *host, int64_t port, int64_t deadline_ns, kn_connection *out_connection) {
+  out_connection->fd = -1;
+  struct addrinfo *list;
+  KN_TRY(resolve(host, port, false, &list));
+  kn_status status = kn_status_make(KN_NOT_FOUND, "no address");
+  for (const struct addrinfo *address = list; address && status; address = address->ai_next) {
+    kn_status_free(status);
+    status = connect_to(address, deadline_ns, out_connection);
+    if (status) kn_connection_close(out_connection);
+    if (kn_status_code(status) == KN_CANCELLED) break;
+  }
+  freeaddrinfo(list);
+  if (!status || kn_status_code(status) == KN_CANCELLED) return status;
+  kn_status told = kn_status_make(kn_status_code(status), "cannot connect to %.200s, port %lld: %s", host,
+                                  (long long)port, kn_status_message(status, 0));
+  kn_status_free(status);
+  return told;
+}
+
+static bool is_loopback(const struct sockaddr *address) {
+  if (address->sa_family == AF_INET) {
+    struct sockaddr_in four;
+    memcpy(&four, address, sizeof four);
+    return ntohl(four.sin_addr.s_addr) >> 24 == 127;
+  }
+  if (address->sa_family != AF_INET6) return false;
+  struct sockaddr_in6 six;
+  memcpy(&six, address, sizeof six);
+  return IN6_IS_ADDR_LOOPBACK(&six.sin6_addr);
+}
+
+static int64_t port_of(int fd) {
+  struct sockaddr_storage name;
+  socklen_t size = sizeof name;
+  if (getsockname(fd, (struct sockaddr *)&name, &size) < 0) return 0;
+  in_port_t port;
+  if (name.ss_family == AF_INET6)
+    memcpy(&port, (const char *)&name + offsetof(struct sockaddr_in6, sin6_port), sizeof port);
+  else
+    memcpy(&port, (const char *)&name + offsetof(struct sockaddr_in, sin_port), sizeof port);
+  return ntohs(port);
+}
+
+kn_status kn_tcp_listen(const char *host, int64_t port, int *out_fd, bool *out_loopback, int64_t *out_port) {
+  *out_fd = -1;
+  *out_loopback = false;
+  *out_port = 0;
+  struct addrinfo *list;
+  KN_TRY(resolve(host, port, true, &list));
+  int on = 1, error = 0;
+  int fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, list->ai_protocol);
+  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+      bind(fd, list->ai_addr, list->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+    error = errno;
+  *out_loopback = is_loopback(list->ai_addr);
+  freeaddrinfo(list);
+  if (error) {
+    if (fd >= 0) close(fd);
+    return kn_status_make(error == EADDRINUSE ? KN_BUSY : KN_IO_ERROR, "cannot listen on %.200s, port %lld: %s", host,
+                          (long long)port, strerror(error));
+  }
+  *out_port = port_of(fd);
+  *out_fd = fd;
+  return NULL;
+}
