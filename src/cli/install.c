@@ -41,7 +41,18 @@ static kn_status list_all(void) {
   kn_string_list names;
   KN_TRY(kn_place_backends(&names));
   kn_status status = NULL;
-  for (size_t i = 0; i < names.count; i++) status = kn_status_join(status, list_one(names.items[i]));
+  /* What a broken manifest would install is left out; the others can be installed all the same. */
+  for (size_t i = 0; i < names.count && kn_status_code(status) != KN_OUT_OF_MEMORY; i++) {
+    kn_status fault = list_one(names.items[i]);
+    for (size_t k = 0; k < kn_status_count(fault); k++)
+      kn_log(KN_LOG_WARNING, "%s is left out: %s%s%s", names.items[i],
+             kn_status_where(fault, k) ? kn_status_where(fault, k) : "", kn_status_where(fault, k) ? ": " : "",
+             kn_status_message(fault, k));
+    if (kn_status_code(fault) == KN_OUT_OF_MEMORY)
+      status = fault;
+    else
+      kn_status_free(fault);
+  }
   kn_place_free_names(&names);
   return status;
 }

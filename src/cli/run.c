@@ -48,6 +48,7 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
 
 kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                           const char *output) {
+  KN_TRY(kn_scenario_check_options(scenario));
   KN_TRY(kn_scenario_check_runnable(scenario));
   if (output) KN_TRY(check_output(scenario, options->cfg_path, output));
   kn_measurements *measurements = NULL;

@@ -72,3 +72,17 @@ const char *kn_kind_name(kn_kind kind) {
 const kn_option *kn_kind_options(kn_kind kind) {
   return kind > 0 && kind < KN_KIND_COUNT ? kinds[kind].options : NULL;
 }
+
+kn_status kn_kind_check_fractions(double validation, double calibration) {
+  if (validation + calibration <= 1) return NULL;
+  return kn_status_make(KN_INVALID_ARGUMENT,
+                        "split_fraction_val %g and split_fraction_calibration %g are together more than all training "
+                        "samples: make one of them smaller",
+                        validation, calibration);
+}
+
+kn_status kn_kind_check(kn_kind kind, const void *self) {
+  if (kind != KN_KIND_DATASET) return NULL;
+  const kn_dataset_options *dataset = self;
+  return kn_kind_check_fractions(dataset->split_fraction_val, dataset->split_fraction_calibration);
+}

@@ -30,4 +30,9 @@ const char *kn_executable_directory(void);
 /* The table given to plug-ins. */
 extern const kn_host kn_host_table;
 
+/* What a kind asks of the options that its blocks inherit, in the manner of kn_class.check. */
+kn_status kn_kind_check(kn_kind kind, const void *self) KN_MUST_USE;
+/* Shares of the training samples, which must not be more than all of them: KN_INVALID_ARGUMENT. */
+kn_status kn_kind_check_fractions(double validation, double calibration) KN_MUST_USE;
+
 #endif

@@ -136,26 +136,6 @@ static kn_status bind_scenario(kn_scenario *scenario) {
   return faults;
 }
 
-/* Options that are fine by themselves but not together: an optimizer judges them when it is opened, which opens
- * nothing else. What must be installed is not judged here. */
-static kn_status check_combinations(const kn_scenario *scenario) {
-  kn_status faults = NULL;
-  for (size_t i = 0; i < scenario->optimizer_count; i++) {
-    const kn_instance *optimizer = &scenario->optimizers[i];
-    const kn_optimizer_ops *ops = optimizer->cls->ops;
-    if (!ops) continue;
-    kn_status status = ops->open(optimizer->self);
-    ops->close(optimizer->self);
-    kn_code code = kn_status_code(status);
-    if (code == KN_OUT_OF_MEMORY) return kn_status_join(faults, status);
-    bool judged = code == KN_INVALID_ARGUMENT || code == KN_INCOMPATIBLE;
-    for (size_t k = 0; judged && k < kn_status_count(status); k++)
-      faults = kn_status_join(faults, kn_status_make_at(code, optimizer->where, "%s", kn_status_message(status, k)));
-    kn_status_free(status);
-  }
-  return faults;
-}
-
 kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   *out_scenario = (kn_scenario){0};
   KN_TRY(kn_registry_load());
@@ -163,7 +143,7 @@ kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   kn_status faults = bind_scenario(out_scenario);
   bool bound = !faults;
   faults = kn_status_join(faults, kn_scenario_check(out_scenario));
-  if (bound) faults = kn_status_join(faults, check_combinations(out_scenario));
+  if (bound) faults = kn_status_join(faults, kn_scenario_check_options(out_scenario));
   if (faults) kn_scenario_clear(out_scenario);
   return faults;
 }
@@ -292,6 +272,32 @@ static kn_status for_each(const kn_scenario *scenario, kn_status (*check)(const 
     if (scenario->optimizers[i].cls) faults = kn_status_join(faults, check(&scenario->optimizers[i]));
   return faults;
 }
+
+/* The faults of `status` that the options are to blame for, each with the block's place; takes `status`. */
+static kn_status placed(const kn_instance *instance, kn_status status) {
+  kn_status faults = NULL;
+  kn_code code = kn_status_code(status);
+  if (code == KN_OUT_OF_MEMORY) return status;
+  bool judged = code == KN_INVALID_ARGUMENT || code == KN_INCOMPATIBLE;
+  for (size_t i = 0; judged && i < kn_status_count(status); i++)
+    faults = kn_status_join(faults, kn_status_make_at(code, instance->where, "%s", kn_status_message(status, i)));
+  kn_status_free(status);
+  return faults;
+}
+
+static kn_status check_options(const kn_instance *instance) {
+  const kn_class *cls = instance->cls;
+  kn_status faults = kn_kind_check(cls->kind, instance->self);
+  if (cls->check) faults = kn_status_join(faults, cls->check(instance->self));
+  if (cls->kind == KN_KIND_OPTIMIZER && cls->ops) { /* to open an optimizer is to judge its options, and no more */
+    const kn_optimizer_ops *ops = cls->ops;
+    faults = kn_status_join(faults, ops->open(instance->self));
+    ops->close(instance->self);
+  }
+  return placed(instance, faults);
+}
+
+kn_status kn_scenario_check_options(const kn_scenario *scenario) { return for_each(scenario, check_options); }
 
 kn_status kn_scenario_check_files(const kn_scenario *scenario) { return for_each(scenario, kn_instance_check_files); }
 

@@ -22,6 +22,8 @@ kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) KN_MUST_
 kn_status kn_scenario_read_target(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
 /* Rules between blocks: optimizer or protocol without runtime, format chain. Part of kn_scenario_read. */
 kn_status kn_scenario_check(const kn_scenario *scenario) KN_MUST_USE;
+/* Options of one block that do not go together; what must be installed is not judged. Part of kn_scenario_read. */
+kn_status kn_scenario_check_options(const kn_scenario *scenario) KN_MUST_USE;
 /* Inputs that do not exist (`kenning check --files`). */
 kn_status kn_scenario_check_files(const kn_scenario *scenario) KN_MUST_USE;
 /* KN_NOT_INSTALLED for blocks of which only the table stands. Part of every run, not of check. */

@@ -20,17 +20,29 @@ typedef struct random_dataset {
 
 static const int64_t default_dims[] = {224, 224, 3};
 
-static kn_status set_shape(random_dataset *at) {
-  const int64_t *dims = at->input_dims.count ? at->input_dims.items : default_dims;
-  size_t count = at->input_dims.count ? at->input_dims.count : sizeof default_dims / sizeof *default_dims, bytes;
+static const int64_t *dims_of(const random_dataset *at, size_t *out_count) {
+  *out_count = at->input_dims.count ? at->input_dims.count : sizeof default_dims / sizeof *default_dims;
+  return at->input_dims.count ? at->input_dims.items : default_dims;
+}
+
+/* The range of each dimension is its row's. */
+static kn_status dataset_check(const void *self) {
+  size_t count, bytes;
+  const int64_t *dims = dims_of(self, &count);
   if (count > MAX_DIMENSIONS)
     return kn_status_make(KN_INVALID_ARGUMENT, "input_dims has %zu dimensions, at most %d are possible", count,
                           MAX_DIMENSIONS);
-  for (size_t i = 0; i < count; i++) {
-    if (dims[i] < 1)
-      return kn_status_make(KN_INVALID_ARGUMENT, "input_dims holds %lld, dimensions are 1 or more", (long long)dims[i]);
-    at->shape[i] = dims[i];
-  }
+  kn_status status = kn_tensor_bytes(KN_FLOAT32, (uint32_t)count, dims, &bytes);
+  if (kn_status_code(status) != KN_INVALID_ARGUMENT) return status;
+  kn_status_free(status);
+  return kn_status_make(KN_INVALID_ARGUMENT, "a sample of these input_dims has more bytes than can be counted");
+}
+
+static kn_status set_shape(random_dataset *at) {
+  size_t count, bytes;
+  KN_TRY(dataset_check(at));
+  const int64_t *dims = dims_of(at, &count);
+  for (size_t i = 0; i < count; i++) at->shape[i] = dims[i];
   at->rank = (uint32_t)count;
   KN_TRY(kn_tensor_bytes(KN_FLOAT32, at->rank, at->shape, &bytes));
   at->elements = bytes / sizeof(float);
@@ -108,9 +120,9 @@ static const kn_option options[] = {
     {"num_classes", "Number of classes", KN_OPTION_INT, 0, KN_FIELD(random_dataset, num_classes), .def.i = 3, .min = 1,
      .max = 1e6, .aliases = ALIASES("numclasses")},
     {"input_dims", "Dimensions of a sample, 224 224 3 when not given", KN_OPTION_INT_LIST, 0,
-     KN_FIELD(random_dataset, input_dims), .aliases = ALIASES("inputdims")},
+     KN_FIELD(random_dataset, input_dims), .min = 1, .max = 1e9, .aliases = ALIASES("inputdims")},
     {"output_dims", "Accepted and not used: no quality is measured", KN_OPTION_INT_LIST, 0,
-     KN_FIELD(random_dataset, output_dims), .aliases = ALIASES("outputdims")},
+     KN_FIELD(random_dataset, output_dims), .min = 1, .max = 1e9, .aliases = ALIASES("outputdims")},
     {"seed", "Seed of the samples", KN_OPTION_INT, 0, KN_FIELD(random_dataset, seed), .def.i = 1234, .min = 0,
      .max = 9007199254740991.0},
     {0}};
@@ -131,4 +143,5 @@ const kn_class kn_randomized_classification_dataset_class = {
     .summary = "Random samples: for speed and utilization only, no quality is measured",
     .options = options,
     .instance_size = sizeof(random_dataset),
-    .ops = &ops};
+    .ops = &ops,
+    .check = dataset_check};

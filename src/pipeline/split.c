@@ -1,5 +1,7 @@
 #include "pipeline/split.h"
 
+#include "core/registry.h"
+
 #include <kenning/random.h>
 #include <math.h>
 #include <stdlib.h>
@@ -128,11 +130,7 @@ static void draw(kn_drawing *drawing) {
 }
 
 static kn_status check(const kn_split_request *request) {
-  if (request->fraction_validation + request->fraction_calibration > 1)
-    return kn_status_make(KN_INVALID_ARGUMENT,
-                          "split_fraction_val %g and split_fraction_calibration %g are together more than all training "
-                          "samples: make one of them smaller",
-                          request->fraction_validation, request->fraction_calibration);
+  KN_TRY(kn_kind_check_fractions(request->fraction_validation, request->fraction_calibration));
   for (size_t i = 0; request->classes && i < request->count; i++)
     if (request->labels[i] < 0 || request->labels[i] >= request->classes)
       return kn_status_make(KN_BAD_DATA, "label %lld of sample number %zu is outside 0 to %lld",

@@ -62,7 +62,8 @@ static kn_status add_status(kn_examination *findings, const char *group, kn_heal
                             kn_status status, const char *command) {
   kn_code code = kn_status_code(status);
   if (code == KN_OUT_OF_MEMORY || code == KN_CANCELLED) return status;
-  char *detail = kn_strdup(kn_status_message(status, 0));
+  const char *where = kn_status_where(status, 0);
+  char *detail = kn_format("%s%s%s", where ? where : "", where ? ": " : "", kn_status_message(status, 0));
   kn_status_free(status);
   return add(findings, group, health, name, detail, command);
 }
@@ -259,13 +260,15 @@ static kn_status add_group(kn_examination *findings, const char *name, const cha
   return NULL;
 }
 
-static kn_status check_framework(const char *name, const char *const *opener, kn_examination *findings) {
+/* `asked`: by its name, so that a wrong name is the caller's fault. */
+static kn_status check_framework(const char *name, bool asked, const char *const *opener, kn_examination *findings) {
   checkup c = {.findings = findings, .opener = opener};
   snprintf(c.again, sizeof c.again, "kenning install --force %s", name);
   kn_manifest manifest;
   KN_TRY(add_group(findings, name, &c.group));
-  KN_TRY(kn_manifest_read(name, &manifest));
-  kn_status status = check_installed(&c, &manifest);
+  kn_status status = kn_manifest_read(name, &manifest);
+  if (status) return asked ? status : add_status(findings, c.group, KN_HEALTH_DAMAGED, "manifest", status, NULL);
+  status = check_installed(&c, &manifest);
   kn_manifest_clear(&manifest);
   return status;
 }
@@ -273,13 +276,14 @@ static kn_status check_framework(const char *name, const char *const *opener, kn
 static kn_status check_frameworks(const char *const *frameworks, size_t count, const char *const *opener,
                                   kn_examination *findings) {
   kn_string_list names = {0};
-  if (!count) {
+  bool asked = count;
+  if (!asked) {
     KN_TRY(kn_place_backends(&names));
     frameworks = (const char *const *)names.items;
     count = names.count;
   }
   kn_status status = NULL;
-  for (size_t i = 0; i < count && !status; i++) status = check_framework(frameworks[i], opener, findings);
+  for (size_t i = 0; i < count && !status; i++) status = check_framework(frameworks[i], asked, opener, findings);
   kn_place_free_names(&names);
   return status;
 }

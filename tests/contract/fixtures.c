@@ -28,9 +28,9 @@ static char *substitute(const char *text, const char *const names[][2], size_t c
 }
 
 void fixtures_read(const char *path, const char *source, fixtures *out) {
-  char *text = kt_file_read(path, NULL), *own = strdup(path), *slash = own ? strrchr(own, '/') : NULL;
-  assert_non_null(slash);
-  *slash = '\0';
+  char *text = kt_file_read(path, NULL), *own = strchr(path, '/') ? strdup(path) : strdup("./");
+  assert_non_null(own);
+  *strrchr(own, '/') = '\0';
   const char *fashion_mnist = getenv("KENNING_TEST_FASHION_MNIST");
   const char *const names[][2] = {
       {"@source", source},

@@ -3,6 +3,7 @@
 #include "support/program.h"
 #include "support/unit.h"
 
+#include <kenning/base.h>
 #include <string.h>
 #include <yyjson.h>
 
@@ -63,6 +64,14 @@ static void nothing_at_all_is_a_usage_error(void **state) {
   kt_run run = kt_run_program(arguments, NULL);
   kt_assert_exit(&run, 2);
   kt_assert_contains(run.err, "usage: kenning");
+  kt_run_free(&run);
+}
+
+static void bounds_are_shown_in_full(void **state) {
+  (void)state;
+  kt_run run = kt_run_kenning(NULL, "info", "RandomizedClassificationDataset");
+  kt_assert_exit(&run, 0);
+  kt_assert_contains(run.out, "from 0 to 9007199254740991;");
   kt_run_free(&run);
 }
 
@@ -178,6 +187,20 @@ static void completion_scripts_parse(void **state) {
   kt_assert_exit(&run, 0);
   kt_run_free(&run);
   kt_assert_contains(script.out, "--compiled-model-path");
+  /* The shell itself completes: a flag with choices offers them. */
+  char *text = kn_format(
+      "%s\nshopt -s extglob\nCOMP_WORDS=(kenning test --split cal); COMP_CWORD=3; _kenning\n"
+      "echo \"<${COMPREPLY[*]}>\"\nCOMP_WORDS=(kenning test --verbosity ''); _kenning\n"
+      "echo \"<${COMPREPLY[*]}>\"\n",
+      script.out);
+  options.input = text;
+  static const char *const shell[] = {"bash", "--norc", NULL};
+  run = kt_run_program(shell, &options);
+  kt_assert_exit(&run, 0);
+  kt_assert_contains(run.out, "<calibration>\n");
+  kt_assert_contains(run.out, "<DEBUG INFO WARNING ERROR CRITICAL>\n");
+  kt_run_free(&run);
+  kn_free(text);
   kt_run_free(&script);
   for (size_t i = 0; i < 2; i++) {
     script = kt_run_kenning(NULL, "completion", i ? "fish" : "zsh");
@@ -193,6 +216,7 @@ int main(void) {
       cmocka_unit_test(every_command_has_help),
       cmocka_unit_test(unknown_words_are_refused_with_a_hint),
       cmocka_unit_test(nothing_at_all_is_a_usage_error),
+      cmocka_unit_test(bounds_are_shown_in_full),
       cmocka_unit_test(list_shows_blocks_and_what_they_lack),
       cmocka_unit_test(list_is_json_on_request),
       cmocka_unit_test(info_takes_three_spellings),

@@ -22,7 +22,8 @@ static const fault faults[] = {
     {"{}", {"lacks 'model_wrapper'", "lacks 'dataset'"}},
     {"{\n  \"model_wraper\": 1\n}", {"s.json:2:3", "did you mean 'model_wrapper'", "lacks 'model_wrapper'"}},
     {"{" WRAPPER ",\n" WRAPPER ", " DATASET "}", {"s.json:2:1", "given twice"}},
-    {"{\"model_wrapper\": {\"type\": \"NoSuchThing\"}, " DATASET "}", {"s.json:1:28", "there is no modelwrapper 'NoSuchThing'"}},
+    {"{\"model_wrapper\": {\"type\": \"NoSuchThing\"}, " DATASET "}",
+     {"s.json:1:28", "there is no modelwrapper 'NoSuchThing'"}},
     {"{\"model_wrapper\": {\"type\": \"NullRuntime\"}, " DATASET "}", {"of the kind runtime"}},
     {"{\"model_wrapper\": {\"parameters\": {}}, " DATASET "}", {"needs 'type'"}},
     {"{" WRAPPER ", " DATASET ", " TFLITE("\"compiled_model_path\": \"x.tflite\"") "}", {"needs a 'runtime'"}},
@@ -33,27 +34,44 @@ static const fault faults[] = {
      {"'target' is \"int9\"", "did you mean \"int8\""}},
     {"{" WRAPPER ", " DATASET ", " RUNTIME ", " TFLITE("\"compiled_model_path\": \"x\", \"target\": 8") "}",
      {"'target' must be one of its choices, not a number"}},
-    {"{" WRAPPER ", " DATASET ", " RUNTIME ", " TFLITE("\"compiled_model_path\": \"x\", \"dataset_percentage\": 30") "}",
+    {"{" WRAPPER ", " DATASET ", " RUNTIME
+     ", " TFLITE("\"compiled_model_path\": \"x\", \"dataset_percentage\": 30") "}",
      {"'dataset_percentage' is 30; it must lie between 0 and 1"}},
-    {"{" WRAPPER ", " DATASET ", " RUNTIME ", "
-     TFLITE("\"compiled_model_path\": \"x\", \"modelframework\": \"keras\", \"model_framework\": \"keras\"") "}",
+    {"{" WRAPPER ", " DATASET ", " RUNTIME
+     ", " TFLITE("\"compiled_model_path\": \"x\", \"modelframework\": \"keras\", \"model_framework\": \"keras\"") "}",
      {"another spelling of 'modelframework'"}},
     {"{" WRAPPER ", " DATASET ", " RUNTIME ", \"optimizers\": {}}", {"'optimizers' must be a list"}},
-    {"{" WRAPPER ", " DATASET ", \"runtime_protocol\": {\"type\": \"NetworkProtocol\", \"parameters\": {\"host\": \"x\", \"port\": 70000}}}",
+    {"{" WRAPPER ", " DATASET
+     ", \"runtime_protocol\": {\"type\": \"NetworkProtocol\", \"parameters\": {\"host\": \"x\", \"port\": 70000}}}",
      {"'port' is 70000", "needs a 'runtime'"}},
     /* options that do not go together */
-    {"{" WRAPPER ", " DATASET ", " RUNTIME ", "
-     TFLITE("\"compiled_model_path\": \"x\", \"inference_input_type\": \"int8\"") "}",
+    {"{" WRAPPER ", " DATASET ", " RUNTIME
+     ", " TFLITE("\"compiled_model_path\": \"x\", \"inference_input_type\": \"int8\"") "}",
      {"s.json:1:", "inference_input_type int8 needs target int8"}},
     /* formats that do not meet */
     {"{\"model_wrapper\": {\"type\": \"TensorFlowClassifier\", \"parameters\": {\"model_path\": \"m.h5\"}}, " DATASET
      ", " TFLITE("\"compiled_model_path\": \"x.tflite\"") ", \"runtime\": {\"type\": \"TVMRuntime\"}}",
      {"TVMRuntime takes tvm", "TFLiteCompiler before it gives tflite"}},
+    /* ranges of items, and what only fits together */
+    {"{" WRAPPER ", \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\":\n"
+     "{\"input_dims\": [-1, 3,\n0, 4000000000], \"split_seed\": -1}}}",
+     {"s.json:2:17: error: 'input_dims' holds -1", "s.json:3:1: error: 'input_dims' holds 0",
+      "s.json:3:4: error: 'input_dims' holds 4000000000",
+      "'split_seed' is -1; it must lie between 0 and 9007199254740991"}},
+    {"{" WRAPPER ", \"dataset\":\n{\"type\": \"RandomizedClassificationDataset\", \"parameters\": {\n"
+     "\"input_dims\": [1000000000, 1000000000, 1000000000], \"split_fraction_val\": 0.6, "
+     "\"split_fraction_calibration\": 0.5}}}",
+     {"s.json:2:10", "split_fraction_val 0.6 and split_fraction_calibration 0.5 are together more than all",
+      "these input_dims has more bytes than can be counted"}},
+    {"{" WRAPPER ", \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": {\"input_dims\": [1, "
+                 "1, 1, 1, 1, 1, 1, 1]}}}",
+     {"input_dims has 8 dimensions"}},
     /* all of them at once */
     {"{\"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"a\": 1}},\n"
      "\"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": {\"inference_batch_size\": 0,\n"
      "\"split\": \"tset\"}}}",
-     {"s.json:1:", "no parameter 'a'", "s.json:2:", "'inference_batch_size' is 0", "s.json:3:", "did you mean \"test\""}},
+     {"s.json:1:", "no parameter 'a'", "s.json:2:", "'inference_batch_size' is 0",
+      "s.json:3:", "did you mean \"test\""}},
 };
 
 static void faults_are_told_with_their_place(void **state) {
@@ -95,13 +113,20 @@ static void faulty_flags_are_told(void **state) {
     const char *text;
   } cases[] = {
       {{"inference_tester", "NullModelWrapper"}, "a model wrapper and a data set are needed"},
-      {{"inference_tester", "NullModelWraper", "RandomizedClassificationDataset", "o.json"}, "did you mean 'NullModelWrapper'"},
+      {{"inference_tester", "NullModelWraper", "RandomizedClassificationDataset", "o.json"},
+       "did you mean 'NullModelWrapper'"},
       {{"inference_tester", "NullModelWrapper", "RandomizedClassificationDataset"}, "an argument is missing"},
       {{"inference_tester", "NullModelWrapper", "RandomizedClassificationDataset", "o.json", "--compiler-cls",
-        "TFLiteCompiler", "--compiled-model-path", "x"}, "needs a 'runtime'"},
+        "TFLiteCompiler", "--compiled-model-path", "x"},
+       "needs a 'runtime'"},
       {{"inference_tester", "NullModelWrapper", "RandomizedClassificationDataset", "o.json", "--inference-batch-size",
-        "many"}, "must be an integer"},
-      {{"model_training", "NullModelWrapper", "RandomizedClassificationDataset", "--batch-size", "4"}, "needs 'learning_rate'"},
+        "many"},
+       "must be an integer"},
+      {{"inference_tester", "NullModelWrapper", "RandomizedClassificationDataset", "o.json", "--split-fraction-val",
+        "0.6", "--split-fraction-calibration=0.5"},
+       "together more than all training samples"},
+      {{"model_training", "NullModelWrapper", "RandomizedClassificationDataset", "--batch-size", "4"},
+       "needs 'learning_rate'"},
   };
   char *directory = kt_directory_make();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,7 +1,8 @@
 /* install and doctor as a user calls them, on a machine where nothing is installed and nobody may be asked. */
+#include "core/file.h"
 #include "support/directory.h"
 #include "support/program.h"
-#include "support/unit.h"
+#include "support/status.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -49,6 +50,28 @@ static void the_list_names_every_framework(void **state) {
   kt_assert_contains(result.out, "licence Apache-2.0");
   kt_run_free(&result);
   assert_int_equal(entries(), 0);
+}
+
+/* A plug-in's broken manifest is told and takes nothing else away. */
+static void a_broken_manifest_is_left_out(void **state) {
+  (void)state;
+  char *path = kn_format("%s/plugins/backends/broken/manifest.json", directory);
+  char *variable = kn_format("KENNING_PLUGIN_PATH=%s/plugins", directory);
+  kt_assert_ok(kn_file_write(path, "{\"frameworks\": 7}", 17));
+  environment[3] = variable;
+  static const char *const commands[][3] = {{"install", "--list"}, {"doctor", NULL}, {"list", NULL}};
+  for (size_t i = 0; i < 3; i++) {
+    const char *arguments[] = {kt_kenning(), commands[i][0], commands[i][1], NULL};
+    kt_run result = kt_run_program(arguments, &(kt_run_options){.environment = environment, .timeout_s = 60});
+    kt_assert_exit(&result, i == 1 ? 3 : 0); /* doctor finds that nothing is installed */
+    kt_assert_contains(result.out, "tflite");
+    if (i == 1) kt_assert_contains(result.out, "manifest.json");
+    if (i == 0) kt_assert_contains(result.err, "broken is left out: ");
+    kt_run_free(&result);
+  }
+  environment[3] = NULL;
+  kn_free(variable);
+  kn_free(path);
 }
 
 static void wrong_names_are_arguments_to_mend(void **state) {
@@ -139,11 +162,9 @@ static void libraries_tell_their_version(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(the_list_names_every_framework),
-      test(wrong_names_are_arguments_to_mend),
-      test(a_dry_run_tells_licence_packages_and_sizes),
-      test(what_must_be_installed_first_is_named),
-      test(the_doctor_names_the_commands),
+      test(the_list_names_every_framework),        test(a_broken_manifest_is_left_out),
+      test(wrong_names_are_arguments_to_mend),     test(a_dry_run_tells_licence_packages_and_sizes),
+      test(what_must_be_installed_first_is_named), test(the_doctor_names_the_commands),
       test(libraries_tell_their_version),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,11 +78,8 @@ static void impossible_shapes_are_refused(void **state) {
   opened set;
   assert_fault(OPEN(cls, &set, "input_dims", "1 2 3 4 5 6 7 8"), KN_INVALID_ARGUMENT, "at most 7");
   opened_close(&set);
-  assert_fault(OPEN(cls, &set, "input_dims", "3 0 3"), KN_INVALID_ARGUMENT, "input_dims holds 0");
-  opened_close(&set);
-  kn_status status = OPEN(cls, &set, "input_dims", "4000000000 4000000000 4000000000");
-  assert_int_equal(kn_status_code(status), KN_INVALID_ARGUMENT);
-  kn_status_free(status);
+  assert_fault(OPEN(cls, &set, "input_dims", "1000000000 1000000000 1000000000"), KN_INVALID_ARGUMENT,
+               "more bytes than can be counted");
   opened_close(&set);
   assert_null(OPEN(cls, &set, "input_dims", "4"));
   kn_tensor_view wrong;
