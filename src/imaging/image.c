@@ -97,14 +97,19 @@ kn_status kn_image_check_file(const char *path, bool *out_image) {
   return check(path, head, (size_t)bytes, out_image);
 }
 
-kn_status kn_image_create(uint32_t width, uint32_t height, const char *name, kn_image *out_image) {
-  *out_image = (kn_image){0};
+kn_status kn_image_check_size(uint32_t width, uint32_t height, const char *name) {
   if (!width || !height) return kn_status_make_at(KN_BAD_DATA, name, "the image has no pixels");
   if (width > KN_IMAGE_MAX_SIDE || height > KN_IMAGE_MAX_SIDE || (uint64_t)width * height > KN_IMAGE_MAX_PIXELS)
     return kn_status_make_at(KN_BAD_DATA, name,
                              "the image is too large: %u x %u pixels, the limits are %d a side and %d in all", width,
                              height, KN_IMAGE_MAX_SIDE, KN_IMAGE_MAX_PIXELS);
-  uint8_t *pixels = kn_alloc((size_t)width * height * 3);
+  return NULL;
+}
+
+kn_status kn_image_create(uint32_t width, uint32_t height, const char *name, kn_image *out_image) {
+  *out_image = (kn_image){0};
+  KN_TRY(kn_image_check_size(width, height, name));
+  uint8_t *pixels = kn_realloc(NULL, (size_t)width * height * 3); /* kn_alloc would zero them */
   if (!pixels) return kn_status_out_of_memory();
   *out_image = (kn_image){width, height, pixels};
   return NULL;

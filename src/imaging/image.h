@@ -27,7 +27,9 @@ kn_status kn_image_check_file(const char *path, bool *out_image) KN_MUST_USE;
 /* Frees the pixels and zeroes the struct; a zeroed struct is allowed. */
 void kn_image_clear(kn_image *image);
 
-/* Pixels for an image of the given size, within the limits above; KN_BAD_DATA beyond them. */
+/* KN_BAD_DATA for an image beyond the limits above. */
+kn_status kn_image_check_size(uint32_t width, uint32_t height, const char *name) KN_MUST_USE;
+/* Pixels of undefined content for an image of the given size, within the limits above; KN_BAD_DATA beyond them. */
 kn_status kn_image_create(uint32_t width, uint32_t height, const char *name, kn_image *out_image) KN_MUST_USE;
 
 #endif

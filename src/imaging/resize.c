@@ -6,8 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Fraction bits of a weight: 8 bits of pixel and 2 of overshoot stay below them in an int32. */
-enum { WEIGHT_BITS = 32 - 8 - 2, CHANNELS = 3 };
+#include "imaging/convolve.h"
+#include "imaging/scratch.h"
+
+enum { CHANNELS = 3 };
 
 static const double pi = 3.14159265358979323846;
 
@@ -52,21 +54,14 @@ static const struct filter {
     [KN_RESAMPLE_LANCZOS] = {lanczos3, 3.0},
 };
 
-/* For every output position: the source positions that count and their weights. */
-typedef struct weights {
-  size_t stride; /* weights per output position, the unused ones zero */
-  uint32_t *first, *count;
-  int32_t *values;
-} weights;
-
-static void weights_clear(weights *at) {
+static void weights_clear(kn_weights *at) {
   kn_free(at->first);
   kn_free(at->count);
   kn_free(at->values);
 }
 
 /* False when memory is exhausted. */
-static bool weights_make(uint32_t from, uint32_t to, const struct filter *filter, weights *out) {
+static bool weights_make(uint32_t from, uint32_t to, const struct filter *filter, kn_weights *out) {
   double scale = (double)from / to;
   double filter_scale = scale < 1.0 ? 1.0 : scale;
   double support = filter->support * filter_scale;
@@ -76,7 +71,7 @@ static bool weights_make(uint32_t from, uint32_t to, const struct filter *filter
   uint32_t *starts = kn_alloc_array(to, sizeof *starts);
   uint32_t *counts = kn_alloc_array(to, sizeof *counts);
   int32_t *values = kn_alloc_array(to, stride * sizeof *values);
-  *out = (weights){.stride = stride, .first = starts, .count = counts, .values = values};
+  *out = (kn_weights){.stride = stride, .first = starts, .count = counts, .values = values};
   if (!exact || !starts || !counts || !values) {
     kn_free(exact);
     weights_clear(out);
@@ -91,7 +86,7 @@ static bool weights_make(uint32_t from, uint32_t to, const struct filter *filter
     double sum = 0.0;
     for (int x = first; x < last; x++) sum += exact[x - first] = filter->weight((x - center + 0.5) * inverse);
     for (int x = 0; x < last - first; x++) {
-      double weight = (sum != 0.0 ? exact[x] / sum : exact[x]) * (1 << WEIGHT_BITS);
+      double weight = (sum != 0.0 ? exact[x] / sum : exact[x]) * (1 << KN_WEIGHT_BITS);
       values[i * stride + (size_t)x] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
     }
     starts[i] = (uint32_t)first;
@@ -101,78 +96,45 @@ static bool weights_make(uint32_t from, uint32_t to, const struct filter *filter
   return true;
 }
 
-static inline uint8_t to_byte(int32_t fixed) {
-  fixed >>= WEIGHT_BITS;
-  return (uint8_t)(fixed < 0 ? 0 : fixed > 255 ? 255 : fixed);
-}
-
-/* The starting value of a sum: one half, so that to_byte rounds. */
-static const int32_t half = 1 << (WEIGHT_BITS - 1);
-
-static void resize_rows(const kn_image *from, const weights *at, kn_image *to) {
-  for (uint32_t y = 0; y < to->height; y++) {
-    const uint8_t *row = from->pixels + (size_t)y * from->width * CHANNELS;
-    uint8_t *out = to->pixels + (size_t)y * to->width * CHANNELS;
-    for (uint32_t x = 0; x < to->width; x++, out += CHANNELS) {
-      const uint8_t *pixel = row + (size_t)at->first[x] * CHANNELS;
-      const int32_t *weight = at->values + x * at->stride;
-      int32_t red = half, green = half, blue = half;
-      for (uint32_t i = 0; i < at->count[x]; i++, pixel += CHANNELS) {
-        red += pixel[0] * weight[i];
-        green += pixel[1] * weight[i];
-        blue += pixel[2] * weight[i];
-      }
-      out[0] = to_byte(red);
-      out[1] = to_byte(green);
-      out[2] = to_byte(blue);
-    }
-  }
-}
-
-/* Adds whole source rows, so that the inner loop runs over neighbouring bytes. `sums` holds one row. */
-static void resize_columns(const kn_image *from, const weights *at, int32_t *restrict sums, kn_image *to) {
-  size_t row_values = (size_t)from->width * CHANNELS;
-  for (uint32_t y = 0; y < to->height; y++) {
-    const uint8_t *row = from->pixels + at->first[y] * row_values;
-    uint8_t *out = to->pixels + y * row_values;
-    for (size_t x = 0; x < row_values; x++) sums[x] = half;
-    for (uint32_t i = 0; i < at->count[y]; i++, row += row_values) {
-      int32_t weight = at->values[y * at->stride + i];
-      for (size_t x = 0; x < row_values; x++) sums[x] += row[x] * weight;
-    }
-    for (size_t x = 0; x < row_values; x++) out[x] = to_byte(sums[x]);
-  }
-}
-
 /* The passes and `nearest` fill an image that has its size already; false when memory is exhausted. */
-static bool pass_rows(const kn_image *from, const struct filter *filter, kn_image *to) {
-  weights at;
+static bool pass_rows(const kn_image *from, const struct filter *filter, void *room, kn_image *to) {
+  kn_weights at;
   if (!weights_make(from->width, to->width, filter, &at)) return false;
-  resize_rows(from, &at, to);
+  kn_convolve_rows(from, &at, room, to);
   weights_clear(&at);
   return true;
 }
 
 static bool pass_columns(const kn_image *from, const struct filter *filter, kn_image *to) {
-  weights at;
+  kn_weights at;
   if (!weights_make(from->height, to->height, filter, &at)) return false;
-  int32_t *sums = kn_alloc_array((size_t)from->width * CHANNELS, sizeof *sums);
-  if (sums) resize_columns(from, &at, sums, to);
+  kn_convolve_columns(from, &at, to);
   weights_clear(&at);
-  kn_free(sums);
-  return sums != NULL;
+  return true;
+}
+
+static bool rows_alone(const kn_image *from, const struct filter *filter, kn_image *to) {
+  void *room = kn_scratch_take(kn_convolve_room(from->width));
+  bool done = room && pass_rows(from, filter, room, to);
+  kn_scratch_return(room);
+  return done;
 }
 
 static kn_status both_passes(const kn_image *from, const struct filter *filter, kn_image *to) {
   /* Pillow's rule since version 13: columns first where the height loses more than twice what the width loses. */
   int64_t less_width = (int64_t)from->width - to->width, less_height = (int64_t)from->height - to->height;
   bool columns_first = less_height > 0 && less_height > 2 * less_width;
-  kn_image between;
-  KN_TRY(kn_image_create(columns_first ? from->width : to->width, columns_first ? to->height : from->height, NULL,
-                         &between));
-  bool done = columns_first ? pass_columns(from, filter, &between) && pass_rows(&between, filter, to)
-                            : pass_rows(from, filter, &between) && pass_columns(&between, filter, to);
-  kn_image_clear(&between);
+  kn_image between = {.width = columns_first ? from->width : to->width,
+                      .height = columns_first ? to->height : from->height};
+  KN_TRY(kn_image_check_size(between.width, between.height, NULL));
+  size_t bytes = (size_t)between.width * between.height * CHANNELS, start = bytes + -bytes % 64;
+  uint8_t *scratch = kn_scratch_take(start + kn_convolve_room(from->width));
+  if (!scratch) return kn_status_out_of_memory();
+  between.pixels = scratch;
+  void *room = scratch + start;
+  bool done = columns_first ? pass_columns(from, filter, &between) && pass_rows(&between, filter, room, to)
+                            : pass_rows(from, filter, room, &between) && pass_columns(&between, filter, to);
+  kn_scratch_return(scratch);
   return done ? NULL : kn_status_out_of_memory();
 }
 
@@ -218,7 +180,7 @@ static kn_status fill(const kn_image *from, kn_resample filter, kn_image *to) {
   else if (same_width)
     done = pass_columns(from, &filters[filter], to);
   else if (same_height)
-    done = pass_rows(from, &filters[filter], to);
+    done = rows_alone(from, &filters[filter], to);
   else
     return both_passes(from, &filters[filter], to);
   return done ? NULL : kn_status_out_of_memory();

@@ -7,6 +7,7 @@
 #include <kenning/random.h>
 
 #include "core/memory.h"
+#include "imaging/convolve.h"
 #include "imaging/pixels.h"
 #include "imaging/resize.h"
 #include "unit/imaging/pillow_reference.h"
@@ -21,9 +22,7 @@ static kn_image random_image(uint32_t width, uint32_t height) {
   return image;
 }
 
-static void resizes_as_pillow_does(void **state) {
-  (void)state;
-  (void)decoded;
+static void compare_with_pillow(const char *set) {
   for (size_t i = 0; i < sizeof resized / sizeof *resized; i++) {
     kn_image image = random_image(resized[i].from_width, resized[i].from_height);
     for (int filter = KN_RESAMPLE_NEAREST; filter <= KN_RESAMPLE_LANCZOS; filter++) {
@@ -32,10 +31,44 @@ static void resizes_as_pillow_does(void **state) {
       assert_int_equal(out.width, resized[i].width);
       assert_int_equal(out.height, resized[i].height);
       if (image_sum(&out) != resized[i].sums[filter])
-        fail_msg("%u x %u to %u x %u with filter %d gives other pixels than Pillow", image.width, image.height,
-                 out.width, out.height, filter);
+        fail_msg("%u x %u to %u x %u with filter %d gives other pixels than Pillow (%s)", image.width, image.height,
+                 out.width, out.height, filter, set);
       kn_image_clear(&out);
     }
+    kn_image_clear(&image);
+  }
+}
+
+static void resizes_as_pillow_does(void **state) {
+  (void)state;
+  (void)decoded;
+  const char *last = NULL;
+  for (const char *const *set = kn_convolve_sets(); *set; set++) {
+    kn_convolve_use(*set);
+    compare_with_pillow(*set);
+    last = *set;
+  }
+  kn_convolve_use(last);
+}
+
+/* Sizes around the number of rows and values that are taken at once, and black and white, where sums overshoot. */
+static void instruction_sets_agree(void **state) {
+  (void)state;
+  const char *last = NULL;
+  for (const char *const *set = kn_convolve_sets(); *set; set++) last = *set;
+  for (uint32_t i = 0; i < 400; i++) {
+    uint32_t width = 1 + (uint32_t)(kn_random(1, i) % 70), height = 1 + (uint32_t)(kn_random(2, i) % 70);
+    uint32_t to_width = 1 + (uint32_t)(kn_random(3, i) % 70), to_height = 1 + (uint32_t)(kn_random(4, i) % 70);
+    kn_resample filter = (kn_resample)(KN_RESAMPLE_BOX + kn_random(5, i) % 5);
+    kn_image image = random_image(width, height), plain, wide;
+    for (size_t j = 0; i % 2 && j < (size_t)width * height * 3; j++) image.pixels[j] = image.pixels[j] < 128 ? 0 : 255;
+    kn_convolve_use("plain");
+    assert_null(kn_image_resize(&image, to_width, to_height, filter, &plain));
+    kn_convolve_use(last);
+    assert_null(kn_image_resize(&image, to_width, to_height, filter, &wide));
+    assert_memory_equal(plain.pixels, wide.pixels, (size_t)to_width * to_height * 3);
+    kn_image_clear(&wide);
+    kn_image_clear(&plain);
     kn_image_clear(&image);
   }
 }
@@ -112,6 +145,7 @@ static void pixels_become_numbers_in_both_layouts(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(resizes_as_pillow_does),
+      cmocka_unit_test(instruction_sets_agree),
       cmocka_unit_test(extreme_sizes_are_handled),
       cmocka_unit_test(failing_allocations_leave_nothing_behind),
       cmocka_unit_test(pixels_become_numbers_in_both_layouts),
