@@ -99,6 +99,30 @@ static kn_status dataset_load(void *self, size_t index, const kn_tensor_view *ou
   return NULL;
 }
 
+/* ITU-R BT.601's luminance in 16 fraction bits, as Pillow's convert("L") computes it. */
+static uint8_t grey_of(const uint8_t *rgb) {
+  return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
+}
+
+static kn_status dataset_load_file(void *self, const char *path, const kn_tensor_view *out) {
+  const fashion_mnist *at = self;
+  if (out->dtype != KN_FLOAT32 || out->bytes != PIXELS * sizeof(float))
+    return kn_status_make(KN_INVALID_ARGUMENT, "a sample of Fashion-MNIST is %d float32 values", PIXELS);
+  kn_image image, small;
+  KN_TRY(kn_image_read(path, &image));
+  for (size_t i = 0; i < (size_t)image.width * image.height; i++) {
+    uint8_t *pixel = image.pixels + i * 3;
+    pixel[0] = pixel[1] = pixel[2] = grey_of(pixel);
+  }
+  kn_status status = kn_image_resize(&image, SIDE, SIDE, KN_RESAMPLE_BICUBIC, &small);
+  kn_image_clear(&image);
+  if (status) return kn_status_annotate(status, "while resizing %s", path);
+  float *values = out->data;
+  for (int i = 0; i < PIXELS; i++) values[i] = at->values[small.pixels[i * 3]];
+  kn_image_clear(&small);
+  return NULL;
+}
+
 static kn_status dataset_sample_id(void *self, size_t index, char *out, size_t size) {
   (void)self;
   KN_TRY(kn_dataset_check_index(index, ALL));
@@ -118,7 +142,8 @@ static const kn_dataset_ops ops = {.struct_size = sizeof(kn_dataset_ops),
                                    .published_split = dataset_published_split,
                                    .label = dataset_label,
                                    .load = dataset_load,
-                                   .sample_id = dataset_sample_id};
+                                   .sample_id = dataset_sample_id,
+                                   .load_file = dataset_load_file};
 
 extern const kn_class kn_fashion_mnist_dataset_class;
 const kn_class kn_fashion_mnist_dataset_class = {

@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "datasets/debian_package.h"
 #include "datasets/fashion_mnist_files.h"
+#include "imaging/resize.h"
 #include "support/directory.h"
 #include "unit/datasets/opened.h"
 
@@ -250,6 +251,32 @@ static void the_published_set_is_read(void **state) {
   opened_close(&set);
 }
 
+/* A picture from outside is calibrated on as Pillow's convert("L").resize((28, 28)) and a division by 255 make it. */
+static void pictures_from_outside_become_grey(void **state) {
+  (void)state;
+  char *root = kt_directory_make(), *file = kt_source_path("tests/unit/imaging/data/rgb.png");
+  opened set;
+  assert_fault(OPEN(cls, &set, "dataset_root", root), KN_NOT_FOUND, "download_dataset"); /* its files are not needed */
+  kn_tensor_view out;
+  assert_null(kn_tensor_create(KN_FLOAT32, 3, (int64_t[]){28, 28, 1}, &out));
+  assert_null(set.ops->load_file(set.self, file, &out));
+  kn_image image, small;
+  assert_null(kn_image_read(file, &image));
+  for (size_t i = 0; i < (size_t)image.width * image.height; i++) {
+    const uint8_t *p = image.pixels + i * 3;
+    uint8_t grey = (uint8_t)((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 32768) / 65536);
+    memset(image.pixels + i * 3, grey, 3);
+  }
+  assert_null(kn_image_resize(&image, 28, 28, KN_RESAMPLE_BICUBIC, &small));
+  for (size_t i = 0; i < 28 * 28; i++) assert_true(((const float *)out.data)[i] == (float)small.pixels[i * 3] / 255.0f);
+  kn_image_clear(&small);
+  kn_image_clear(&image);
+  kn_tensor_free(&out);
+  opened_close(&set);
+  free(file);
+  kt_directory_remove(root);
+}
+
 int main(void) {
   kn_log_set_level(KN_LOG_WARNING);
   const struct CMUnitTest tests[] = {
@@ -259,6 +286,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_package_that_apt_does_not_know_is_no_mystery, make_programs, remove_programs),
       cmocka_unit_test_setup_teardown(apts_own_words_are_shown_when_it_fails, make_programs, remove_programs),
       cmocka_unit_test_setup_teardown(a_damaged_download_leaves_nothing_behind, make_programs, remove_programs),
+      cmocka_unit_test(pictures_from_outside_become_grey),
       cmocka_unit_test(the_published_set_is_read),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
