@@ -81,6 +81,8 @@ typedef struct kn_optimizer_options {
 
 typedef struct kn_runtime_options {
   bool disable_performance_measurements;
+  bool isolate;          /* run in a process of its own; runtimes need not look at it */
+  int64_t isolate_memory; /* MiB that this process may have; 0: no limit */
 } kn_runtime_options;
 
 /* ---- data sets ---- */

@@ -15,6 +15,8 @@ const kn_option kn_server_options[] = {
      KN_FIELD(kn_server_values, json_cfg), .aliases = (const char *const[]){"cfg", NULL}},
     {"worker", "Serve the client on descriptor 3 with the scenario on descriptor 4: how a server starts itself",
      KN_OPTION_BOOL, 0, KN_FIELD(kn_server_values, worker)},
+    {"worker_model", "Model that a worker loads in place", KN_OPTION_PATH, 0,
+     KN_FIELD(kn_server_values, worker_model)},
     KN_VERBOSITY_ROW(kn_server_values),
     {0}};
 
@@ -76,7 +78,7 @@ static kn_status serve(kn_serving *serving, const char *const *worker) {
     return kn_status_make(KN_INVALID_ARGUMENT, "what is served is given twice: by --json-cfg and by classes");
   if (path) KN_TRY(kn_scenario_read_target(path, &serving->scenario));
   KN_TRY(kn_scenario_check_runnable(&serving->scenario));
-  if (values->worker) return kn_worker_run(&serving->scenario, KN_WORKER_CLIENT_FD);
+  if (values->worker) return kn_worker_run(&serving->scenario, KN_WORKER_CLIENT_FD, values->worker_model);
   static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
   const char *arguments[8];
   size_t count = 0;

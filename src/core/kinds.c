@@ -49,6 +49,10 @@ static const kn_option optimizer_options[] = {
 static const kn_option runtime_options[] = {
     {"disable_performance_measurements", "Run without sampling the use of CPU and memory",
      KN_OPTION_BOOL, 0, KN_FIELD(kn_runtime_options, disable_performance_measurements)},
+    {"isolate", "Run in a process of its own: a crash there is an error here", KN_OPTION_BOOL, 0,
+     KN_FIELD(kn_runtime_options, isolate)},
+    {"isolate_memory", "MiB of data that the process of its own may have, 0: no limit", KN_OPTION_INT, 0,
+     KN_FIELD(kn_runtime_options, isolate_memory), .min = 0, .max = 1 << 24},
     {0}};
 
 static const struct {

@@ -120,7 +120,7 @@ static void take_target_steps(const kn_record *record, double *steps, size_t cou
 kn_status kn_evaluation_put(kn_session *session, const kn_samples *samples, const kn_loop_result *result) {
   kn_record *record = session->measurements->record;
   KN_TRY(put_phases(session, result));
-  bool remote = session->scenario->runtime_protocol.cls;
+  bool remote = session->on_target;
   const char *step = remote ? "protocol_inference_step" : "target_inference_step";
   KN_TRY(kn_timeline_put(result->times, result->inferences, step, record));
   KN_TRY(kn_record_set_int(record, "warmup_inferences", (int64_t)result->warmup));

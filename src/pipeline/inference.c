@@ -7,6 +7,7 @@
 #include "measurements/sampler.h"
 #include "pipeline/evaluation.h"
 #include "resources/installation.h"
+#include "target/isolated.h"
 #include "target/remote.h"
 
 #include <kenning/services.h>
@@ -25,6 +26,7 @@ typedef struct kn_engine {
   bool native;
   bool on_target;   /* `remote` stands for the block, which runs elsewhere */
   kn_remote remote;
+  kn_isolated isolated; /* a worker process of ours is the target */
   kn_iospec spec; /* of the loaded model */
 } kn_engine;
 
@@ -86,9 +88,12 @@ static kn_status choose_engine(kn_session *session, kn_engine *engine) {
     return kn_status_make_at(KN_INVALID_ARGUMENT, engine->block->where,
                              "%s cannot run its model by itself: add a 'runtime' to the scenario",
                              engine->block->cls->name);
-  if (!scenario->runtime_protocol.cls) return NULL;
-  engine->on_target = true;
-  engine->remote = (kn_remote){.protocol = &scenario->runtime_protocol, .client.connection.fd = -1};
+  bool isolate = !engine->native && ((const kn_runtime_options *)engine->self)->isolate;
+  if (!scenario->runtime_protocol.cls && !isolate) return NULL;
+  const kn_instance *protocol = &scenario->runtime_protocol;
+  if (!protocol->cls) protocol = kn_isolated_protocol(&engine->isolated, engine->block);
+  engine->on_target = session->on_target = true;
+  engine->remote = (kn_remote){.protocol = protocol, .client.connection.fd = -1};
   engine->ops = &kn_remote_inference;
   engine->self = &engine->remote;
   return NULL;

@@ -32,6 +32,7 @@ typedef struct kn_session {
   kn_split_plan plan;
   kn_model_file *files;
   size_t file_count;
+  bool on_target; /* inference runs in another process, here or elsewhere */
   bool measured; /* the run loop was entered: what there is, is worth keeping */
 } kn_session;
 

@@ -19,7 +19,8 @@ static kn_status open_protocol(void *self, kn_link_config *out_config) {
 
 static void close_protocol(void *self) { (void)self; }
 
-static kn_status connect_to(void *self, int64_t deadline_ns, kn_connection *out_connection) {
+static kn_status connect_to(void *self, const char *model_path, int64_t deadline_ns, kn_connection *out_connection) {
+  (void)model_path;
   return kn_unix_connect(((const unix_protocol *)self)->socket_path, deadline_ns, out_connection);
 }
 

@@ -24,12 +24,16 @@ typedef struct kn_runtimeprotocol_ops {
   /* Checks combinations of options; opens nothing. */
   kn_status (*open)(void *self, kn_link_config *out_config);
   void (*close)(void *self);
-  kn_status (*connect)(void *self, int64_t deadline_ns, kn_connection *out_connection);
+  /* `model_path` is the file that is loaded next; nothing but isolation has a use for it. */
+  kn_status (*connect)(void *self, const char *model_path, int64_t deadline_ns, kn_connection *out_connection);
   /* A descriptor that clients connect to; *out_where, for people, is freed with kn_free. KN_INVALID_ARGUMENT when it
    * would be open to others without their being checked. */
   kn_status (*listen)(void *self, int *out_fd, char **out_where);
   /* Prepares an accepted connection; NULL slot: nothing to do. */
   kn_status (*prepare)(int fd);
+  bool in_place; /* the target reads the host's own model file */
+  /* Says more about a failure that may come from the end of the target; NULL slot: nothing is known. Takes `status`. */
+  kn_status (*explain)(void *self, kn_status status);
 } kn_runtimeprotocol_ops;
 
 #endif

@@ -25,15 +25,22 @@ static void unload(void *self) {
   remote->statistics = NULL;
 }
 
+/* Why the connection ended, where that is known. */
+static kn_status explain(const kn_remote *remote, kn_status status) {
+  const kn_runtimeprotocol_ops *ops = remote->protocol->cls->ops;
+  bool broken = status && remote->client.connection.fd < 0;
+  return broken && ops->explain ? ops->explain(remote->protocol->self, status) : status;
+}
+
 /* ---- loading ---- */
 
-static kn_status connect_to_target(kn_remote *remote) {
+static kn_status connect_to_target(kn_remote *remote, const char *model_path) {
   const kn_runtimeprotocol_ops *ops = remote->protocol->cls->ops;
   kn_link_config link;
   kn_connection connection;
   remote->opened = true;
   KN_TRY(ops->open(remote->protocol->self, &link));
-  KN_TRY(ops->connect(remote->protocol->self, kn_now_ns() + (int64_t)(link.timeout_s * 1e9), &connection));
+  KN_TRY(ops->connect(remote->protocol->self, model_path, kn_now_ns() + (int64_t)(link.timeout_s * 1e9), &connection));
   return kn_client_open(connection, &link, &remote->client);
 }
 
@@ -71,9 +78,13 @@ static kn_status load(void *self, const kn_load_request *request) {
   if (!request->spec)
     return kn_status_make(KN_INVALID_ARGUMENT, "a target needs the io specification of the model: %s.json is missing",
                           request->path);
-  kn_status status = connect_to_target(remote);
+  const kn_runtimeprotocol_ops *ops = remote->protocol->cls->ops;
+  kn_status status = connect_to_target(remote, request->path);
   if (!status) status = specify(remote, request);
-  if (!status) status = kn_client_upload_file(&remote->client, KN_MESSAGE_MODEL, request->path);
+  if (!status)
+    status = ops->in_place ? kn_client_upload(&remote->client, KN_MESSAGE_MODEL, NULL, 0)
+                           : kn_client_upload_file(&remote->client, KN_MESSAGE_MODEL, request->path);
+  status = explain(remote, status);
   if (status) unload(remote);
   return status;
 }
@@ -104,23 +115,24 @@ static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t coun
   kn_remote *remote = self;
   KN_TRY(check_loaded(remote));
   KN_TRY(check_views(&remote->input, inputs, count));
-  if (count == 1) return kn_client_upload(&remote->client, KN_MESSAGE_DATA, inputs->data, inputs->bytes);
+  if (count == 1)
+    return explain(remote, kn_client_upload(&remote->client, KN_MESSAGE_DATA, inputs->data, inputs->bytes));
   uint8_t *payload = remote->input_payload.data;
   for (size_t i = 0; i < count; i++) memcpy(payload + remote->input.offsets[i], inputs[i].data, inputs[i].bytes);
-  return kn_client_upload(&remote->client, KN_MESSAGE_DATA, payload, remote->input.bytes);
+  return explain(remote, kn_client_upload(&remote->client, KN_MESSAGE_DATA, payload, remote->input.bytes));
 }
 
 static kn_status invoke(void *self) {
   kn_remote *remote = self;
   KN_TRY(check_loaded(remote));
-  return kn_client_process(&remote->client);
+  return explain(remote, kn_client_process(&remote->client));
 }
 
 static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
   kn_remote *remote = self;
   KN_TRY(check_loaded(remote));
   KN_TRY(check_views(&remote->output, outputs, count));
-  if (count == 1) return kn_client_output(&remote->client, outputs->data, outputs->bytes);
+  if (count == 1) return explain(remote, kn_client_output(&remote->client, outputs->data, outputs->bytes));
   uint8_t *payload = remote->output_payload.data;
   KN_TRY(kn_client_output(&remote->client, payload, remote->output.bytes));
   for (size_t i = 0; i < count; i++) memcpy(outputs[i].data, payload + remote->output.offsets[i], outputs[i].bytes);

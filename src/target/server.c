@@ -72,7 +72,7 @@ static void take_client(kn_server *server) {
   if (server->worker.pid) {
     kn_log(KN_LOG_INFO, "another client was turned away: one is served at a time");
   } else {
-    kn_status status = kn_child_spawn(server->request->worker_arguments, client, server->config, &server->worker);
+    kn_status status = kn_child_spawn(NULL, server->request->worker_arguments, client, server->config, &server->worker);
     if (status) {
       kn_log(KN_LOG_ERROR, "a client could not be served: %s", kn_status_message(status, 0));
       kn_status_free(status);
@@ -123,7 +123,7 @@ kn_status kn_server_run(const kn_server_request *request) {
   const kn_instance *protocol = &request->scenario->runtime_protocol;
   kn_server server = {.request = request, .ops = protocol->cls->ops, .listener = -1, .config = -1};
   kn_link_config link;
-  KN_TRY(kn_child_config(request->scenario, &server.config));
+  KN_TRY(kn_child_config(&request->scenario->runtime, protocol, &server.config));
   kn_status status = server.ops->open(protocol->self, &link);
   if (!status) status = listen_and_serve(&server, protocol->self);
   server.ops->close(protocol->self);

@@ -126,6 +126,10 @@ static kn_session_next hang_up(kn_target_session *session, kn_refusal refusal) {
 /* ---- a message begins ---- */
 
 static void begin_model(kn_target_session *session) {
+  if (session->config.in_place) {
+    if (session->frame.payload) refuse(session, KN_REFUSED_NOT_SUPPORTED, NULL);
+    return;
+  }
   session->sink = SINK_MODEL;
   session->limit = session->config.model_limit;
   check(session, kn_upload_begin(session->config.model_path, &session->upload));
@@ -283,9 +287,11 @@ static kn_status make_payload(kn_tensor_view *payload, size_t bytes) {
 
 static kn_status load_model(kn_target_session *session) {
   session->input_set = session->output_ready = false;
-  kn_status status = kn_upload_commit(&session->upload);
-  kn_upload_clear(&session->upload);
-  KN_TRY(status);
+  if (!session->config.in_place) {
+    kn_status status = kn_upload_commit(&session->upload);
+    kn_upload_clear(&session->upload);
+    KN_TRY(status);
+  }
   KN_TRY(kn_target_engine_load(session->engine, session->config.model_path, session->config.sampled));
   KN_TRY(make_payload(&session->input, session->engine->input.bytes));
   return make_payload(&session->output, session->engine->output.bytes);

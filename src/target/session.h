@@ -19,6 +19,7 @@ typedef struct kn_wire_config {
 typedef struct kn_session_config {
   kn_wire_config wire;
   const char *model_path; /* where models are put; the client has no say in it */
+  bool in_place;          /* the model is there: an empty MODEL loads it, another is refused */
   uint64_t model_limit;   /* bytes */
   bool sampled;           /* the machine is sampled while a model is loaded */
 } kn_session_config;

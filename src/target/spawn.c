@@ -26,13 +26,13 @@ static kn_status write_config(int fd, const char *text, size_t bytes) {
   return NULL;
 }
 
-kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) {
+kn_status kn_child_config(const kn_instance *runtime, const kn_instance *protocol, int *out_fd) {
   *out_fd = -1;
   yyjson_mut_doc *doc = yyjson_mut_doc_new(&kn_json_allocator);
   if (!doc) return kn_status_out_of_memory();
   yyjson_mut_val *root = yyjson_mut_obj(doc);
-  bool ok = root && kn_scenario_put_block(doc, root, "runtime", &scenario->runtime) &&
-            kn_scenario_put_block(doc, root, "runtime_protocol", &scenario->runtime_protocol);
+  bool ok = root && kn_scenario_put_block(doc, root, "runtime", runtime) &&
+            kn_scenario_put_block(doc, root, "runtime_protocol", protocol);
   yyjson_mut_doc_set_root(doc, root);
   size_t bytes = 0;
   char *text = ok ? yyjson_mut_write_opts(doc, 0, &kn_json_allocator, &bytes, NULL) : NULL;
@@ -51,8 +51,8 @@ kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) {
  * close-on-exec flag. */
 static int above(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 16); }
 
-static int spawn_with(const char *const *arguments, int client, int config, pid_t *out_pid) {
-  const char *line[ARGUMENTS + 2] = {program_invocation_name};
+static int spawn_with(const char *program, const char *const *arguments, int client, int config, pid_t *out_pid) {
+  const char *line[ARGUMENTS + 2] = {program ? program : program_invocation_name};
   for (size_t i = 0; i < ARGUMENTS && arguments[i]; i++) line[i + 1] = arguments[i];
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -69,18 +69,21 @@ static int spawn_with(const char *const *arguments, int client, int config, pid_
     if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
     if (!error) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     if (!error)
-      error = posix_spawn(out_pid, "/proc/self/exe", &actions, &attributes, (char *const *)(uintptr_t)line, environ);
+      error = posix_spawn(out_pid, program ? program : "/proc/self/exe", &actions, &attributes,
+                          (char *const *)(uintptr_t)line, environ);
     posix_spawnattr_destroy(&attributes);
   }
   posix_spawn_file_actions_destroy(&actions);
   return error;
 }
 
-kn_status kn_child_spawn(const char *const *arguments, int client, int config, kn_child *out_child) {
+kn_status kn_child_spawn(const char *program, const char *const *arguments, int client, int config,
+                         kn_child *out_child) {
   *out_child = (kn_child){.watch = -1};
   int high_client = above(client), high_config = above(config);
   pid_t pid = 0;
-  int error = high_client < 0 || high_config < 0 ? errno : spawn_with(arguments, high_client, high_config, &pid);
+  int error =
+      high_client < 0 || high_config < 0 ? errno : spawn_with(program, arguments, high_client, high_config, &pid);
   if (high_client >= 0) close(high_client);
   if (high_config >= 0) close(high_config);
   if (error) return kn_status_make(KN_IO_ERROR, "a worker process cannot be started: %s", strerror(error));

@@ -12,10 +12,11 @@ typedef struct kn_child {
 } kn_child;
 
 /* Runtime and runtime protocol of a scenario as JSON, in memory of the kernel; close the descriptor. */
-kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) KN_MUST_USE;
-/* Starts this program with `arguments` behind its name, `client` as KN_WORKER_CLIENT_FD, `config` as
+kn_status kn_child_config(const kn_instance *runtime, const kn_instance *protocol, int *out_fd) KN_MUST_USE;
+/* Starts `program` (NULL: this one) with `arguments` behind its name, `client` as KN_WORKER_CLIENT_FD, `config` as
  * KN_WORKER_CONFIG_FD, and no other descriptor but stderr. */
-kn_status kn_child_spawn(const char *const *arguments, int client, int config, kn_child *out_child) KN_MUST_USE;
+kn_status kn_child_spawn(const char *program, const char *const *arguments, int client, int config,
+                         kn_child *out_child) KN_MUST_USE;
 /* After it was waited for. */
 void kn_child_forget(kn_child *child);
 /* To be called first in a worker: it dies with the process that started it. */

@@ -2,10 +2,12 @@
 
 #include "core/file.h"
 
+#include <errno.h>
 #include <kenning/services.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- one client ---- */
@@ -67,9 +69,9 @@ kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link,
 /* ---- the process ---- */
 
 /* The runtime's own save_model_path, or for one without it a file that goes with the process. */
-static kn_status place_of_model(const kn_instance *runtime, char **out_path, bool *out_temporary) {
+static kn_status place_of_model(const kn_instance *runtime, const char *given, char **out_path, bool *out_temporary) {
   const kn_runtime_ops *ops = runtime->cls->ops;
-  const char *path = ops->model_path ? ops->model_path(runtime->self) : NULL;
+  const char *path = given ? given : ops->model_path ? ops->model_path(runtime->self) : NULL;
   *out_temporary = !path;
   const char *directory = getenv("TMPDIR");
   *out_path = path ? kn_strdup(path)
@@ -77,7 +79,8 @@ static kn_status place_of_model(const kn_instance *runtime, char **out_path, boo
   return *out_path ? NULL : kn_status_out_of_memory();
 }
 
-static kn_status run_engine(const kn_instance *runtime, const kn_link_config *link, kn_connection *connection) {
+static kn_status run_engine(const kn_instance *runtime, const kn_link_config *link, const char *model_path,
+                            kn_connection *connection) {
   const kn_runtime_ops *ops = runtime->cls->ops;
   kn_target_engine engine = {.ops = ops->inference,
                              .self = runtime->self,
@@ -85,10 +88,11 @@ static kn_status run_engine(const kn_instance *runtime, const kn_link_config *li
                              .deadline_s = link->engine_s};
   char *path;
   bool temporary;
-  KN_TRY(place_of_model(runtime, &path, &temporary));
+  KN_TRY(place_of_model(runtime, model_path, &path, &temporary));
   const kn_session_config config = {
       .wire = link->wire,
       .model_path = path,
+      .in_place = model_path != NULL,
       .model_limit = link->model_limit,
       .sampled = !((const kn_runtime_options *)runtime->self)->disable_performance_measurements};
   kn_status status = kn_target_engine_open(&engine);
@@ -99,7 +103,17 @@ static kn_status run_engine(const kn_instance *runtime, const kn_link_config *li
   return status;
 }
 
-kn_status kn_worker_run(const kn_scenario *scenario, int client_fd) {
+/* Of data, not of addresses: engines reserve far more of those than they use. */
+static kn_status limit_memory(const kn_runtime_options *options) {
+  if (!options->isolate_memory) return NULL;
+  const rlim_t bytes = (rlim_t)options->isolate_memory << 20;
+  const struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
+  return setrlimit(RLIMIT_DATA, &limit) == 0
+             ? NULL
+             : kn_status_make(KN_IO_ERROR, "the memory of the worker cannot be limited: %s", strerror(errno));
+}
+
+kn_status kn_worker_run(const kn_scenario *scenario, int client_fd, const char *model_path) {
   const kn_instance *protocol = &scenario->runtime_protocol, *runtime = &scenario->runtime;
   const kn_runtimeprotocol_ops *wire = protocol->cls->ops;
   const kn_runtime_ops *ops = runtime->cls->ops;
@@ -109,8 +123,9 @@ kn_status kn_worker_run(const kn_scenario *scenario, int client_fd) {
   kn_status status = wire->open(protocol->self, &link);
   if (!status && wire->prepare) status = wire->prepare(connection.fd);
   if (!status) {
-    status = ops->open(runtime->self);
-    if (!status) status = run_engine(runtime, &link, &connection);
+    status = limit_memory(runtime->self);
+    if (!status) status = ops->open(runtime->self);
+    if (!status) status = run_engine(runtime, &link, model_path, &connection);
     ops->close(runtime->self);
   }
   wire->close(protocol->self);
