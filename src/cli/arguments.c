@@ -133,6 +133,15 @@ static kn_status check_ambiguous(const given_flag *flag, kn_instance **instances
   return NULL;
 }
 
+static kn_status needs_choice(const kn_option *row, const char *where) {
+  char names[256] = "";
+  for (const kn_choice *choice = row->choices; choice->name; choice++) {
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", choice->name);
+  }
+  return kn_status_make_at(KN_INVALID_ARGUMENT, where, "needs one of: %s", names);
+}
+
 /* The words that are the flag's value: argv[first] up to argv[*end], *end excluded. */
 static kn_status set_row(int argc, char **argv, int first, const given_flag *flag, kn_instance *instance,
                          const kn_option *row, size_t index, bool negated, int *end) {
@@ -148,6 +157,7 @@ static kn_status set_row(int argc, char **argv, int first, const given_flag *fla
   if (flag->value) return kn_instance_set_text(instance, row, index, flag->value, flag->where);
   if (row->type == KN_OPTION_BOOL)
     return kn_instance_set_text(instance, row, index, negated ? "false" : "true", flag->where);
+  if (*end == first && row->choices) return needs_choice(row, flag->where);
   if (*end == first) /* a value that starts like a flag is given behind '=' */
     return kn_status_make_at(KN_INVALID_ARGUMENT, flag->where, "needs %s",
                              list ? "at least one value" : kn_option_type_name(row));

@@ -37,6 +37,12 @@ static kn_status list_one(const char *name) {
   return status;
 }
 
+static kn_status list_some(const kn_positionals *frameworks) {
+  kn_status faults = NULL;
+  for (size_t i = 0; i < frameworks->count; i++) faults = kn_status_join(faults, list_one(frameworks->items[i]));
+  return faults;
+}
+
 static kn_status list_all(void) {
   kn_string_list names;
   KN_TRY(kn_place_backends(&names));
@@ -58,7 +64,7 @@ static kn_status list_all(void) {
 }
 
 static kn_status install(const kn_install_values *values, const kn_positionals *frameworks) {
-  if (values->list) return list_all();
+  if (values->list) return frameworks->count ? list_some(frameworks) : list_all();
   if (!frameworks->count)
     return kn_status_make(KN_INVALID_ARGUMENT, "which framework? `kenning install --list` shows them");
   kn_install_request request = {.frameworks = frameworks->items,

@@ -27,6 +27,15 @@ kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *t
   return options;
 }
 
+/* The names that a run writes besides, whether they exist or not. */
+static bool is_compiled(const kn_scenario *scenario, const char *path) {
+  for (size_t i = 0; i < scenario->optimizer_count; i++) {
+    const kn_optimizer_options *optimizer = scenario->optimizers[i].self;
+    if (optimizer->compiled_model_path && !strcmp(optimizer->compiled_model_path, path)) return true;
+  }
+  return false;
+}
+
 static bool same_file(const struct stat *one, const char *path) {
   struct stat other;
   return path && stat(path, &other) == 0 && one->st_dev == other.st_dev && one->st_ino == other.st_ino;
@@ -35,6 +44,9 @@ static bool same_file(const struct stat *one, const char *path) {
 /* An output that cannot be written, or that is one of the inputs, is told before the run, not after it. */
 static kn_status check_output(const kn_scenario *scenario, const char *cfg_path, const char *path) {
   struct stat found;
+  if (is_compiled(scenario, path))
+    return kn_status_make(KN_INVALID_ARGUMENT,
+                          "%s is where the compiled model goes: name another file for the measurements", path);
   if (stat(path, &found) == 0) {
     const kn_modelwrapper_options *wrapper = scenario->model_wrapper.self;
     if (same_file(&found, cfg_path) || (wrapper && same_file(&found, wrapper->model_path)))
@@ -220,6 +232,7 @@ static kn_status chain(const kn_flags_request *request, kn_command_line *line) {
     if (!step)
       return kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s",
                             line->positionals.items[i], KN_CHAIN_USAGE);
+    if (steps & step) return kn_status_make(KN_INVALID_ARGUMENT, "'%s' is given twice", line->positionals.items[i]);
     steps |= step;
   }
   KN_TRY(check_chain(steps, values));

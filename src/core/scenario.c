@@ -228,6 +228,28 @@ static kn_status check_link(const kn_instance *from, const kn_instance *to) {
                            short_name(from), gives);
 }
 
+static const char *written_path(const kn_instance *optimizer) {
+  return optimizer->cls ? ((const kn_optimizer_options *)optimizer->self)->compiled_model_path : NULL;
+}
+
+/* An optimizer's result is the file of no model before it. */
+static kn_status check_written(const kn_scenario *scenario, size_t index) {
+  const kn_instance *optimizer = &scenario->optimizers[index], *wrapper = &scenario->model_wrapper;
+  const char *path = written_path(optimizer);
+  const char *model = wrapper->cls ? ((const kn_modelwrapper_options *)wrapper->self)->model_path : NULL;
+  if (path && model && !strcmp(path, model))
+    return kn_status_make_at(KN_INVALID_ARGUMENT, optimizer->where, "%s writes %s, which is the model of %s",
+                             short_name(optimizer), path, short_name(wrapper));
+  for (size_t i = 0; path && i < index; i++) {
+    const char *before = written_path(&scenario->optimizers[i]);
+    if (before && !strcmp(path, before))
+      return kn_status_make_at(KN_INVALID_ARGUMENT, optimizer->where, "%s writes %s, which is %sthe result of %s",
+                               short_name(optimizer), path, i + 1 == index ? "its own input, " : "",
+                               short_name(&scenario->optimizers[i]));
+  }
+  return NULL;
+}
+
 kn_status kn_scenario_check(const kn_scenario *scenario) {
   kn_status faults = NULL;
   const char *where = scenario->json.name;
@@ -248,16 +270,7 @@ kn_status kn_scenario_check(const kn_scenario *scenario) {
     if (previous->cls && next->cls) faults = kn_status_join(faults, check_link(previous, next));
     previous = next;
   }
-  for (size_t i = 1; i < scenario->optimizer_count; i++) {
-    const kn_instance *first = &scenario->optimizers[i - 1], *second = &scenario->optimizers[i];
-    if (!first->cls || !second->cls) continue;
-    const char *one = ((const kn_optimizer_options *)first->self)->compiled_model_path;
-    const char *two = ((const kn_optimizer_options *)second->self)->compiled_model_path;
-    if (one && two && !strcmp(one, two))
-      faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, second->where,
-                                                        "%s writes %s, which is its own input, the result of %s",
-                                                        short_name(second), two, short_name(first)));
-  }
+  for (size_t i = 0; i < scenario->optimizer_count; i++) faults = kn_status_join(faults, check_written(scenario, i));
   return faults;
 }
 

@@ -4,11 +4,14 @@
 #include "drawing/script.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <kenning/process.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
-enum { TIMEOUT_S = 120 };
+enum { TIMEOUT_S = 120, ROOM_BYTES = 1 << 20 };
 
 /* A directory beside the first image, so that finished images can be renamed into place. */
 static kn_status make_stage(const char *image, char **out_stage) {
@@ -75,14 +78,31 @@ static kn_status draw_into(const char *stage, const kn_plot *plots, size_t count
   return status;
 }
 
+/* gnuplot does not notice when a write fails: a whole PNG ends with its IEND chunk (ISO/IEC 15948, 11.2.5). */
+static kn_status check_image(const char *drawn, const char *path) {
+  static const char end[8] = {'I', 'E', 'N', 'D', '\xae', 'B', '`', '\x82'};
+  char last[sizeof end];
+  int file = open(drawn, O_RDONLY | O_CLOEXEC);
+  off_t bytes = file < 0 ? 0 : lseek(file, 0, SEEK_END);
+  bool whole = bytes > (off_t)sizeof end && pread(file, last, sizeof last, bytes - (off_t)sizeof last) == sizeof last &&
+               memcmp(last, end, sizeof end) == 0;
+  if (file >= 0) close(file);
+  if (whole) return NULL;
+  struct statvfs room;
+  char *stage = kn_strndup(drawn, (size_t)(strrchr(drawn, '/') - drawn));
+  bool full = stage && statvfs(stage, &room) == 0 && room.f_bavail * room.f_frsize < ROOM_BYTES;
+  kn_free(stage);
+  if (full) return kn_file_fault(path, "write", ENOSPC);
+  return kn_status_make(KN_BACKEND_FAILED, "gnuplot ended well but did not draw %s", path);
+}
+
 static kn_status check_drawn(const char *stage, const kn_plot *plots, size_t count) {
   for (size_t i = 0; i < count; i++) {
     char *output;
     KN_TRY(staged_path(stage, i, &output));
-    uint64_t bytes = 0;
-    bool there = kn_file_exists(output, &bytes) && bytes;
+    kn_status status = check_image(output, plots[i].path);
     kn_free(output);
-    if (!there) return kn_status_make(KN_BACKEND_FAILED, "gnuplot ended well but did not draw %s", plots[i].path);
+    KN_TRY(status);
   }
   return NULL;
 }

@@ -8,9 +8,7 @@
 
 enum { SCHEMA_MAJOR = 1, MAXIMUM_CLASSES = 65536 };
 
-/* No measurement is larger: seconds, percent and bytes that are come from a damaged file, and their sums and ratios
- * would leave the range of double. */
-static const double LARGEST = 1e18;
+static const double LARGEST = KN_LARGEST_MEASUREMENT;
 
 /* One reading under way: the first fault ends it. */
 typedef struct kn_reading {

@@ -7,6 +7,10 @@
 
 #include <yyjson.h>
 
+/* No measurement is larger: seconds, percent and bytes that are come from a damaged file, and their sums and ratios
+ * would leave the range of double. */
+#define KN_LARGEST_MEASUREMENT 1e18
+
 typedef struct kn_numbers {
   double *values;
   size_t count;

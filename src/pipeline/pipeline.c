@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "pipeline/chain.h"
+#include "pipeline/files.h"
 #include "pipeline/inference.h"
 
 #include <kenning/services.h>
@@ -178,27 +179,11 @@ static bool worth_keeping(const kn_session *session, kn_status status) {
   }
 }
 
-/* A missing input is told before a data set is fetched or read. */
-static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
-  bool compiles = steps & KN_STEP_OPTIMIZE && scenario->optimizer_count;
-  bool reuses = !compiles && steps & KN_STEP_TEST && scenario->optimizer_count; /* of an earlier run, not the model */
-  kn_status faults = NULL;
-  if (scenario->model_wrapper.cls && !(steps & KN_STEP_TRAIN) && !reuses)
-    faults = kn_instance_check_files(&scenario->model_wrapper);
-  if (scenario->dataset.cls && compiles) faults = kn_status_join(faults, kn_instance_check_files(&scenario->dataset));
-  if (scenario->runtime.cls && steps & KN_STEP_TEST)
-    faults = kn_status_join(kn_status_join(faults, kn_instance_check_files(&scenario->runtime)),
-                            steps & KN_STEP_TRAIN ? NULL : kn_inference_check_model(scenario));
-  for (size_t i = 0; compiles && i < scenario->optimizer_count; i++)
-    faults = kn_status_join(faults, kn_instance_check_files(&scenario->optimizers[i]));
-  return reuses ? kn_status_join(faults, kn_chain_check_reuse(scenario)) : faults;
-}
-
 kn_status kn_pipeline_execute(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                               kn_measurements **out_measurements) {
   *out_measurements = NULL;
   kn_session session = {.scenario = scenario, .options = options};
-  kn_status status = check_inputs(scenario, steps);
+  kn_status status = kn_files_check(scenario, steps);
   if (!status) status = kn_session_open(scenario, options, &session);
   if (!status) status = run_steps(&session, steps);
   kn_measurements *measurements = session.measurements;

@@ -141,7 +141,8 @@ static kn_status sum_tags(kn_run *run, yyjson_val *tags) {
     yyjson_val *name = yyjson_obj_get(tag, "name"), *start = yyjson_obj_get(tag, "start"),
                *end = yyjson_obj_get(tag, "end");
     double from = yyjson_get_num(start), to = yyjson_get_num(end);
-    if (!yyjson_is_str(name) || !yyjson_is_num(start) || !yyjson_is_num(end) || !isfinite(from) || !isfinite(to))
+    if (!yyjson_is_str(name) || !yyjson_is_num(start) || !yyjson_is_num(end) ||
+        !(fabs(from) <= KN_LARGEST_MEASUREMENT) || !(fabs(to) <= KN_LARGEST_MEASUREMENT))
       return bad_list(run, "tags", "'name', 'start' and 'end'");
     if (from < counted_until || to < from) continue;
     counted_until = to;
@@ -162,7 +163,7 @@ static kn_status derive_phases(kn_run *run) {
   yyjson_arr_foreach(phases, i, count, phase) {
     yyjson_val *name = yyjson_obj_get(phase, "name"), *value = yyjson_obj_get(phase, "seconds");
     double seconds = yyjson_get_num(value);
-    if (!yyjson_is_str(name) || !yyjson_is_num(value) || !isfinite(seconds) || seconds < 0)
+    if (!yyjson_is_str(name) || !yyjson_is_num(value) || !(seconds >= 0 && seconds <= KN_LARGEST_MEASUREMENT))
       return bad_list(run, "phases", "'name' and 'seconds'");
     KN_TRY(add_phase(run, yyjson_get_str(name), seconds));
   }

@@ -107,6 +107,8 @@ static void flags_are_given_once(void **state) {
   EXPECT(2, "--no-download-dataset: error: 'download_dataset' is given twice", TESTER, "--download-dataset",
          "--no-download-dataset");
   EXPECT(2, "'runtime_cls' is given twice", TESTER, "--runtime-cls", "NullRuntime");
+  EXPECT(2, "'test' is given twice", "test", "test", "--json-cfg", "s.json", "--measurements", "m.json");
+  EXPECT(2, "needs one of: DEBUG, INFO", "json_inference_tester", "s.json", "m.json", "--verbosity");
   EXPECT(2, "takes no value", "test", "--help=3");
   EXPECT(2, "the command comes before its flags", "--verbosity");
   EXPECT(2, "is empty", "check", "");
@@ -177,6 +179,42 @@ static void missing_inputs_are_told_before_the_data_set(void **state) {
   assert_false(there("m.json"));
 }
 
+#define CNN(model) \
+  "{\"model_wrapper\": {\"type\": \"TensorFlowFashionMNISTCNN\", \"parameters\": {\"model_path\": \"" model "\"}},\n"
+#define PETS                                                                                                    \
+  "\"dataset\": {\"type\": \"PetDataset\", \"parameters\": {\"dataset_root\": \"pets\", \"download_dataset\": " \
+  "true}},\n"
+#define INTO(path) \
+  "\"optimizers\": [{\"type\": \"TFLiteCompiler\", \"parameters\": {\"compiled_model_path\": \"" path "\"}}],\n"
+#define TFLITE "\"runtime\": {\"type\": \"TFLiteRuntime\"}}"
+
+/* A model is never overwritten by what is made from it, and nothing is made that could not be kept. */
+static void outputs_are_judged_before_the_data_set(void **state) {
+  (void)state;
+  write_file("my.h5", "model");
+  char *link = kt_path(directory, "link.tflite");
+  assert_int_equal(symlink("my.h5", link), 0);
+  free(link);
+  write_file("same.json", CNN("my.h5") PETS INTO("my.h5") TFLITE);
+  EXPECT(2, "TFLiteCompiler writes my.h5, which is the model of TensorFlowFashionMNISTCNN", "check", "same.json");
+  EXPECT(2, "TFLiteCompiler writes my.h5", "json_inference_tester", "same.json", "m.json");
+  write_file("linked.json", CNN("my.h5") PETS INTO("link.tflite") TFLITE);
+  EXPECT(2, "link.tflite is a model that this run reads", "json_inference_tester", "linked.json", "m.json");
+  write_file("good.json", CNN("my.h5") PETS INTO("new.tflite") TFLITE);
+  EXPECT(2, "new.tflite is where the compiled model goes", "json_inference_tester", "good.json", "new.tflite");
+  write_file("unwritable.json", CNN("my.h5") PETS INTO("/proc/nowhere/new.tflite") TFLITE);
+  EXPECT(1, "'compiled_model_path': /proc/nowhere: cannot make", "json_inference_tester", "unwritable.json", "m.json");
+  EXPECT(1, "'model_path': /proc/nowhere: cannot make", "model_training", "TensorFlowFashionMNISTCNN", "PetDataset",
+         "--model-path=/proc/nowhere/a.h5", "--dataset-root=pets", "--download-dataset", "--batch-size=8",
+         "--learning-rate=1", "--num-epochs=1", "--logdir=logs");
+  char *model = kt_path(directory, "my.h5"), *text = kt_file_read(model, NULL);
+  assert_string_equal(text, "model");
+  free(text);
+  free(model);
+  assert_false(there("pets"));
+  assert_false(there("m.json"));
+}
+
 /* The faults of reading are the user's to mend (2), those of writing the system's (1). Root may read everything, so
  * the program is run as nobody. */
 static void permissions_are_told(void **state) {
@@ -241,6 +279,7 @@ int main(void) {
       test(flags_find_their_block),
       test(what_is_no_file_does_not_block),
       test(missing_inputs_are_told_before_the_data_set),
+      test(outputs_are_judged_before_the_data_set),
       test(permissions_are_told),
       test(a_link_as_output_stays_a_link),
   };

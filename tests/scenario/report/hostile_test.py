@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import unittest
+import unittest.mock
 
 from reports import GOLDEN, Page, ReportTest, own_run
 
@@ -45,7 +47,7 @@ class Hostile(ReportTest):
             "session_utilization_cpus_percent": ["x", [["x", 1]] * 20, [[1.0]], [[]] * 20],
             "process_rss_bytes": [["x"], [1.0]],
             "predictions": [[{"target": 1, "prediction": 2}, {"target": 1}]],
-            "phases": ["x", [1], [{"name": 1, "seconds": 1}], [{"name": "x", "seconds": "1"}], [{"name": "x", "seconds": -1}],
+            "phases": ["x", [1], [{"name": 1, "seconds": 1}], [{"name": "x", "seconds": "1"}], [{"name": "x", "seconds": -1}], [{"name": "x", "seconds": 1e308}],
                        [{"name": str(i), "seconds": 1} for i in range(1000)]],
             "optimizers": ["x", [1], [{"compiler_framework": 1}]],
             "complete": ["yes"],
@@ -172,6 +174,22 @@ class Hostile(ReportTest):
                  self.write("bare.json", {"target_inference_step": [1]})]
         _, page = self.rendered(files)
         self.assertFalse(page.data()["sameClasses"])
+
+    def test_an_image_that_is_cut_is_no_image(self):
+        """gnuplot ends well on a full disk."""
+        file = self.write("m.json", own_run(1, 0.001, 0.1, count=20))
+        (self.path / "bin").mkdir()
+        fake = self.path / "bin" / "gnuplot"
+        fake.write_text("""#!/bin/sh
+sed -n "s/^set output '\\(.*\\)'.*/\\1/p" "$2" | while read -r image; do printf '\\211PNG cut' >"$image"; done
+""")
+        fake.chmod(0o755)
+        with unittest.mock.patch.dict("os.environ", {"PATH": f"{self.path}/bin:{os.environ['PATH']}"}):
+            done = self.run_kenning("render_report", "r", self.path / "r.rst", "--measurements", file)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("gnuplot ended well but did not draw", done.stderr)
+        self.assertFalse((self.path / "r.rst").exists())
+        self.assertEqual(list((self.path / "img").iterdir()), [])
 
     def test_output_that_cannot_be_written_is_told(self):
         file = self.write("m.json", own_run(1, 0.001, 0.1, count=20))

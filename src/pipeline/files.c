@@ -1,0 +1,90 @@
+#include "pipeline/files.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/file.h"
+#include "core/uri.h"
+#include "pipeline/chain.h"
+#include "pipeline/inference.h"
+
+static const char *model_path(const kn_scenario *scenario) {
+  return scenario->model_wrapper.cls ? ((const kn_modelwrapper_options *)scenario->model_wrapper.self)->model_path
+                                     : NULL;
+}
+
+static const char *compiled_path(const kn_instance *optimizer) {
+  return ((const kn_optimizer_options *)optimizer->self)->compiled_model_path;
+}
+
+/* The status with the place of a block. Takes `status`. */
+static kn_status at(const kn_instance *block, const char *row, kn_status status) {
+  if (!status || kn_status_code(status) == KN_OUT_OF_MEMORY) return status;
+  kn_status placed =
+      kn_status_make_at(kn_status_code(status), block->where, "'%s': %s", row, kn_status_message(status, 0));
+  kn_status_free(status);
+  return placed;
+}
+
+/* ---- inputs ---- */
+
+static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
+  const kn_instance *wrapper = &scenario->model_wrapper;
+  bool compiles = steps & KN_STEP_OPTIMIZE && scenario->optimizer_count;
+  bool reuses = !compiles && steps & KN_STEP_TEST && scenario->optimizer_count; /* of an earlier run, not the model */
+  kn_status faults = NULL;
+  if (wrapper->cls && !(steps & KN_STEP_TRAIN) && !reuses) faults = kn_instance_check_files(wrapper);
+  if (compiles && wrapper->cls && !model_path(scenario))
+    faults = kn_status_join(
+        faults, kn_status_make_at(KN_INVALID_ARGUMENT, wrapper->where, "optimizers need a model: give 'model_path'"));
+  if (scenario->dataset.cls && compiles) faults = kn_status_join(faults, kn_instance_check_files(&scenario->dataset));
+  for (size_t i = 0; compiles && i < scenario->optimizer_count; i++)
+    faults = kn_status_join(faults, kn_instance_check_files(&scenario->optimizers[i]));
+  if (scenario->runtime.cls && steps & KN_STEP_TEST) {
+    faults = kn_status_join(faults, kn_instance_check_files(&scenario->runtime));
+    if (!(steps & KN_STEP_TRAIN)) faults = kn_status_join(faults, kn_inference_check_model(scenario));
+  }
+  return reuses ? kn_status_join(faults, kn_chain_check_reuse(scenario)) : faults;
+}
+
+/* ---- outputs ---- */
+
+/* Blocks that write a directory make it themselves. */
+static kn_status check_writable(const char *path) {
+  struct stat found;
+  return stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? NULL : kn_file_check_output(path);
+}
+
+/* One file under two names, links included. */
+static bool same_file(const char *one, const char *other) {
+  struct stat first, second;
+  return one && other && stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
+static kn_status check_compiled(const kn_scenario *scenario, size_t index) {
+  const kn_instance *optimizer = &scenario->optimizers[index];
+  const char *path = compiled_path(optimizer);
+  if (!path || kn_uri_is(path)) return NULL;
+  bool taken = same_file(path, model_path(scenario));
+  for (size_t i = 0; i < index; i++) taken |= same_file(path, compiled_path(&scenario->optimizers[i]));
+  if (taken)
+    return kn_status_make_at(KN_INVALID_ARGUMENT, optimizer->where,
+                             "'compiled_model_path': %s is a model that this run reads: name another file", path);
+  return at(optimizer, "compiled_model_path", check_writable(path));
+}
+
+static kn_status check_outputs(const kn_scenario *scenario, unsigned steps) {
+  kn_status faults = NULL;
+  const char *trained = steps & KN_STEP_TRAIN ? model_path(scenario) : NULL;
+  if (trained && !kn_uri_is(trained))
+    faults = at(&scenario->model_wrapper, "model_path", kn_file_check_output(trained));
+  for (size_t i = 0; steps & KN_STEP_OPTIMIZE && i < scenario->optimizer_count; i++)
+    faults = kn_status_join(faults, check_compiled(scenario, i));
+  return faults;
+}
+
+kn_status kn_files_check(const kn_scenario *scenario, unsigned steps) {
+  KN_TRY(check_inputs(scenario, steps)); /* below, directories are made */
+  return check_outputs(scenario, steps);
+}
