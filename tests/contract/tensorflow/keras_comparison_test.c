@@ -9,164 +9,26 @@
 #include <unistd.h>
 
 #include <kenning/random.h>
-#include <kenning/services.h>
 
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/record_json.h"
-#include "resources/installation.h"
+#include "keras_results.h"
 #include "support/directory.h"
-#include "support/program.h"
 #include "support/status.h"
 #include "tensorflow/inference.h"
 #include "tensorflow/trainer.h"
 
-/* The most that two results may differ, relative to the largest one. */
-static const double tolerance = 1e-5;
-
-static bool has_tensorflow(void) {
-  char *path;
-  kn_status status = kn_framework_file("tensorflow", "library", NULL, &path);
-  bool found = !status;
-  if (found) kn_free(path);
-  kn_status_free(status);
-  return found;
-}
-
-static char *installed_python(void) {
-  kn_installation installation;
-  char *path = NULL;
-  kn_status status = kn_installation_read("tflite", &installation);
-  if (!status) {
-    status = kn_installation_python(&installation, &path);
-    kn_installation_clear(&installation);
-  }
-  kn_status_free(status);
-  return path;
-}
-
-/* A Python that has Keras, or NULL. Free with kn_free. */
-static char *keras_python(void) {
-  const char *named = getenv("KENNING_TEST_KERAS_PYTHON");
-  return named && *named ? kn_strdup(named) : installed_python();
-}
-
-static void require_tensorflow(void) {
-  if (has_tensorflow()) return;
-  print_message("TensorFlow is not installed\n");
-  skip();
-}
-
-static char *require_keras(void) {
-  require_tensorflow();
-  char *python = keras_python();
-  if (!python) {
-    print_message("there is no Python with Keras\n");
-    skip();
-  }
-  return python;
-}
-
-static void run_python(const char *python, int keras, const char *script, const char *const arguments[4]) {
-  char *path = kt_source_path(script);
-  const char *command[] = {python, path, arguments[0], arguments[1], arguments[2], NULL};
-  const char *const environment[] = {keras == 2 ? "TF_USE_LEGACY_KERAS=1" : "TF_USE_LEGACY_KERAS", "ASAN_OPTIONS",
-                                     "LSAN_OPTIONS", NULL};
-  kt_run run = kt_run_program(command, &(kt_run_options){.environment = environment, .timeout_s = 300});
-  kt_assert_exit(&run, 0);
-  kt_run_free(&run);
-  free(path);
-}
-
-/* ---- results ---- */
-
-static void fill_inputs(const kn_iolist *list, const char *values, size_t bytes, kn_tensor_view *out) {
-  size_t used = 0;
-  for (size_t i = 0; i < list->count; i++) {
-    const kn_ioentry *entry = &list->entries[i];
-    kt_assert_ok(kn_tensor_create(entry->dtype, entry->rank, entry->shape, &out[i]));
-    assert_true(used + out[i].bytes <= bytes);
-    memcpy(out[i].data, values + used, out[i].bytes);
-    used += out[i].bytes;
-  }
-  assert_int_equal(used, bytes);
-}
-
-/* Largest difference of all outputs to `expected`, relative to the largest expected value. */
-static double difference(const kn_tensor_view *outputs, size_t count, const char *expected, size_t bytes) {
-  double worst = 0, largest = 0;
-  size_t used = 0;
-  for (size_t i = 0; i < count; i++) {
-    const float *is = outputs[i].data;
-    assert_true(used + outputs[i].bytes <= bytes);
-    for (size_t k = 0; k < outputs[i].bytes / sizeof(float); k++) {
-      float wanted;
-      memcpy(&wanted, expected + used + k * sizeof wanted, sizeof wanted);
-      assert_true(isfinite(is[k]));
-      worst = fmax(worst, fabs((double)is[k] - (double)wanted));
-      largest = fmax(largest, fabs((double)wanted));
-    }
-    used += outputs[i].bytes;
-  }
-  assert_int_equal(used, bytes);
-  assert_true(largest > 0);
-  return worst / largest;
-}
-
-/* Whether the samples of a batch have results of their own: otherwise agreement means nothing. */
-static bool results_vary(const kn_tensor_view *output) {
-  size_t half = output->bytes / 2;
-  return memcmp(output->data, (const char *)output->data + half, half) != 0;
-}
-
-static void expect_results(const char *path, int64_t batch, const char *samples_path, const char *results_path) {
-  enum { ENDS = 4 };
-  size_t sample_bytes, result_bytes;
-  char *samples = kt_file_read(samples_path, &sample_bytes), *results = kt_file_read(results_path, &result_bytes);
-  kn_tensor_view inputs[ENDS] = {{0}}, outputs[ENDS] = {{0}};
-  inference loaded;
-  kn_iospec described;
-  kt_assert_ok(inference_describe(path, batch, NULL, &described));
-  kt_assert_ok(inference_load(path, batch, NULL, NULL, 2, &loaded));
-  size_t input_count = loaded.spec.input.count, output_count = loaded.spec.output.count;
-  assert_true(input_count <= ENDS && output_count <= ENDS);
-  assert_int_equal(described.output.count, output_count);
-  for (size_t i = 0; i < output_count; i++) {
-    const kn_ioentry *entry = &loaded.spec.output.entries[i];
-    assert_string_equal(described.output.entries[i].name, entry->name);
-    assert_memory_equal(described.output.entries[i].shape, entry->shape, entry->rank * sizeof *entry->shape);
-    kt_assert_ok(kn_tensor_create(entry->dtype, entry->rank, entry->shape, &outputs[i]));
-  }
-  fill_inputs(&loaded.spec.input, samples, sample_bytes, inputs);
-  for (int round = 0; round < 2; round++) {
-    kt_assert_ok(inference_set_input(&loaded, inputs, input_count));
-    kt_assert_ok(inference_invoke(&loaded));
-    kt_assert_ok(inference_output(&loaded, outputs, output_count));
-    double worst = difference(outputs, output_count, results, result_bytes);
-    if (round == 0) print_message("%s: differs by %.1e\n", path, worst);
-    assert_true(worst <= tolerance);
-    assert_true(results_vary(&outputs[0]));
-  }
-  inference_unload(&loaded);
-  kn_iospec_clear(&described);
-  for (size_t i = 0; i < ENDS; i++) {
-    kn_tensor_free(&inputs[i]);
-    kn_tensor_free(&outputs[i]);
-  }
-  free(samples);
-  free(results);
-}
-
 static void recorded_results_come_out(void **state) {
   (void)state;
-  require_tensorflow();
+  keras_require_tensorflow();
   char *samples = kt_source_path("tests/unit/tensorflow/data/samples.f32");
   for (int version = 2; version <= 3; version++) {
     char model[96], results[96];
     snprintf(model, sizeof model, "tests/unit/tensorflow/data/keras%d.h5", version);
     snprintf(results, sizeof results, "tests/unit/tensorflow/data/keras%d.f32", version);
     char *model_path = kt_source_path(model), *results_path = kt_source_path(results);
-    expect_results(model_path, 4, samples, results_path);
+    keras_expect_results(model_path, 4, samples, results_path);
     free(model_path);
     free(results_path);
   }
@@ -174,28 +36,13 @@ static void recorded_results_come_out(void **state) {
 }
 
 static void compare_with_keras(int version) {
-  static const char *const names[] = {"layers",  "two_outputs", "activations",  "nested",
-                                      "adapted", "built_late",  "mobilenet_v2", "mobilenet_v3"};
-  char *python = require_keras(), *directory = kt_directory_make();
-  run_python(python, version, "tests/contract/tensorflow/make_models.py", (const char *const[4]){directory});
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    char name[64];
-    snprintf(name, sizeof name, "%s.h5", names[i]);
-    char *model = kt_path(directory, name);
-    snprintf(name, sizeof name, "%s.in", names[i]);
-    char *samples = kt_path(directory, name);
-    snprintf(name, sizeof name, "%s.out", names[i]);
-    char *results = kt_path(directory, name);
-    expect_results(model, 2, samples, results);
-    if (i == 0) { /* saved a second time, as a SavedModel */
-      char *saved = kt_path(directory, names[i]);
-      expect_results(saved, 2, samples, results);
-      free(saved);
-    }
-    free(model);
-    free(samples);
-    free(results);
-  }
+  static const char *const names[] = {"two_outputs", "activations", "nested", "adapted", "built_late"};
+  char *python = keras_require_python(), *directory = kt_directory_make();
+  keras_run_script(python, version, "tests/contract/tensorflow/make_models.py",
+                   (const char *const[KERAS_ARGUMENTS]){directory});
+  keras_expect_saved(directory, "layers", ".h5", 2);
+  keras_expect_saved(directory, "layers", "", 2); /* saved a second time, as a SavedModel */
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) keras_expect_saved(directory, names[i], ".h5", 2);
   kt_directory_remove(directory);
   kn_free(python);
 }
@@ -304,7 +151,7 @@ static void train_new(training_optimizer optimizer, double rate, int64_t epochs,
 
 static void training_learns(void **state) {
   (void)state;
-  require_tensorflow();
+  keras_require_tensorflow();
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   train_new(TRAINING_SGD, 0.2, 8, path);
   train_new(TRAINING_ADAM, 0.01, 8, path);
@@ -315,7 +162,7 @@ static void training_learns(void **state) {
 /* The same seed gives the same file, another seed another one; a trained model can be trained further. */
 static void training_repeats(void **state) {
   (void)state;
-  require_tensorflow();
+  keras_require_tensorflow();
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   char *files[3];
   size_t bytes[3];
@@ -351,7 +198,7 @@ static void training_repeats(void **state) {
 
 static void impossible_training_is_refused(void **state) {
   (void)state;
-  require_tensorflow();
+  keras_require_tensorflow();
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   training t;
   keras_model model;
@@ -387,7 +234,7 @@ static kn_status load_and_stop(void *context, size_t index, const kn_tensor_view
 /* The model of the best epoch so far is written when the user stops the run. */
 static void stopping_keeps_the_model(void **state) {
   (void)state;
-  require_tensorflow();
+  keras_require_tensorflow();
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5"),
        *table = kt_path(directory, "training.csv");
   training t;
@@ -419,7 +266,7 @@ static void stopping_keeps_the_model(void **state) {
 
 static void memory_may_run_out_while_loading(void **state) {
   (void)state;
-  require_tensorflow();
+  keras_require_tensorflow();
   char *path = kt_source_path("tests/unit/tensorflow/data/keras3.h5");
   inference loaded;
   kt_assert_ok(inference_load(path, 1, NULL, NULL, 1, &loaded)); /* what is made once for all */
@@ -453,7 +300,7 @@ static kn_status train_once(const char *path, uint64_t allowed) {
 
 static void memory_may_run_out_while_training(void **state) {
   (void)state;
-  require_tensorflow();
+  keras_require_tensorflow();
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   uint64_t before = kn_memory_allocations();
   kt_assert_ok(train_once(path, UINT64_MAX));
@@ -471,7 +318,7 @@ static void memory_may_run_out_while_training(void **state) {
 
 static void keras_opens_what_was_trained(void **state) {
   (void)state;
-  char *python = require_keras(), *directory = kt_directory_make();
+  char *python = keras_require_python(), *directory = kt_directory_make();
   char *path = kt_path(directory, "model.h5"), *samples = kt_path(directory, "samples"),
        *results = kt_path(directory, "results");
   train_new(TRAINING_ADAM, 0.01, 4, path);
@@ -484,8 +331,9 @@ static void keras_opens_what_was_trained(void **state) {
   }
   kt_file_write(samples, values, sizeof values);
   for (int version = 2; version <= 3; version++) {
-    run_python(python, version, "tests/contract/tensorflow/predict.py", (const char *const[4]){path, samples, results});
-    expect_results(path, COUNT, samples, results);
+    keras_run_script(python, version, "tests/contract/tensorflow/predict.py",
+                     (const char *const[KERAS_ARGUMENTS]){path, samples, results});
+    keras_expect_results(path, COUNT, samples, results);
   }
   free(path);
   free(samples);
@@ -510,7 +358,7 @@ int main(void) {
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   if (failed) return failed;
   char *python = keras_python();
-  bool complete = has_tensorflow() && python;
+  bool complete = keras_has_tensorflow() && python;
   kn_free(python);
   return complete ? 0 : 77; /* shows as skipped, not as passed */
 }

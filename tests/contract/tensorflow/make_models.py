@@ -122,12 +122,6 @@ def main(directory):
     built = keras.Sequential([L.Conv2D(4, 3, activation="relu"), L.BatchNormalization(), L.Flatten(), L.Dense(5)])
     built.build((None, 12, 12, 1))
     save(directory, "built_late", keras.Sequential([keras.Input((12, 12, 1)), built, L.Softmax()]))
-    small = dict(input_shape=(64, 64, 3), weights=None, classes=11)
-    compiled = keras.applications.MobileNetV2(alpha=0.35, **small)
-    compiled.compile("adam", "categorical_crossentropy")
-    save(directory, "mobilenet_v2", compiled)
-    save(directory, "mobilenet_v3", keras.applications.MobileNetV3Small(**small), 255)
-    save(directory, "efficientnet", keras.applications.EfficientNetB0(**small), 255)
 
 
 if __name__ == "__main__":

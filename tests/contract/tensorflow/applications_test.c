@@ -1,0 +1,53 @@
+/* The networks of keras.applications, saved by Keras 2 and 3, give Keras's results. Small variants of them; those that
+ * are trained on ImageNet with KENNING_TEST_ALL=1. Which: the table of applications.py. Needs what
+ * keras_comparison_test.c needs. */
+#include "support/unit.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+#include "keras_results.h"
+#include "support/directory.h"
+
+static void expect_all(const char *directory) {
+  char *list = kt_path(directory, "names.txt"), *names = kt_file_read(list, NULL), *rest = names;
+  size_t count = 0;
+  for (const char *name; (name = strtok_r(rest, "\n", &rest)); count++) keras_expect_saved(directory, name, ".h5", 2);
+  assert_true(count > 0);
+  free(names);
+  free(list);
+}
+
+static void compare_with_keras(int version) {
+  char *python = keras_require_python();
+  const char *all = getenv("KENNING_TEST_ALL");
+  char *directory = kt_directory_make();
+  keras_run_script(python, version, "tests/contract/tensorflow/applications.py",
+                   (const char *const[KERAS_ARGUMENTS]){directory, all && *all ? "full" : "small"});
+  expect_all(directory);
+  kt_directory_remove(directory);
+  kn_free(python);
+}
+
+static void results_are_those_of_keras_2(void **state) {
+  (void)state;
+  compare_with_keras(2);
+}
+
+static void results_are_those_of_keras_3(void **state) {
+  (void)state;
+  compare_with_keras(3);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(results_are_those_of_keras_2),
+      cmocka_unit_test(results_are_those_of_keras_3),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  if (failed) return failed;
+  char *python = keras_python();
+  bool complete = keras_has_tensorflow() && python;
+  kn_free(python);
+  return complete ? 0 : 77; /* shows as skipped, not as passed */
+}
