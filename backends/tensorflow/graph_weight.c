@@ -77,8 +77,8 @@ static kn_status add_variable(graph *g, const keras_weight *weight, graph_weight
   return NULL;
 }
 
-static kn_status add_constant(graph *g, size_t group, keras_weight *weight, graph_weight *entry) {
-  KN_TRY(keras_model_read_weight(g->model, group, weight));
+static kn_status add_constant(graph *g, keras_weight *weight, graph_weight *entry) {
+  KN_TRY(keras_model_read_weight(g->model, weight));
   KN_TRY(graph_constant(g, TF_FLOAT, weight->rank, weight->shape, weight->values, weight->elements * sizeof(float),
                         &entry->value));
   keras_model_drop_weight(g->model, weight);
@@ -106,7 +106,7 @@ kn_status graph_weight_of(graph *g, const graph_call *call, const char *name, ui
   *entry = (graph_weight){.group = call->group,
                           .index = index,
                           .trainable = trainable && keras_bool(call->layer->config, "trainable", true)};
-  KN_TRY(g->variables ? add_variable(g, weight, entry) : add_constant(g, call->group, weight, entry));
+  KN_TRY(g->variables ? add_variable(g, weight, entry) : add_constant(g, weight, entry));
   g->weight_count++;
   *out_weight = *entry;
   return NULL;

@@ -77,12 +77,15 @@ typedef int (*hdf5_error_walk)(unsigned index, const hdf5_error *error, void *co
      const void *buffer))                                                                                             \
   X(int, H5Dvlen_reclaim, (hdf5_id type, hdf5_id space, hdf5_id transfer, void *buffer))                              \
   X(int, H5Dclose, (hdf5_id dataset))                                                                                 \
+  X(int, H5Pset_fapl_core, (hdf5_id list, size_t increment, unsigned write_back))                                     \
+  X(int, H5Pset_file_image, (hdf5_id list, void *image, size_t bytes))                                                \
   X(hdf5_id, H5Pcreate, (hdf5_id class_id))                                                                           \
   X(int, H5Pset_create_intermediate_group, (hdf5_id list, unsigned create))                                           \
   X(int, H5Pclose, (hdf5_id list))
 
 /* Identifiers that the library makes in H5open. */
-#define HDF5_VARIABLES(X) X(H5T_C_S1_g) X(H5T_NATIVE_FLOAT_g) X(H5T_IEEE_F32LE_g) X(H5P_CLS_LINK_CREATE_ID_g)
+#define HDF5_VARIABLES(X) \
+  X(H5T_C_S1_g) X(H5T_NATIVE_FLOAT_g) X(H5T_IEEE_F32LE_g) X(H5P_CLS_LINK_CREATE_ID_g) X(H5P_CLS_FILE_ACCESS_ID_g)
 
 typedef struct hdf5_api {
 #define HDF5_SLOT(type, name, parameters) type(*name) parameters;

@@ -23,7 +23,14 @@ static kn_status unwritten(const hdf5_file *file, const char *what, const char *
                         hdf5_words(file->api, words, sizeof words));
 }
 
-static kn_status open_locked(hdf5_file *file) {
+/* A file in memory. */
+typedef struct image {
+  void *data;
+  size_t bytes;
+} image;
+
+static kn_status open_locked(hdf5_file *file, const image *unused) {
+  (void)unused;
   file->id = file->api->H5Fopen(file->path, HDF5_READ_ONLY, HDF5_DEFAULT);
   if (file->id >= 0) return NULL;
   char words[WORDS_SIZE];
@@ -31,18 +38,37 @@ static kn_status open_locked(hdf5_file *file) {
                         hdf5_words(file->api, words, sizeof words));
 }
 
-static kn_status create_locked(hdf5_file *file) {
+static kn_status open_image_locked(hdf5_file *file, const image *source) {
+  enum { GROWTH = 1 << 16 }; /* nothing is written: any number will do */
+  static unsigned opened;
+  const hdf5_api *api = file->api;
+  /* The library takes files in memory of one name for one file, and refuses the name of a file on disk. */
+  char *name = kn_format("%s:%u", file->path, opened++);
+  if (!name) return kn_status_out_of_memory();
+  hdf5_id list = api->H5Pcreate(api->H5P_CLS_FILE_ACCESS_ID_g);
+  if (list >= 0 && api->H5Pset_fapl_core(list, GROWTH, 0) >= 0 &&
+      api->H5Pset_file_image(list, source->data, source->bytes) >= 0)
+    file->id = api->H5Fopen(name, HDF5_READ_ONLY, list);
+  kn_free(name);
+  kn_status status = file->id >= 0 ? NULL : damaged(file, "the", "file inside");
+  if (list >= 0) api->H5Pclose(list);
+  return status;
+}
+
+static kn_status create_locked(hdf5_file *file, const image *unused) {
+  (void)unused;
   file->id = file->api->H5Fcreate(file->path, HDF5_TRUNCATE, HDF5_DEFAULT, HDF5_DEFAULT);
   return file->id >= 0 ? NULL : unwritten(file, "the", "file");
 }
 
-static kn_status attach(const char *path, kn_status (*open)(hdf5_file *), hdf5_file *out_file) {
+static kn_status attach(const char *path, kn_status (*open)(hdf5_file *, const image *), const image *source,
+                        hdf5_file *out_file) {
   *out_file = (hdf5_file){.id = -1};
   KN_TRY(hdf5_api_open(&out_file->api));
   out_file->path = kn_strdup(path);
   if (!out_file->path) return kn_status_out_of_memory();
   hdf5_lock();
-  kn_status status = open(out_file);
+  kn_status status = open(out_file, source);
   hdf5_unlock();
   if (!status) return NULL;
   kn_free(out_file->path);
@@ -57,10 +83,16 @@ kn_status hdf5_file_open(const char *path, hdf5_file *out_file) {
     return errno == ENOENT || errno == ENOTDIR ? kn_status_make(KN_NOT_FOUND, "there is no file %s", path)
                                                : kn_status_make(KN_IO_ERROR, "%s: %s", path, strerror(errno));
   if (!S_ISREG(info.st_mode)) return kn_status_make(KN_BAD_DATA, "%s is not a file", path);
-  return attach(path, open_locked, out_file);
+  return attach(path, open_locked, NULL, out_file);
 }
 
-kn_status hdf5_file_create(const char *path, hdf5_file *out_file) { return attach(path, create_locked, out_file); }
+kn_status hdf5_file_create(const char *path, hdf5_file *out_file) {
+  return attach(path, create_locked, NULL, out_file);
+}
+
+kn_status hdf5_file_open_image(const char *name, void *data, size_t bytes, hdf5_file *out_file) {
+  return attach(name, open_image_locked, &(image){data, bytes}, out_file);
+}
 
 kn_status hdf5_file_close(hdf5_file *file) {
   kn_status status = NULL;

@@ -20,6 +20,8 @@ typedef struct hdf5_dataset {
 
 /* KN_NOT_FOUND, KN_NOT_INSTALLED, KN_BAD_DATA. */
 kn_status hdf5_file_open(const char *path, hdf5_file *out_file) KN_MUST_USE;
+/* The same for a file that is in memory, which is copied; `name` is used in messages. */
+kn_status hdf5_file_open_image(const char *name, void *data, size_t bytes, hdf5_file *out_file) KN_MUST_USE;
 /* Replaces what is there. */
 kn_status hdf5_file_create(const char *path, hdf5_file *out_file) KN_MUST_USE;
 /* Flushes and closes; a zeroed file is allowed. The status tells whether everything was written. */

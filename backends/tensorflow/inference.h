@@ -1,4 +1,4 @@
-/* A model loaded for inference: a Keras .h5 file built as a graph, or a SavedModel. */
+/* A model loaded for inference: a Keras model (.h5, .keras) built as a graph, or a SavedModel. */
 #ifndef TENSORFLOW_INFERENCE_H
 #define TENSORFLOW_INFERENCE_H
 
@@ -7,7 +7,7 @@
 
 typedef enum model_format { MODEL_KERAS, MODEL_SAVED } model_format;
 
-/* Looks at the file or directory. KN_NOT_FOUND, KN_BAD_DATA, KN_INCOMPATIBLE (.keras archives). */
+/* Looks at the file or directory. KN_NOT_FOUND, KN_BAD_DATA. */
 kn_status model_format_of(const char *path, model_format *out_format) KN_MUST_USE;
 /* "keras", "saved_model" */
 const char *model_format_name(model_format format);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "keras_archive.h"
+
 bool keras_model_is_hdf5(const char *path) {
   static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   unsigned char start[sizeof signature] = {0};
@@ -23,6 +25,7 @@ void keras_model_clear(keras_model *model) {
         kn_free(group->weights[k].file_name);
         kn_free(group->weights[k].name);
         kn_free(group->weights[k].owner);
+        kn_free(group->weights[k].place);
         kn_free(group->weights[k].values);
       }
       kn_free(group->weights);
@@ -52,7 +55,7 @@ static kn_status parse_config(keras_model *model) {
   return model->groups ? NULL : kn_status_out_of_memory();
 }
 
-static kn_status set_version(keras_model *model, const char *version) {
+kn_status keras_model_set_version(keras_model *model, const char *version) {
   model->keras_version = kn_strdup(version);
   if (!model->keras_version) return kn_status_out_of_memory();
   model->keras_major = (int)strtol(version, NULL, 10);
@@ -66,7 +69,7 @@ kn_status keras_model_make(const char *name, const char *config_text, const char
   if (!out_model->path || !out_model->config_text) {
     status = kn_status_out_of_memory();
   } else {
-    status = set_version(out_model, keras_version);
+    status = keras_model_set_version(out_model, keras_version);
     if (!status) status = parse_config(out_model);
   }
   if (status) keras_model_clear(out_model);
@@ -108,24 +111,25 @@ static kn_status append_weight(keras_group *group, const char *file_name, keras_
   return NULL;
 }
 
-static char *weight_path(const keras_model *model, size_t group, const char *file_name) {
-  return kn_format("/model_weights/%s/%s", model->network.layers[group].name, file_name);
-}
-
-static kn_status describe_weight(keras_model *model, size_t group, const char *file_name) {
+kn_status keras_model_describe_weight(keras_model *model, size_t group, const char *file_name, const char *place) {
   keras_weight *weight;
   KN_TRY(append_weight(&model->groups[group], file_name, &weight));
-  char *path = weight_path(model, group, file_name);
-  if (!path) return kn_status_out_of_memory();
+  weight->place = kn_strdup(place);
+  if (!weight->place) return kn_status_out_of_memory();
   hdf5_dataset dataset;
-  kn_status status = hdf5_dataset_describe(&model->file, path, &dataset);
-  kn_free(path);
-  KN_TRY(status);
+  KN_TRY(hdf5_dataset_describe(&model->file, place, &dataset));
   weight->rank = dataset.rank;
   memcpy(weight->shape, dataset.shape, sizeof weight->shape);
   weight->elements = dataset.elements;
   model->weights_bytes += dataset.bytes;
   return NULL;
+}
+
+static kn_status describe_weight(keras_model *model, size_t group, const char *file_name) {
+  char *place = kn_format("/model_weights/%s/%s", model->network.layers[group].name, file_name);
+  kn_status status = place ? keras_model_describe_weight(model, group, file_name, place) : kn_status_out_of_memory();
+  kn_free(place);
+  return status;
 }
 
 /* A list attribute that may be cut into pieces NAME0, NAME1, ... because HDF5 limits the size of one. Calls `each` with
@@ -218,7 +222,7 @@ static kn_status read_architecture(keras_model *model) {
   }
   char *version = NULL;
   KN_TRY(read_text(model, "keras_version", &version));
-  kn_status status = set_version(model, version ? version : "2"); /* Keras 2.0 and earlier do not say */
+  kn_status status = keras_model_set_version(model, version ? version : "2"); /* Keras 2.0 and earlier do not say */
   kn_free(version);
   KN_TRY(status);
   return parse_config(model);
@@ -240,8 +244,13 @@ static kn_status open_file(const char *path, keras_model *model) {
   struct stat info;
   model->path = kn_strdup(path);
   if (!model->path) return kn_status_out_of_memory();
-  KN_TRY(hdf5_file_open(path, &model->file));
   if (stat(path, &info) == 0) model->file_bytes = (uint64_t)info.st_size;
+  if (keras_archive_is_at(path)) {
+    KN_TRY(keras_archive_open(model));
+    KN_TRY(parse_config(model));
+    return keras_archive_describe(model);
+  }
+  KN_TRY(hdf5_file_open(path, &model->file));
   KN_TRY(read_architecture(model));
   return read_weights_of_file(model);
 }
@@ -282,13 +291,11 @@ kn_status keras_model_add_weight(keras_model *model, size_t group, const char *o
   return NULL;
 }
 
-kn_status keras_model_read_weight(keras_model *model, size_t group, keras_weight *weight) {
+kn_status keras_model_read_weight(const keras_model *model, keras_weight *weight) {
   if (weight->values) return NULL;
   weight->values = kn_alloc_array(weight->elements, sizeof *weight->values);
-  char *path = weight_path(model, group, weight->file_name);
-  kn_status status = weight->values && path ? NULL : kn_status_out_of_memory();
-  if (!status) status = hdf5_dataset_read(&model->file, path, weight->values, weight->elements);
-  kn_free(path);
+  if (!weight->values) return kn_status_out_of_memory();
+  kn_status status = hdf5_dataset_read(&model->file, weight->place, weight->values, weight->elements);
   if (status) {
     kn_free(weight->values);
     weight->values = NULL;

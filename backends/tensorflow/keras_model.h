@@ -1,4 +1,5 @@
-/* A Keras model: architecture and weights. From an .h5 file of Keras 2 or 3, or made new from a configuration. */
+/* A Keras model: architecture and weights. From an .h5 or .keras file of Keras 2 or 3, or made new from a
+ * configuration. */
 #ifndef TENSORFLOW_KERAS_MODEL_H
 #define TENSORFLOW_KERAS_MODEL_H
 
@@ -9,6 +10,7 @@ typedef struct keras_weight {
   char *file_name; /* as the file spells it: "conv1/kernel:0" */
   char *name;      /* what it is to its layer: "kernel" */
   char *owner;     /* name of the layer, where the file says so: "conv1" */
+  char *place;     /* of its values in the file; NULL for a new one */
   uint32_t rank;
   int64_t shape[KN_MAX_RANK];
   size_t elements;
@@ -53,10 +55,17 @@ keras_weight *keras_model_weight(keras_model *model, size_t group, const char *o
 kn_status keras_model_add_weight(keras_model *model, size_t group, const char *owner, const char *name, uint32_t rank,
                                  const int64_t *shape, keras_weight **out_weight) KN_MUST_USE;
 /* Makes `weight->values` present. */
-kn_status keras_model_read_weight(keras_model *model, size_t group, keras_weight *weight) KN_MUST_USE;
+kn_status keras_model_read_weight(const keras_model *model, keras_weight *weight) KN_MUST_USE;
 /* Frees the values of a weight that can be read again. */
 void keras_model_drop_weight(const keras_model *model, keras_weight *weight);
 /* Writes architecture and weights as an .h5 file in the layout of Keras 3, whole or not at all. */
 kn_status keras_model_write(keras_model *model, const char *path) KN_MUST_USE;
+
+/* ---- for readers of formats ---- */
+
+kn_status keras_model_set_version(keras_model *model, const char *version) KN_MUST_USE;
+/* Appends the weight whose values are at `place` in the file. */
+kn_status keras_model_describe_weight(keras_model *model, size_t group, const char *file_name,
+                                      const char *place) KN_MUST_USE;
 
 #endif

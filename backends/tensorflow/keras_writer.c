@@ -28,7 +28,7 @@ static kn_status write_group(keras_model *model, const hdf5_file *file, size_t i
   kn_status status = hdf5_write_group(file, group_path);
   if (!status) status = write_names(file, group_path, "weight_names", &names);
   for (size_t i = 0; i < group->count && !status; i++) {
-    status = keras_model_read_weight(model, index, &group->weights[i]);
+    status = keras_model_read_weight(model, &group->weights[i]);
     if (!status) status = write_weight(file, group_path, &group->weights[i]);
   }
   kn_free(names.items);

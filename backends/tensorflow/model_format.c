@@ -1,18 +1,10 @@
 #include "inference.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_zip(const char *path) {
-  char start[4] = {0};
-  FILE *file = fopen(path, "rb");
-  if (!file) return false;
-  bool zip = fread(start, 1, sizeof start, file) == sizeof start && memcmp(start, "PK\3\4", sizeof start) == 0;
-  (void)fclose(file);
-  return zip;
-}
+#include "keras_archive.h"
 
 kn_status model_format_of(const char *path, model_format *out_format) {
   struct stat info;
@@ -25,13 +17,8 @@ kn_status model_format_of(const char *path, model_format *out_format) {
     return kn_status_make(KN_BAD_DATA, "%s is a directory without saved_model.pb, so it is no SavedModel", path);
   }
   *out_format = MODEL_KERAS;
-  if (keras_model_is_hdf5(path)) return NULL;
-  if (is_zip(path))
-    return kn_status_make(KN_INCOMPATIBLE,
-                          "%s is a zip archive (.keras), which cannot be read yet; save the model as .h5 instead: "
-                          "model.save('model.h5')",
-                          path);
-  return kn_status_make(KN_BAD_DATA, "%s is neither a Keras .h5 file nor a SavedModel", path);
+  if (keras_model_is_hdf5(path) || keras_archive_is_at(path)) return NULL;
+  return kn_status_make(KN_BAD_DATA, "%s is neither a Keras model (.h5, .keras) nor a SavedModel", path);
 }
 
 const char *model_format_name(model_format format) { return format == MODEL_KERAS ? "keras" : "saved_model"; }

@@ -108,6 +108,11 @@ kn_status tensorflow_wrapper_contents(void *self, char **out_text) {
 
 kn_status tensorflow_wrapper_train_model(tensorflow_wrapper *wrapper, keras_model *model,
                                          const kn_train_request *request, kn_record *out_history) {
+  /* Keras tells formats by the ending. */
+  const char *dot = strrchr(request->model_path, '.');
+  if (dot && strcmp(dot, ".keras") == 0)
+    return kn_status_make(KN_INCOMPATIBLE, "training writes .h5 files, which is not what Keras expects in %s",
+                          request->model_path);
   const training_options options = {.library = wrapper->library,
                                     .threads = wrapper->num_threads,
                                     .optimizer = (training_optimizer)wrapper->training_optimizer,

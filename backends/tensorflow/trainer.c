@@ -125,7 +125,7 @@ static keras_weight *weight_at(const trainer *t, size_t index) {
 
 static kn_status copy_weight(trainer *t, size_t index, weight_values *values) {
   keras_weight *weight = weight_at(t, index);
-  KN_TRY(keras_model_read_weight(t->model, t->graph.g.weights[index].group, weight));
+  KN_TRY(keras_model_read_weight(t->model, weight));
   size_t bytes = weight->elements * sizeof(float);
   values->places[index] = t->graph.g.weights[index].initial;
   values->tensors[index] = t->tf->TF_AllocateTensor(TF_FLOAT, weight->shape, (int)weight->rank, bytes);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Saves models of many layers with Keras, and what Keras makes of drawn samples.
 
-    make_models.py DIRECTORY          NAME.h5 (and NAME/, a SavedModel, for some), NAME.in, NAME.out: float32 values
+    make_models.py DIRECTORY          NAME.h5, NAME.keras (and NAME/, a SavedModel, for some), NAME.in, NAME.out: float32 values
 
 With TF_USE_LEGACY_KERAS=1 it is Keras 2, else Keras 3. Weights are drawn, the averages and scales of normalizations
 too: as Keras initializes them deep networks answer the same to every input, and any mistake goes unnoticed.
@@ -42,6 +42,7 @@ def save(directory, name, model, scale=1.0, saved_model=False):
     results = model.predict(samples if len(samples) > 1 else samples[0], verbose=0)
     results = results if isinstance(results, list) else [results]
     model.save(f"{directory}/{name}.h5")
+    model.save(f"{directory}/{name}.keras")
     if saved_model:
         (model.save if LEGACY else model.export)(f"{directory}/{name}")
     for values, kind in ((samples, "in"), (results, "out")):

@@ -98,7 +98,7 @@ static void reads_values(void **state) {
   kt_assert_ok(keras_model_open(data_path("keras3.h5", path), &model));
   keras_weight *gamma = keras_model_weight(&model, 2, "norm", "gamma");
   assert_null(gamma->values);
-  kt_assert_ok(keras_model_read_weight(&model, 2, gamma));
+  kt_assert_ok(keras_model_read_weight(&model, gamma));
   /* Batch norm's scale starts at 1 and has been trained by steps of 0.05. */
   for (size_t i = 0; i < gamma->elements; i++) assert_true(gamma->values[i] > 0.5f && gamma->values[i] < 1.5f);
   keras_model_drop_weight(&model, gamma);
@@ -135,7 +135,7 @@ static void writes_what_it_reads(void **state) {
   assert_int_equal(model.weights_bytes, 4 * 10);
   assert_int_equal(model.optimizer_bytes, 0);
   keras_weight *kernel = keras_model_weight(&model, 1, "out", "kernel");
-  kt_assert_ok(keras_model_read_weight(&model, 1, kernel));
+  kt_assert_ok(keras_model_read_weight(&model, kernel));
   for (size_t i = 0; i < 8; i++) assert_float_equal(kernel->values[i], (float)i / 8, 0);
   keras_model_clear(&model);
   free(path);
@@ -156,8 +156,8 @@ static void rewrites_files_of_keras(void **state) {
   for (size_t i = 0; i < model.network.layer_count; i++)
     for (size_t k = 0; k < model.groups[i].count; k++) {
       keras_weight *was = &model.groups[i].weights[k], *is = &again.groups[i].weights[k];
-      kt_assert_ok(keras_model_read_weight(&model, i, was));
-      kt_assert_ok(keras_model_read_weight(&again, i, is));
+      kt_assert_ok(keras_model_read_weight(&model, was));
+      kt_assert_ok(keras_model_read_weight(&again, is));
       assert_string_equal(is->file_name, was->file_name);
       assert_memory_equal(is->values, was->values, was->elements * sizeof(float));
     }
