@@ -12,8 +12,7 @@
 
 enum {
   LOG_LIMIT = 64 << 10,
-  NOTICES_LIMIT = 10000, /* messages that a target may put between a request and its answer */
-  FILE_PIECE_2022 = 256 << 10
+  NOTICES_LIMIT = 10000 /* messages that a target may put between a request and its answer */
 };
 
 /* Where the payload of an answer goes. */
@@ -252,28 +251,31 @@ static kn_status read_piece(int file, const char *path, uint8_t *to, size_t byte
   return NULL;
 }
 
-/* 2022: one frame, whose size comes first. Else as many as it takes. */
-static kn_status send_file(kn_client *client, kn_message type, int file, const char *path, size_t bytes) {
-  bool whole = client->link.wire.format == KN_WIRE_2022;
-  size_t room = whole ? FILE_PIECE_2022 : frame_room(client), sent = 0;
-  if (whole && bytes > frame_room(client))
-    return kn_status_make(KN_INCOMPATIBLE, "%s is too large for the format of 2022", path);
-  if (client->piece_bytes < room && client->piece_bytes < bytes) {
+/* A frame whose sum must be known before it is sent. */
+static kn_status send_summed_piece(kn_client *client, kn_frame frame, int file, const char *path) {
+  if (client->piece_bytes < frame.payload) {
     kn_free(client->piece);
-    client->piece_bytes = room < bytes ? room : bytes;
+    client->piece_bytes = frame.payload;
     client->piece = kn_alloc(client->piece_bytes);
     if (!client->piece) return client->piece_bytes = 0, kn_status_out_of_memory();
   }
+  KN_TRY(read_piece(file, path, client->piece, frame.payload));
+  return send_frame(client, frame, client->piece, frame.payload);
+}
+
+static kn_status send_file(kn_client *client, kn_message type, int file, const char *path, size_t bytes) {
+  const kn_wire_config *wire = &client->link.wire;
+  size_t room = frame_room(client), sent = 0;
+  if (wire->format == KN_WIRE_2022 && bytes > room)
+    return kn_status_make(KN_INCOMPATIBLE, "%s is too large for the format of 2022", path);
   while (sent < bytes) {
     size_t piece = bytes - sent < room ? bytes - sent : room;
-    KN_TRY(read_piece(file, path, client->piece, piece));
-    if (!whole) {
-      KN_TRY(send_frame(client, request_frame(type, sent, piece, bytes), client->piece, piece));
-    } else if (!sent) {
-      KN_TRY(send_frame(client, request_frame(type, 0, bytes, bytes), client->piece, piece));
+    kn_frame frame = request_frame(type, sent, piece, bytes);
+    if (wire->checksums && wire->format != KN_WIRE_2022) {
+      KN_TRY(send_summed_piece(client, frame, file, path));
     } else {
-      const kn_piece more = {client->piece, piece};
-      KN_TRY(kn_connection_write(&client->connection, &more, 1, deadline(client, piece)));
+      KN_TRY(send_frame(client, frame, NULL, 0));
+      KN_TRY(kn_connection_send_file(&client->connection, file, piece, deadline(client, piece)));
     }
     sent += piece;
   }

@@ -7,10 +7,10 @@
 #include <string.h>
 
 enum {
-  TEXT_LIMIT = 1 << 20,      /* io specifications and other JSON */
-  IGNORED_LIMIT = 1 << 20,   /* payload that is read and thrown away to find the next message */
-  SCRATCH_BYTES = 128 << 10, /* a model passes through it */
-  REPLIES_KEPT = 1 << 20     /* more than this is given back once it is sent */
+  TEXT_LIMIT = 1 << 20,    /* io specifications and other JSON */
+  IGNORED_LIMIT = 1 << 20, /* payload that is read and thrown away to find the next message */
+  SCRATCH_BYTES = 64 << 10,
+  REPLIES_KEPT = 1 << 20 /* more than this is given back once it is sent */
 };
 
 /* Where the payload of a message goes. */
@@ -35,11 +35,10 @@ struct kn_target_session {
   uint64_t got;   /* payload bytes, all frames together */
   kn_refusal refusal;
 
-  uint8_t *text; /* SINK_TEXT: TEXT_LIMIT bytes at most */
-  size_t text_capacity;
+  uint8_t *store; /* SINK_TEXT, SINK_MODEL: as many bytes as the frames so far have told */
+  size_t store_capacity;
   kn_tensor_view input, output; /* payloads of DATA and OUTPUT, aligned */
-  kn_upload upload;
-  uint8_t *scratch; /* SCRATCH_BYTES */
+  uint8_t *scratch;             /* SCRATCH_BYTES */
 
   bool input_set, output_ready;
   kn_replies replies;
@@ -63,7 +62,6 @@ kn_status kn_target_session_create(const kn_session_config *config, kn_target_en
   if (!session) return kn_status_out_of_memory();
   session->config = *config;
   session->engine = engine;
-  session->upload.fd = -1;
   session->scratch = kn_alloc(SCRATCH_BYTES);
   if (!session->scratch) {
     kn_target_session_destroy(session);
@@ -75,12 +73,11 @@ kn_status kn_target_session_create(const kn_session_config *config, kn_target_en
 
 void kn_target_session_destroy(kn_target_session *session) {
   if (!session) return;
-  kn_upload_clear(&session->upload);
   kn_tensor_free(&session->input);
   kn_tensor_free(&session->output);
   kn_replies_clear(&session->replies);
   kn_free(session->scratch);
-  kn_free(session->text);
+  kn_free(session->store);
   kn_free(session);
 }
 
@@ -132,7 +129,6 @@ static void begin_model(kn_target_session *session) {
   }
   session->sink = SINK_MODEL;
   session->limit = session->config.model_limit;
-  check(session, kn_upload_begin(session->config.model_path, &session->upload));
 }
 
 static void begin_input(kn_target_session *session) {
@@ -180,21 +176,21 @@ static void begin_message(kn_target_session *session) {
 
 /* ---- payload ---- */
 
-static bool reserve_text(kn_target_session *session, size_t bytes) {
-  if (bytes <= session->text_capacity) return true;
-  uint8_t *text = kn_realloc(session->text, bytes);
-  if (!text) return false;
-  session->text = text;
-  session->text_capacity = bytes;
+/* Room for what the frames have told; grown by doubling, so that a model of many pieces is not moved for each. */
+static bool reserve(kn_target_session *session, uint64_t bytes) {
+  if (bytes <= session->store_capacity) return true;
+  uint64_t room = (uint64_t)session->store_capacity * 2;
+  if (room < bytes) room = bytes;
+  if (room > session->limit) room = session->limit;
+  uint8_t *store = room <= SIZE_MAX ? kn_realloc(session->store, (size_t)room) : NULL;
+  if (!store) return false;
+  session->store = store;
+  session->store_capacity = (size_t)room;
   return true;
 }
 
 static void take_payload(kn_target_session *session, const uint8_t *data, size_t bytes) {
   if (session->config.wire.checksums) session->sum = kn_frame_sum(session->sum, data, bytes);
-  if (session->sink == SINK_MODEL && !session->refusal) {
-    check(session, kn_upload_add(&session->upload, data, bytes));
-    if (session->refusal) kn_upload_clear(&session->upload);
-  }
   session->frame_got += (uint32_t)bytes;
   session->got += bytes;
 }
@@ -205,7 +201,8 @@ void *kn_target_session_window(kn_target_session *session, size_t *out_bytes) {
     return session->header + session->header_bytes;
   }
   *out_bytes = session->frame.payload - session->frame_got;
-  if (!session->refusal && session->sink == SINK_TEXT) return session->text + session->got;
+  bool stored = session->sink == SINK_TEXT || session->sink == SINK_MODEL;
+  if (!session->refusal && stored) return session->store + session->got;
   if (!session->refusal && session->sink == SINK_INPUT) return (uint8_t *)session->input.data + session->got;
   if (*out_bytes > SCRATCH_BYTES) *out_bytes = SCRATCH_BYTES;
   return session->scratch;
@@ -259,7 +256,8 @@ static kn_session_next begin_frame(kn_target_session *session) {
   if (!open) begin_message(session);
   if (frame->payload > session->limit || session->got > session->limit - frame->payload)
     return hang_up(session, KN_REFUSED_TOO_LARGE);
-  if (session->sink == SINK_TEXT && !reserve_text(session, (size_t)session->got + frame->payload))
+  bool stored = session->sink == SINK_TEXT || session->sink == SINK_MODEL;
+  if (stored && !session->refusal && !reserve(session, session->got + frame->payload))
     refuse(session, KN_REFUSED_MEMORY, NULL);
   if (!frame->payload) return end_frame(session);
   session->in_payload = true;
@@ -285,13 +283,25 @@ static kn_status make_payload(kn_tensor_view *payload, size_t bytes) {
   return kn_tensor_create(KN_UINT8, 1, shape, payload);
 }
 
+static void drop_store(kn_target_session *session) {
+  kn_free(session->store);
+  session->store = NULL;
+  session->store_capacity = 0;
+}
+
+static kn_status store_model(kn_target_session *session) {
+  kn_upload upload;
+  KN_TRY(kn_upload_begin(session->config.model_path, &upload));
+  kn_status status = kn_upload_add(&upload, session->store, (size_t)session->got);
+  if (!status) status = kn_upload_commit(&upload);
+  kn_upload_clear(&upload);
+  drop_store(session);
+  return status;
+}
+
 static kn_status load_model(kn_target_session *session) {
   session->input_set = session->output_ready = false;
-  if (!session->config.in_place) {
-    kn_status status = kn_upload_commit(&session->upload);
-    kn_upload_clear(&session->upload);
-    KN_TRY(status);
-  }
+  if (!session->config.in_place) KN_TRY(store_model(session));
   KN_TRY(kn_target_engine_load(session->engine, session->config.model_path, session->config.sampled));
   KN_TRY(make_payload(&session->input, session->engine->input.bytes));
   return make_payload(&session->output, session->engine->output.bytes);
@@ -303,7 +313,7 @@ static kn_status act(kn_target_session *session, void **out_payload, size_t *out
   *out_bytes = 0;
   switch (session->type) {
     case KN_MESSAGE_IO_SPEC:
-      return kn_target_engine_specify(engine, (const char *)session->text, (size_t)session->got);
+      return kn_target_engine_specify(engine, (const char *)session->store, (size_t)session->got);
     case KN_MESSAGE_MODEL:
       return load_model(session);
     case KN_MESSAGE_DATA:
@@ -330,7 +340,7 @@ kn_session_next kn_target_session_work(kn_target_session *session) {
   void *payload = NULL;
   size_t bytes = 0;
   if (!session->refusal) check(session, act(session, &payload, &bytes));
-  kn_upload_clear(&session->upload);
+  if (session->sink == SINK_MODEL) drop_store(session);
   if (session->refusal)
     kn_replies_refusal(&session->replies, wire, session->type, session->refusal);
   else

@@ -5,6 +5,7 @@
 #include <kenning/services.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -94,6 +95,22 @@ kn_status kn_connection_write(kn_connection *connection, const kn_piece *pieces,
       left -= taken;
       if (vectors[first].iov_len) break;
       first++;
+    }
+  }
+  return NULL;
+}
+
+kn_status kn_connection_send_file(kn_connection *connection, int file, size_t bytes, int64_t deadline_ns) {
+  while (bytes) {
+    ssize_t sent = sendfile(connection->fd, file, NULL, bytes);
+    if (sent > 0) {
+      bytes -= (size_t)sent;
+    } else if (!sent) {
+      return kn_status_make(KN_BAD_DATA, "the file became shorter while it was sent");
+    } else if (again(errno)) {
+      KN_TRY(kn_connection_wait(connection->fd, true, deadline_ns));
+    } else if (errno != EINTR) {
+      return broken(errno);
     }
   }
   return NULL;

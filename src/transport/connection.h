@@ -32,6 +32,9 @@ kn_status kn_connection_read(kn_connection *connection, void *to, size_t size, i
 kn_status kn_connection_write(kn_connection *connection, const kn_piece *pieces, size_t count,
                               int64_t deadline_ns) KN_MUST_USE;
 
+/* Writes `bytes` bytes of a file from its position on. KN_BAD_DATA when it has fewer. */
+kn_status kn_connection_send_file(kn_connection *connection, int file, size_t bytes, int64_t deadline_ns) KN_MUST_USE;
+
 /* Waits until `fd` can be read or (`writing`) written. The same statuses. */
 kn_status kn_connection_wait(int fd, bool writing, int64_t deadline_ns) KN_MUST_USE;
 
