@@ -92,6 +92,8 @@ function seriesOptions(series) {
   if (series.run >= runColors) options.dash = [6, 4];
   if (series.kind === 'dots')
     return {...options, width: 0, paths: () => null, points: {show: true, size: 3, width: 0, fill: color + '66', stroke: color + '66'}};
+  /* A run that was over before the second sample has no line to draw. */
+  if (series.x.length === 1) return {...options, points: {show: true, size: 8, width: 0, fill: color, stroke: color}};
   if (series.kind === 'area') return {...options, width: 1.25, fill: color + '38', paths: uPlot.paths.stepped({align: 1})};
   return options;
 }

@@ -8,6 +8,7 @@
 
 #include <kenning/services.h>
 
+#include "core/file.h"
 #include "datasets/image_input.h"
 #include "datasets/image_list.h"
 
@@ -36,9 +37,7 @@ static kn_status list_directory(const char *path, struct dirent ***out_entries, 
   if (*out_count >= 0) return NULL;
   *out_entries = NULL;
   *out_count = 0;
-  if (errno == ENOMEM) return kn_status_out_of_memory();
-  return kn_status_make(errno == ENOENT || errno == ENOTDIR ? KN_NOT_FOUND : KN_IO_ERROR,
-                        "%s: the directory cannot be read: %s", path, strerror(errno));
+  return kn_file_input_fault(path, "list the directory", errno);
 }
 
 static bool is_directory(const char *path) {
@@ -72,7 +71,8 @@ static kn_status add_class(image_folder *at, const char *name, const char *path)
   size_t before = at->list.count, faulty = at->list.faulty, skipped;
   KN_TRY(add_files(at, name, path, &skipped));
   skipped -= at->list.faulty - faulty;
-  if (skipped) kn_log(KN_LOG_WARNING, "%s: %zu entries are not images and are left out", path, skipped);
+  if (skipped) kn_log(KN_LOG_WARNING, "%s: %zu %s left out, not being images", path, skipped,
+                      skipped == 1 ? "entry is" : "entries are");
   if (before == at->list.count && faulty == at->list.faulty)
     kn_log(KN_LOG_WARNING, "%s: the class has no images", path);
   at->class_names[at->classes] = kn_strdup(name);

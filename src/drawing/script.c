@@ -127,7 +127,9 @@ static void series_plot(kn_text *script, const kn_plot *plot) {
     if (series->dots) {
       kn_text_format(script, "with points pt 7 ps 0.25 lc rgb '#90%s' notitle", color_of(series) + 1);
     } else {
-      kn_text_format(script, "with lines lw 1.6 lc rgb '%s' title ", color_of(series));
+      /* A single point is no line. */
+      kn_text_format(script, "with %s lw 1.6 lc rgb '%s' title ", series->count == 1 ? "points pt 7 ps 1.2" : "lines",
+                     color_of(series));
       kn_script_quote(script, series->name, LABEL_LIMIT);
     }
   }

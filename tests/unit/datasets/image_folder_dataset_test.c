@@ -230,7 +230,7 @@ static void a_set_without_images_is_refused(void **state) {
   assert_fault(OPEN(cls, &set, "dataset_root", root), KN_BAD_DATA, "the data set is empty");
   opened_close(&set);
   char *missing = kt_path(root, "missing");
-  assert_fault(OPEN(cls, &set, "dataset_root", missing), KN_NOT_FOUND, "the directory cannot be read");
+  assert_fault(OPEN(cls, &set, "dataset_root", missing), KN_NOT_FOUND, "cannot list the directory");
   opened_close(&set);
   free(missing);
   kt_directory_remove(root);
