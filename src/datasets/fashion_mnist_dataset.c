@@ -118,7 +118,7 @@ static kn_status dataset_load_file(void *self, const char *path, const kn_tensor
   kn_image_clear(&image);
   if (status) return kn_status_annotate(status, "while resizing %s", path);
   float *values = out->data;
-  for (int i = 0; i < PIXELS; i++) values[i] = at->values[small.pixels[i * 3]];
+  for (size_t i = 0; i < PIXELS; i++) values[i] = at->values[small.pixels[i * 3]];
   kn_image_clear(&small);
   return NULL;
 }

@@ -53,7 +53,7 @@ static kn_status dataset_open(void *self) {
   kn_image_input_make(SIDE, SIDE, (kn_image_layout)at->image_memory_layout, KN_RESAMPLE_BICUBIC,
                       (kn_image_preprocess)at->preprocess_type, &at->input);
   KN_TRY(kn_class_map_read(at->class_names, &at->map));
-  kn_image_labels labels;
+  kn_image_labels labels = {0};
   KN_TRY(read_labels(at, &labels));
   kn_status status = add_images(at, &labels);
   kn_image_labels_clear(&labels);

@@ -25,14 +25,16 @@ static bool is_directory(const char *path) {
 
 /* Unpacks beside the place and takes the one directory over that is wanted. */
 static kn_status unpack(const char *file, const char *name, const char *path) {
-  char *beside, *inside;
+  char *beside = NULL;
   KN_TRY(kn_file_temporary(path, &beside));
   kn_status status = kn_archive_unpack(file, beside);
-  inside = status ? NULL : kn_format("%s/%s", beside, name);
-  if (!status && !inside) status = kn_status_out_of_memory();
-  if (!status && !is_directory(inside))
+  char *inside = status ? NULL : kn_format("%s/%s", beside, name);
+  if (!inside)
+    status = status ? status : kn_status_out_of_memory();
+  else if (!is_directory(inside))
     status = kn_status_make_at(KN_BAD_DATA, file, "the archive has no directory %s", name);
-  if (!status && rename(inside, path) != 0) status = kn_file_fault(path, "make the directory", errno);
+  else if (rename(inside, path) != 0)
+    status = kn_file_fault(path, "make the directory", errno);
   kn_free(inside);
   status = kn_status_join(status, kn_directory_remove(beside));
   kn_free(beside);

@@ -5,6 +5,8 @@
 typedef int32_t WIDE(ints) __attribute__((vector_size(WIDE_LANES * sizeof(int32_t))));
 
 enum { WIDE(VECTORS) = GROUP_BYTES / WIDE_LANES };
+/* Bytes of a row that are taken at once. */
+static const size_t WIDE(block) = (size_t)4 * WIDE_LANES;
 
 /* Rounds and clips, where the sums began with one half. */
 WIDE_TARGET static inline __attribute__((always_inline)) void WIDE(finish)(const WIDE(ints) * sums, size_t count,
@@ -44,7 +46,7 @@ WIDE_TARGET static void WIDE(columns)(const kn_image *from, const kn_weights *at
     const int32_t *weight = at->values + y * at->stride;
     uint8_t *out = to->pixels + y * row_values;
     size_t x = 0;
-    for (; x + 4 * WIDE_LANES <= row_values; x += 4 * WIDE_LANES) {
+    for (; x + WIDE(block) <= row_values; x += WIDE(block)) {
       WIDE(ints) sums[4];
       WIDE(sum)(first + x, row_values, weight, at->count[y], 4, sums);
       WIDE(finish)(sums, 4, out + x);

@@ -129,7 +129,7 @@ kn_status kn_store_find(const char *uri, const char *sha256, char **out_path, ch
 static kn_status write_link(const char *link, const char *sha256) {
   char *target = kn_format("%s%s", up_to_content, sha256), *temporary = kn_format("%s.tmp-%ld", link, (long)getpid());
   kn_status status = target && temporary ? kn_directory_make_parent(link) : kn_status_out_of_memory();
-  if (!status) {
+  if (target && temporary && !status) {
     (void)unlink(temporary);
     if (symlink(target, temporary) != 0 || rename(temporary, link) != 0) status = kn_file_fault(link, "write", errno);
   }
@@ -202,7 +202,7 @@ static kn_status add_stored(kn_stored_list *list, const char *directory) {
   kn_stored *items = status ? NULL : kn_realloc(list->items, (list->count + 1) * sizeof *items);
   if (items) list->items = items;
   if (!status && !items) status = kn_status_out_of_memory();
-  if (!status && stat(link, &found) == 0) { /* else it was evicted */
+  if (items && stat(link, &found) == 0) { /* else it was evicted */
     items[list->count++] = (kn_stored){uri, link, (uint64_t)found.st_size, found.st_mtim};
     return NULL;
   }

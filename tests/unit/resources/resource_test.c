@@ -1,6 +1,7 @@
 #include <kenning/resource.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 #include "resources/store.h"
 #include "support/directory.h"
 #include "support/http_server.h"
@@ -265,6 +266,25 @@ static void a_remote_directory_is_unpacked(void **state) {
   free(uri);
 }
 
+static void failing_allocations_leave_no_part(void **state) {
+  (void)state;
+  char *uri = kt_http_server_uri(server, "models/one.h5"), *path;
+  for (uint64_t allowed = 0;; allowed++) {
+    kn_memory_fail_after(allowed);
+    kn_status status = kn_resource_fetch(uri, &path);
+    kn_memory_fail_after(UINT64_MAX);
+    if (!status) {
+      assert_true(allowed > 20);
+      break;
+    }
+    kt_assert_fault(status, KN_OUT_OF_MEMORY, NULL);
+    assert_null(path);
+  }
+  kn_free(path);
+  assert_fetched(uri, "model one", "one.h5");
+  free(uri);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_world, remove_world)
 
 int main(void) {
@@ -279,6 +299,7 @@ int main(void) {
       TEST(the_oldest_leave_first),
       TEST(a_remote_directory_is_unpacked),
       TEST(a_model_brings_its_specification),
+      TEST(failing_allocations_leave_no_part),
   };
   return cmocka_run_group_tests(tests, start, stop);
 }
