@@ -5,7 +5,9 @@
 #include "support/status.h"
 #include "unit/resources/tar_writer.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +126,24 @@ static void damaged_archives_are_refused(void **state) {
   assert_nothing_left();
 }
 
+/* A limit of the size of files stands for a full disk: the system refuses the write in the middle of one. */
+static void a_refused_write_leaves_nothing(void **state) {
+  (void)state;
+  kt_tar_write(archive, (const kt_tar_entry[]){{.name = "small", .type = '0', .content = "1"},
+                                               {.name = "large", .type = '0', .bytes = 3 << 20},
+                                               {.name = NULL}});
+  struct rlimit before, limit;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  limit = (struct rlimit){.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
+  assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  kn_status status = kn_archive_unpack(archive, target);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+  kt_assert_fault(status, KN_IO_ERROR, "large");
+  assert_nothing_left();
+  kt_assert_ok(kn_archive_unpack(archive, target));
+}
+
 static void what_is_there_is_not_touched(void **state) {
   (void)state;
   kt_tar_write(archive, (const kt_tar_entry[]){{.name = "one.txt", .type = '0', .content = "1"}, {.name = NULL}});
@@ -151,8 +171,9 @@ static void failing_allocations_leave_nothing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(files_and_directories_are_made), TEST(hostile_entries_are_refused),  TEST(a_bomb_is_refused),
-      TEST(damaged_archives_are_refused),   TEST(what_is_there_is_not_touched), TEST(failing_allocations_leave_nothing),
+      TEST(files_and_directories_are_made),    TEST(hostile_entries_are_refused),  TEST(a_bomb_is_refused),
+      TEST(damaged_archives_are_refused),      TEST(what_is_there_is_not_touched), TEST(a_refused_write_leaves_nothing),
+      TEST(failing_allocations_leave_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

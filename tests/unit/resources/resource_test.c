@@ -9,6 +9,7 @@
 #include "unit/resources/data_directories.h"
 #include "unit/resources/tar_writer.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -128,6 +129,28 @@ static void a_download_is_asked_for_once(void **state) {
   free(uri);
 }
 
+static void *fetch_it(void *uri) {
+  char *path = NULL;
+  kn_status status = kn_resource_fetch(uri, &path);
+  kn_free(path);
+  return status;
+}
+
+static void many_at_once_download_once(void **state) {
+  (void)state;
+  enum { THREADS = 6 };
+  pthread_t threads[THREADS];
+  char *uri = kt_http_server_uri(server, "models/one.h5?fail=1&many=1");
+  for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, fetch_it, uri), 0);
+  for (size_t i = 0; i < THREADS; i++) {
+    void *status;
+    assert_int_equal(pthread_join(threads[i], &status), 0);
+    kt_assert_ok(status);
+  }
+  assert_requests("/models/one.h5 -\n/models/one.h5 -\n"); /* the first got 503 */
+  free(uri);
+}
+
 static void the_base_uri_is_configurable(void **state) {
   (void)state;
   char *base = kt_http_server_uri(server, "");
@@ -174,6 +197,30 @@ static void damage_is_noticed(void **state) {
   assert_fetched(uri, "model one", "one.h5");
   assert_requests("/models/one.h5 -\n/models/one.h5 -\n");
   kn_free(path);
+  free(uri);
+}
+
+/* What another version, or somebody's hand, left in the places of the cache is not taken for an entry. */
+static void strange_caches_are_survived(void **state) {
+  (void)state;
+  char *uri = kt_http_server_uri(server, "models/one.h5"), hash[65];
+  kt_assert_ok(kn_sha256(uri, strlen(uri), hash));
+  char *link = kn_format("cache/resources/uri/%s/file/one.h5", hash),
+       *dangling = kn_format("%s/%s", world.directory, link);
+  kt_world_write(&world, link, "no link");
+  kt_world_write(&world, "cache/resources/uri/strange", "a file");
+  kt_world_write(&world, "cache/resources/content/strange", "a file");
+  assert_fetched(uri, "model one", "one.h5");
+  assert_int_equal(unlink(dangling), 0);
+  assert_int_equal(symlink("../../../content/../../../../etc/passwd", dangling), 0);
+  assert_fetched(uri, "model one", "one.h5");
+  assert_requests("/models/one.h5 -\n/models/one.h5 -\n");
+  kn_stored_list list;
+  kt_assert_ok(kn_store_list(&list));
+  assert_int_equal(list.count, 1);
+  kn_stored_list_clear(&list);
+  kn_free(dangling);
+  kn_free(link);
   free(uri);
 }
 
@@ -292,10 +339,12 @@ int main(void) {
       TEST(local_paths_stay),
       TEST(wrong_uris_are_refused),
       TEST(a_download_is_asked_for_once),
+      TEST(many_at_once_download_once),
       TEST(the_base_uri_is_configurable),
       TEST(a_wrong_sum_is_refused),
       TEST(damage_is_noticed),
       TEST(equal_contents_are_kept_once),
+      TEST(strange_caches_are_survived),
       TEST(the_oldest_leave_first),
       TEST(a_remote_directory_is_unpacked),
       TEST(a_model_brings_its_specification),
