@@ -61,6 +61,7 @@ enum {
   NO_PROGRESS = LONG + 43,
   FOLLOW_LOCATION = LONG + 52,
   PROGRESS_DATA = POINTER + 57,
+  CA_FILE = POINTER + 65,
   MAX_REDIRECTS = LONG + 68,
   CONNECT_TIMEOUT = LONG + 78,
   HEADER_FUNCTION = FUNCTION + 79,
@@ -301,6 +302,8 @@ static bool set_options(attempt *at, void *headers, const char *range) {
   SET(NO_PROGRESS, 0L);
   SET(PROGRESS_FUNCTION, on_progress);
   SET(PROGRESS_DATA, at);
+  const char *certificates = getenv("SSL_CERT_FILE");
+  if (certificates && *certificates) SET(CA_FILE, certificates);
   if (range) SET(RANGE, range);
   if (headers) SET(HTTP_HEADER, headers);
 #undef SET
