@@ -10,6 +10,7 @@
   X(kn_null_runtime_class)                   \
   X(kn_network_protocol_class)               \
   X(kn_network_protocol_today_class)         \
+  X(kn_uart_protocol_class)                   \
   X(kn_unix_protocol_class)
 
 #define DECLARE(name) extern const kn_class name;

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 enum {
+  PING_TRIES = 5,
+  PING_TIMEOUT_S = 1,
   LOG_LIMIT = 64 << 10,
   NOTICES_LIMIT = 10000 /* messages that a target may put between a request and its answer */
 };
@@ -303,17 +305,55 @@ kn_status kn_client_upload_file(kn_client *client, kn_message type, const char *
 
 /* ---- requests ---- */
 
+/* A PING that succeeds begins a connection, one that fails ends it. */
+static kn_status ping(kn_client *client, unsigned flag) {
+  uint8_t action[8];
+  kn_answer answer = {.data = action, .capacity = sizeof action};
+  kn_frame frame = request_frame(KN_MESSAGE_PING, 0, 0, 0);
+  frame.flags |= (uint16_t)flag;
+  KN_TRY(settle(client, send_frame(client, frame, NULL, 0), KN_MESSAGE_PING));
+  return receive(client, KN_MESSAGE_PING, &answer);
+}
+
+/* A target that is still busy with the end of another connection, or was reset amid a message, hears a later one. What
+ * it says late is read as notices. */
+static kn_status begin_by_ping(kn_client *client) {
+  const double timeout_s = client->link.timeout_s;
+  kn_frame frame = request_frame(KN_MESSAGE_PING, 0, 0, 0);
+  frame.flags |= KN_FLAG_SUCCESS;
+  kn_status status = NULL;
+  client->link.timeout_s = PING_TIMEOUT_S;
+  for (int i = 0; i < PING_TRIES; i++) {
+    uint8_t action[8];
+    kn_answer answer = {.data = action, .capacity = sizeof action};
+    kn_status_free(status);
+    status = send_frame(client, frame, NULL, 0);
+    if (!status) status = answer_of_today(client, KN_MESSAGE_PING, &answer);
+    if (kn_status_code(status) != KN_TIMEOUT) break;
+  }
+  client->link.timeout_s = timeout_s;
+  return settle(client, status, KN_MESSAGE_PING);
+}
+
 kn_status kn_client_open(kn_connection connection, const kn_link_config *link, kn_client *out_client) {
   *out_client = (kn_client){.connection = connection, .link = *link};
   uint8_t hello;
   kn_status status = link->hello ? read_exactly(out_client, &hello, 1, deadline(out_client, 0)) : NULL;
   if (!status && link->hello && hello != KN_HELLO)
     status = kn_status_make(KN_BAD_DATA, "the target does not greet as one of this wire format does");
-  if (status) kn_client_close(out_client);
+  if (!status && link->ping) status = begin_by_ping(out_client);
+  if (status) {
+    kn_connection_close(&out_client->connection);
+    kn_client_close(out_client);
+  }
   return status;
 }
 
 void kn_client_close(kn_client *client) {
+  if (client->connection.fd >= 0 && client->link.ping) {
+    client->link.timeout_s = PING_TIMEOUT_S;
+    kn_status_free(ping(client, KN_FLAG_FAIL)); /* whether it is heard or not: the connection ends */
+  }
   kn_connection_close(&client->connection);
   kn_free(client->piece);
   *client = (kn_client){.connection.fd = -1};

@@ -2,6 +2,7 @@
 
 #include "core/record_json.h"
 #include "measurements/procfs.h"
+#include "wire/packed.h"
 
 #include <kenning/services.h>
 #include <sys/time.h>
@@ -44,12 +45,23 @@ static void watch(const kn_target_engine *engine, bool on) {
   setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-kn_status kn_target_engine_specify(kn_target_engine *engine, const char *json, size_t bytes) {
-  kn_iospec spec;
-  KN_TRY(kn_iospec_parse(json, bytes, "the client's io specification", &spec));
+static void take_spec(kn_target_engine *engine, kn_iospec spec) {
   kn_iospec_clear(&engine->spec);
   engine->spec = spec;
   engine->has_spec = true;
+}
+
+kn_status kn_target_engine_specify(kn_target_engine *engine, const char *json, size_t bytes) {
+  kn_iospec spec;
+  KN_TRY(kn_iospec_parse(json, bytes, "the client's io specification", &spec));
+  take_spec(engine, spec);
+  return NULL;
+}
+
+kn_status kn_target_engine_specify_packed(kn_target_engine *engine, const uint8_t *bytes, size_t count) {
+  kn_iospec spec;
+  KN_TRY(kn_packed_iospec_read(bytes, count, &spec));
+  take_spec(engine, spec);
   return NULL;
 }
 

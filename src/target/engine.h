@@ -29,6 +29,8 @@ void kn_target_engine_close(kn_target_engine *engine);
 
 /* The io specification (JSON) of the model that comes next. */
 kn_status kn_target_engine_specify(kn_target_engine *engine, const char *json, size_t bytes) KN_MUST_USE;
+/* The same in the packed form. */
+kn_status kn_target_engine_specify_packed(kn_target_engine *engine, const uint8_t *bytes, size_t count) KN_MUST_USE;
 /* Loads a model and starts to sample, which `sampled` asks for. What was loaded before is gone in any case. */
 kn_status kn_target_engine_load(kn_target_engine *engine, const char *path, bool sampled) KN_MUST_USE;
 /* `payload` has input.bytes bytes, 64-byte aligned. */

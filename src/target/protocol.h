@@ -11,6 +11,8 @@
 typedef struct kn_link_config {
   kn_wire_config wire;
   bool hello;            /* the target sends one byte to the client that it takes */
+  bool ping;             /* a PING begins the connection and another ends it */
+  bool packed;           /* the io specification is sent in its packed form */
   double timeout_s;      /* for a message, besides what its bytes take at `slowest` */
   double idle_s;         /* a target waits so long for the next request */
   double engine_s;       /* a call of the runtime may take so long */

@@ -2,6 +2,7 @@
 
 #include "core/iospec_json.h"
 #include "core/record_json.h"
+#include "wire/packed.h"
 
 #include <kenning/services.h>
 #include <string.h>
@@ -64,6 +65,11 @@ static kn_status specify(kn_remote *remote, const kn_load_request *request) {
   KN_TRY(kn_iolayout_create(&remote->spec.output, limit, &remote->output));
   KN_TRY(make_payload(remote->input.count, remote->input.bytes, &remote->input_payload));
   KN_TRY(make_payload(remote->output.count, remote->output.bytes, &remote->output_payload));
+  if (remote->client.link.packed) {
+    uint8_t packed[KN_PACKED_IOSPEC];
+    KN_TRY(kn_packed_iospec_write(&remote->spec, "model", packed));
+    return kn_client_upload(&remote->client, KN_MESSAGE_IO_SPEC, packed, sizeof packed);
+  }
   char *json;
   size_t bytes;
   KN_TRY(kn_iospec_text(&remote->spec, &json, &bytes));
@@ -141,12 +147,36 @@ static kn_status output(void *self, const kn_tensor_view *outputs, size_t count)
 
 /* ---- what the target measured ---- */
 
+/* Targets without JSON: "allocation_stats" as the original names them, the rest under "target". */
+static kn_status unpack_statistics(const uint8_t *bytes, size_t count, kn_record *record) {
+  static const char *const groups[] = {"target", "allocation_stats", "target"};
+  for (size_t i = 0; i < kn_packed_statistics_count(count); i++) {
+    kn_packed_row row;
+    kn_record *group;
+    if (!kn_packed_statistics_row(bytes, count, i, &row)) continue;
+    KN_TRY(kn_record_object(record, groups[row.kind], &group));
+    if (row.kind == KN_PACKED_TIME)
+      KN_TRY(kn_record_set_number(group, row.name, (double)row.value / 1e9));
+    else
+      KN_TRY(kn_record_set_int(group, row.name, row.value > INT64_MAX ? INT64_MAX : (int64_t)row.value));
+  }
+  return NULL;
+}
+
+static kn_status read_statistics(kn_remote *remote, const char *text, size_t bytes) {
+  if (bytes && text[0] == '{') return kn_record_parse(text, bytes, &remote->statistics);
+  if (bytes && !kn_packed_statistics_count(bytes))
+    return kn_status_make(KN_BAD_DATA, "%zu bytes of statistics are neither JSON nor of a known layout", bytes);
+  KN_TRY(kn_record_create(&remote->statistics));
+  return unpack_statistics((const uint8_t *)text, bytes, remote->statistics);
+}
+
 static kn_status ask_statistics(kn_remote *remote) {
   if (remote->statistics) return NULL;
   char *text;
   size_t bytes;
   KN_TRY(kn_client_statistics(&remote->client, STATISTICS_LIMIT, &text, &bytes));
-  kn_status status = bytes ? kn_record_parse(text, bytes, &remote->statistics) : kn_record_create(&remote->statistics);
+  kn_status status = read_statistics(remote, text, bytes);
   kn_free(text);
   return kn_status_annotate(status, "while reading what the target measured");
 }
@@ -174,6 +204,17 @@ static bool is_numbers(yyjson_mut_val *list, bool nested) {
   yyjson_mut_val *item;
   yyjson_mut_arr_foreach(list, i, count, item) {
     if (nested ? !is_numbers(item, false) : !yyjson_mut_is_num(item)) return false;
+  }
+  return true;
+}
+
+/* An object of numbers. */
+static bool is_amounts(yyjson_mut_val *object) {
+  if (!yyjson_mut_is_obj(object)) return false;
+  size_t i, count;
+  yyjson_mut_val *key, *value;
+  yyjson_mut_obj_foreach(object, i, count, key, value) {
+    if (!yyjson_mut_is_num(value)) return false;
   }
   return true;
 }
@@ -213,6 +254,8 @@ kn_status kn_remote_measurements(kn_remote *remote, size_t inferences, kn_record
     KN_TRY(take_group(record, root, steps, 2, NULL));
   KN_TRY(take_group(record, root, session, 3, session[0]));
   KN_TRY(take_group(record, root, process, 3, NULL));
+  yyjson_mut_val *allocation = yyjson_mut_obj_get(root, "allocation_stats");
+  if (is_amounts(allocation)) KN_TRY(copy_value(record, "allocation_stats", allocation));
   yyjson_mut_val *peak = yyjson_mut_obj_get(yyjson_mut_obj_get(root, "target"), "peak_rss_bytes");
   if (!yyjson_mut_is_uint(peak) && !yyjson_mut_is_sint(peak)) return NULL;
   return kn_record_set_int(record, "process_peak_rss_bytes", yyjson_mut_get_sint(peak));

@@ -2,6 +2,7 @@
 
 #include "target/replies.h"
 #include "target/upload.h"
+#include "wire/packed.h"
 
 #include <kenning/services.h>
 #include <string.h>
@@ -169,6 +170,10 @@ static void begin_message(kn_target_session *session) {
       break;
     case KN_MESSAGE_STATS:
       break;
+    case KN_MESSAGE_PING: /* in the format of 2022 the number is that of an answer */
+      if (session->config.wire.format != KN_WIRE_2022) break;
+      refuse(session, KN_REFUSED_UNKNOWN_TYPE, NULL);
+      break;
     default:
       refuse(session, kn_message_name(session->type) ? KN_REFUSED_NOT_SUPPORTED : KN_REFUSED_UNKNOWN_TYPE, NULL);
   }
@@ -312,7 +317,11 @@ static kn_status act(kn_target_session *session, void **out_payload, size_t *out
   *out_payload = NULL;
   *out_bytes = 0;
   switch (session->type) {
+    case KN_MESSAGE_PING:
+      return NULL;
     case KN_MESSAGE_IO_SPEC:
+      if (session->got == KN_PACKED_IOSPEC && session->store[0] != '{')
+        return kn_target_engine_specify_packed(engine, session->store, (size_t)session->got);
       return kn_target_engine_specify(engine, (const char *)session->store, (size_t)session->got);
     case KN_MESSAGE_MODEL:
       return load_model(session);

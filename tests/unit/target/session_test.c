@@ -49,7 +49,7 @@ static void a_session_may_be_cut_at_every_byte(void **state) {
   (void)state;
   for (size_t i = 0; i < KT_WIRES; i++) {
     kt_bytes bytes = kt_bytes_session(&kt_wires[i], 2);
-    for (size_t cut = 1; cut < bytes.count; cut += cut < 60 || cut + 60 > bytes.count ? 1 : 13) {
+    for (size_t cut = 1; cut < bytes.count; cut += cut < 60 || cut + 60 > bytes.count ? 1 : 41) {
       kt_target target;
       kt_target_open(&target, &kt_wires[i]);
       kt_target_feed(&target, bytes.data, cut, SIZE_MAX);
