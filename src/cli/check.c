@@ -12,6 +12,7 @@ int kn_command_check(int argc, char **argv) {
   kn_status status = kn_command_parse(kn_command_find("check"), argc, argv, 1, SIZE_MAX, &options, &paths, &done);
   const kn_check_values *values = options.self;
   kn_status faults = status;
+  if (!status && !done) kn_log_set_level((kn_log_level)values->common.verbosity);
   for (size_t i = 0; !status && !done && i < paths.count; i++) {
     kn_scenario scenario;
     kn_status fault = kn_scenario_read(paths.items[i], &scenario);

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 const kn_command *kn_command_find(const char *name) {
   for (const kn_command *command = kn_commands; command->name; command++)
@@ -20,6 +22,15 @@ static void usage(FILE *out) {
                "scenario or input, 3 something must be installed.\n");
 }
 
+/* What could not be written is no success. A reader that has seen enough (`| head`) needs no message. */
+static int finish_output(int code) {
+  if (!fflush(stdout) && !ferror(stdout)) return code;
+  struct stat found;
+  if (fstat(STDOUT_FILENO, &found) != 0 || !S_ISFIFO(found.st_mode))
+    fprintf(stderr, "kenning: error: standard output could not be written\n");
+  return code ? code : 1;
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) {
     usage(stderr);
@@ -31,11 +42,11 @@ int main(int argc, char **argv) {
       kn_arguments_help(command, NULL, 0);
     else
       usage(stdout);
-    return 0;
+    return finish_output(0);
   }
   if (!strcmp(argv[1], "--version")) {
     printf("kenning %s\n", KENNING_VERSION);
-    return 0;
+    return finish_output(0);
   }
   const kn_command *command = kn_command_find(argv[1]);
   if (!command && argv[1][0] == '-') {
@@ -57,9 +68,5 @@ int main(int argc, char **argv) {
   kn_install_signals("\nkenning: stopping after this step; once more ends at once\n");
   int code = command->run(argc - 1, argv + 1);
   kn_registry_unload();
-  if (fflush(stdout) || ferror(stdout)) {
-    fprintf(stderr, "kenning: error: standard output could not be written\n");
-    if (!code) code = 1;
-  }
-  return code;
+  return finish_output(code);
 }

@@ -49,6 +49,14 @@ static kn_status set_string(const kn_instance *instance, const kn_option *option
   return NULL;
 }
 
+/* An empty path would be the root of the file system in one place and the working directory in another. */
+static kn_status set_path(const kn_instance *instance, const kn_option *option, const char *text, const char *where) {
+  if (!*text)
+    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' is an empty path: leave it out or name something",
+                             option->name);
+  return set_string(instance, option, text);
+}
+
 static kn_status set_default(const kn_instance *instance, const kn_option *option) {
   switch (option->type) {
     case KN_OPTION_BOOL: *(bool *)member(instance, option) = option->def.b; break;
@@ -216,7 +224,9 @@ kn_status kn_instance_set_text(kn_instance *instance, const kn_option *option, s
       if (end == text || *end) break;
       return set_float(instance, option, number, where);
     case KN_OPTION_STRING:
-    case KN_OPTION_PATH: return set_string(instance, option, text);
+      return set_string(instance, option, text);
+    case KN_OPTION_PATH:
+      return set_path(instance, option, text, where);
     case KN_OPTION_ENUM: return set_enum(instance, option, text, where);
     case KN_OPTION_STRING_LIST:
     case KN_OPTION_INT_LIST: return kn_instance_append_text(instance, option, index, text, true, where);
@@ -285,9 +295,11 @@ static kn_status set_value(kn_instance *instance, const kn_json *json, const kn_
       if (!kn_json_number(value, &number)) break;
       return set_float(instance, option, number, where);
     case KN_OPTION_STRING:
-    case KN_OPTION_PATH:
       if (!yyjson_is_str(value)) break;
       return set_string(instance, option, yyjson_get_str(value));
+    case KN_OPTION_PATH:
+      if (!yyjson_is_str(value)) break;
+      return set_path(instance, option, yyjson_get_str(value), where);
     case KN_OPTION_ENUM:
       if (!yyjson_is_str(value)) break;
       return set_enum(instance, option, yyjson_get_str(value), where);

@@ -58,6 +58,25 @@ static void unknown_words_are_refused_with_a_hint(void **state) {
   }
 }
 
+/* A full disk is told; a reader that has seen enough is not. */
+static void an_output_that_fails_is_no_success(void **state) {
+  (void)state;
+  static const char *const cases[][2] = {{"\"$0\" --help >/dev/full", "standard output could not be written"},
+                                         {"\"$0\" --version >/dev/full", "standard output could not be written"},
+                                         {"\"$0\" schema >/dev/full", "standard output could not be written"},
+                                         {"set -o pipefail; \"$0\" reference | true", ""}};
+  for (size_t i = 0; i < 4; i++) {
+    const char *arguments[] = {"bash", "-c", cases[i][0], kt_kenning(), NULL};
+    kt_run run = kt_run_program(arguments, NULL);
+    if (i < 3) kt_assert_exit(&run, 1);
+    if (i < 3)
+      kt_assert_contains(run.err, cases[i][1]);
+    else
+      assert_string_equal(run.err, "");
+    kt_run_free(&run);
+  }
+}
+
 static void nothing_at_all_is_a_usage_error(void **state) {
   (void)state;
   const char *arguments[] = {kt_kenning(), NULL};
@@ -215,6 +234,7 @@ int main(void) {
       cmocka_unit_test(help_is_on_stdout),
       cmocka_unit_test(every_command_has_help),
       cmocka_unit_test(unknown_words_are_refused_with_a_hint),
+      cmocka_unit_test(an_output_that_fails_is_no_success),
       cmocka_unit_test(nothing_at_all_is_a_usage_error),
       cmocka_unit_test(bounds_are_shown_in_full),
       cmocka_unit_test(list_shows_blocks_and_what_they_lack),

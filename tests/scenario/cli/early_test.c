@@ -68,6 +68,7 @@ static void a_report_is_judged_before_its_run(void **state) {
   EXPECT(2, "--to-html names a directory", CHAIN, "--to-html", "file");
   EXPECT(2, "unknown report type \"speed\"", CHAIN, "--to-html", "d", "--report-types", "speed");
   EXPECT(2, "2 model names for 1", CHAIN, "--to-html", "d", "--model-names", "a", "b");
+  EXPECT(2, "'to_html' is an empty path", CHAIN, "--to-html", "");
   EXPECT(2, "the name of the report", CHAIN, "--to-html", "d", "--report-name", "a\nb");
   EXPECT(2, "is a measurement file", "test", "report", "--json-cfg", "s.json", "--measurements", "m.html",
          "--report-path", "m.html");
