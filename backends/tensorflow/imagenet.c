@@ -128,6 +128,9 @@ static const kn_modelwrapper_ops ops = {.struct_size = sizeof(kn_modelwrapper_op
 #define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const kn_option options[] = {
+    /* Not marked as an input: the message about a file that is missing says where it could come from. */
+    {"model_path", "Path to the model", KN_OPTION_PATH, KN_OPTION_REQUIRED | KN_OPTION_RESOURCE | KN_OPTION_MODEL,
+     KN_FIELD(tensorflow_imagenet, wrapper.options.model_path), .aliases = ALIASES("modelpath")},
     {"model_cls", "Class of keras.applications that the model is of", KN_OPTION_STRING, KN_OPTION_NULLABLE,
      KN_FIELD(tensorflow_imagenet, model_cls), .aliases = ALIASES("modelcls")},
     {"model_input_name", "What specifications call the model's input", KN_OPTION_STRING, 0,
