@@ -38,6 +38,8 @@ MODELS = {
     "inception_v3": ("InceptionV3", dict(input_shape=(75, 75, 3)), (-1, 1)),
     "vgg16": ("VGG16", None, (-110, 130)),
 }
+# Of the full networks, where it is not 224 x 224.
+SHAPES = {"inception_v3": (299, 299, 3)}
 
 
 def draw(model, random):
@@ -100,7 +102,7 @@ def spread(model, samples):
 
 def save(directory, name, full):
     class_name, small, (low, high) = MODELS[name]
-    parameters = {} if full else dict(small, classes=11)
+    parameters = dict(input_shape=SHAPES.get(name, (224, 224, 3))) if full else dict(small, classes=11)
     model = getattr(keras.applications, class_name)(weights=None, **parameters)
     random = np.random.default_rng(3)
     samples = draw_samples(random, model.input.shape[1:], low, high)
