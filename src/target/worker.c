@@ -68,15 +68,33 @@ kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link,
 
 /* ---- the process ---- */
 
-/* The runtime's own save_model_path, or for one without it a file that goes with the process. */
-static kn_status place_of_model(const kn_instance *runtime, const char *given, char **out_path, bool *out_temporary) {
+/* The runtime's own save_model_path, or for one without it a file in a directory that goes with the process and that
+ * nobody else may write to; *out_directory is NULL where there is none. */
+static kn_status place_of_model(const kn_instance *runtime, const char *given, char **out_path, char **out_directory) {
   const kn_runtime_ops *ops = runtime->cls->ops;
-  const char *path = given ? given : ops->model_path ? ops->model_path(runtime->self) : NULL;
-  *out_temporary = !path;
-  const char *directory = getenv("TMPDIR");
-  *out_path = path ? kn_strdup(path)
-                   : kn_format("%s/kenning-model-%ld", directory && *directory ? directory : "/tmp", (long)getpid());
+  const char *path = given ? given : ops->model_path ? ops->model_path(runtime->self) : NULL, *base = getenv("TMPDIR");
+  *out_path = *out_directory = NULL;
+  if (!path) {
+    *out_directory = kn_format("%s/kenning-model-XXXXXX", base && *base ? base : "/tmp");
+    if (!*out_directory) return kn_status_out_of_memory();
+    if (!mkdtemp(*out_directory)) {
+      kn_status status = kn_file_fault(*out_directory, "make", errno);
+      kn_free(*out_directory);
+      *out_directory = NULL;
+      return status;
+    }
+  }
+  *out_path = path ? kn_strdup(path) : kn_format("%s/model", *out_directory);
   return *out_path ? NULL : kn_status_out_of_memory();
+}
+
+static void leave_place(char *path, char *directory) {
+  if (directory) {
+    if (path) unlink(path);
+    rmdir(directory);
+  }
+  kn_free(path);
+  kn_free(directory);
 }
 
 static kn_status run_engine(const kn_instance *runtime, const kn_link_config *link, const char *model_path,
@@ -86,20 +104,18 @@ static kn_status run_engine(const kn_instance *runtime, const kn_link_config *li
                              .self = runtime->self,
                              .payload_limit = (size_t)link->tensor_limit,
                              .deadline_s = link->engine_s};
-  char *path;
-  bool temporary;
-  KN_TRY(place_of_model(runtime, model_path, &path, &temporary));
+  char *path, *directory;
+  kn_status status = place_of_model(runtime, model_path, &path, &directory);
   const kn_session_config config = {
       .wire = link->wire,
       .model_path = path,
       .in_place = model_path != NULL,
       .model_limit = link->model_limit,
       .sampled = !((const kn_runtime_options *)runtime->self)->disable_performance_measurements};
-  kn_status status = kn_target_engine_open(&engine);
+  if (!status) status = kn_target_engine_open(&engine);
   if (!status) status = kn_worker_serve(connection, link, &config, &engine);
   kn_target_engine_close(&engine);
-  if (temporary) unlink(path);
-  kn_free(path);
+  leave_place(path, directory);
   return status;
 }
 

@@ -89,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
   }
   kn_target_session_destroy(session);
+  unlink(path);
   kn_target_engine_close(&engine);
   ops->close(runtime.self);
   kn_instance_destroy(&runtime);
