@@ -161,29 +161,26 @@ uint64_t kn_directory_bytes(const char *path) {
 /* What a chain of symbolic links leads to, whether it exists or not: an output is written there and the link stays. The
  * path itself where it is none. */
 static kn_status follow_links(const char *path, char **out_target) {
+  *out_target = NULL;
   char *target = kn_strdup(path);
-  kn_status status = target ? NULL : kn_status_out_of_memory();
-  for (int links = 0; !status; links++) {
+  for (int links = 0; target; links++) {
     char next[PATH_MAX];
     ssize_t length = readlink(target, next, sizeof next - 1);
-    if (length < 0) break; /* no link: the end */
+    if (length < 0) { /* no link: the end */
+      *out_target = target;
+      return NULL;
+    }
     if (links == LINK_LIMIT) {
-      status = kn_file_input_fault(path, "follow the link", ELOOP);
-      break;
+      kn_free(target);
+      return kn_file_input_fault(path, "follow the link", ELOOP);
     }
     next[length] = '\0';
     const char *slash = next[0] == '/' ? NULL : strrchr(target, '/');
     char *followed = kn_format("%.*s%s", slash ? (int)(slash - target + 1) : 0, target, next);
     kn_free(target);
     target = followed;
-    if (!target) status = kn_status_out_of_memory();
   }
-  if (status) {
-    kn_free(target);
-    target = NULL;
-  }
-  *out_target = target;
-  return status;
+  return kn_status_out_of_memory();
 }
 
 /* A name beside `path`, which is no link. */
