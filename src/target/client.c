@@ -126,8 +126,8 @@ static kn_status read_header(kn_client *client, int64_t until, kn_frame *frame, 
 }
 
 static kn_status answer_of_2022(kn_client *client, kn_message type, kn_answer *answer) {
-  kn_frame frame;
-  uint8_t sum;
+  kn_frame frame = {0};
+  uint8_t sum = 0;
   KN_TRY(read_header(client, deadline(client, 0), &frame, &sum));
   if (frame.type == KN_REPLY_OK) return read_payload(client, &frame, sum, answer);
   if (frame.type != KN_REPLY_ERROR)
@@ -139,7 +139,7 @@ static kn_status answer_of_2022(kn_client *client, kn_message type, kn_answer *a
 
 static kn_status check_action(const kn_frame *frame, kn_message type, const kn_answer *answer) {
   if (kn_message_direction(type) == KN_DOWNLOAD || !(frame->flags & KN_FLAG_KENNING)) return NULL;
-  if (answer->bytes && answer->data[0] == kn_message_action(type)) return NULL;
+  if (answer->bytes && answer->data && answer->data[0] == kn_message_action(type)) return NULL;
   return kn_status_make(KN_BAD_DATA, "the target says that it did something else than %s", name_of(type));
 }
 
@@ -148,8 +148,8 @@ static kn_status answer_of_today(kn_client *client, kn_message type, kn_answer *
   bool begun = false;
   int64_t until = deadline(client, 0);
   for (size_t notices = 0; notices < NOTICES_LIMIT;) {
-    kn_frame frame;
-    uint8_t sum;
+    kn_frame frame = {0};
+    uint8_t sum = 0;
     KN_TRY(read_header(client, until, &frame, &sum));
     bool ours = frame.flow == KN_FLOW_TRANSMISSION && frame.type == (uint64_t)type;
     if (!ours) {
@@ -392,9 +392,9 @@ kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text,
   kn_status status = send_request(client, KN_MESSAGE_STATS, NULL, 0);
   if (!status) status = receive(client, KN_MESSAGE_STATS, &answer);
   if (!status && !answer.data) status = reserve(&answer, 0);
-  if (status) {
+  if (status || !answer.data) {
     kn_free(answer.data);
-    return status;
+    return status ? status : kn_status_out_of_memory();
   }
   answer.data[answer.bytes] = '\0';
   *out_text = (char *)answer.data;

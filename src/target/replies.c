@@ -81,7 +81,8 @@ static void add_log(kn_replies *replies, const kn_wire_config *wire, kn_refusal 
   if (length > sizeof line - 1 - before) length = sizeof line - 1 - before;
   line[0] = (uint8_t)(before + length);
   memcpy(line + 1, label, before);
-  memcpy(line + 1 + before, text, length);
+  for (size_t i = 0; i < length; i++)
+    line[1 + before + i] = (uint8_t)text[i]; /* a length stands in front, no NUL behind */
   add_message(replies, wire, KN_MESSAGE_LOGS, 0, line, 1 + before + length);
 }
 

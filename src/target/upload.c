@@ -54,7 +54,7 @@ kn_status kn_upload_commit(kn_upload *upload) {
 }
 
 void kn_upload_clear(kn_upload *upload) {
-  if (upload->fd >= 0) {
+  if (upload->fd >= 0 && upload->temporary) {
     unlink(upload->temporary);
     close(upload->fd);
   }

@@ -17,7 +17,7 @@ static kn_status resolve(const char *host, int64_t port, bool passive, struct ad
   snprintf(service, sizeof service, "%lld", (long long)port);
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0)};
   int error = getaddrinfo(host, service, &hints, out_list);
-  if (!error) return NULL;
+  if (!error && *out_list) return NULL;
   *out_list = NULL;
   return kn_status_make(error == EAI_MEMORY ? KN_OUT_OF_MEMORY : KN_NOT_FOUND, "host '%.200s' has no address: %s", host,
                         error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
@@ -54,7 +54,7 @@ static kn_status connect_to(const struct addrinfo *address, int64_t deadline_ns,
 
 kn_status kn_tcp_connect(const char *host, int64_t port, int64_t deadline_ns, kn_connection *out_connection) {
   out_connection->fd = -1;
-  struct addrinfo *list;
+  struct addrinfo *list = NULL;
   KN_TRY(resolve(host, port, false, &list));
   kn_status status = kn_status_make(KN_NOT_FOUND, "no address");
   for (const struct addrinfo *address = list; address && status; address = address->ai_next) {
@@ -84,7 +84,7 @@ static bool is_loopback(const struct sockaddr *address) {
 }
 
 static int64_t port_of(int fd) {
-  struct sockaddr_storage name;
+  struct sockaddr_storage name = {0};
   socklen_t size = sizeof name;
   if (getsockname(fd, (struct sockaddr *)&name, &size) < 0) return 0;
   in_port_t port;
@@ -99,8 +99,9 @@ kn_status kn_tcp_listen(const char *host, int64_t port, int *out_fd, bool *out_l
   *out_fd = -1;
   *out_loopback = false;
   *out_port = 0;
-  struct addrinfo *list;
+  struct addrinfo *list = NULL;
   KN_TRY(resolve(host, port, true, &list));
+  if (!list) return kn_status_make(KN_INTERNAL, "no address");
   int on = 1, error = 0;
   int fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, list->ai_protocol);
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
