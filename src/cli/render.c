@@ -1,7 +1,7 @@
 /* render_report, and the report step of the chain. */
 #include "cli/run.h"
 #include "core/log.h"
-#include "report/report.h"
+#include <kenning/report.h>
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 #include "core/registry.h"
 #include "core/builtin.h"
 #include "core/class.h"
+#include "core/home.h"
 #include "core/instance.h"
 
 #include <dirent.h>
@@ -22,18 +23,6 @@ static struct {
   char **paths; /* of plug-ins, owned */
   size_t path_count;
 } registry;
-
-const char *kn_executable_directory(void) {
-  static char directory[PATH_MAX];
-  if (!directory[0]) {
-    ssize_t length = readlink("/proc/self/exe", directory, sizeof directory - 1);
-    if (length <= 0) return NULL;
-    directory[length] = '\0';
-    char *slash = strrchr(directory, '/');
-    if (slash) *slash = '\0';
-  }
-  return directory;
-}
 
 static kn_status add(const kn_class *cls, const kn_plugin *plugin, const char *path) {
   kn_registered *items = kn_realloc(registry.items, (registry.count + 1) * sizeof *items);
@@ -179,18 +168,13 @@ static kn_status load_all(void) {
     KN_TRY(status);
     list += length + (list[length] == ':');
   }
-  static const char *const places[] = {"plugins", "../lib/kenning/plugins"};
-  const char *base = kn_executable_directory();
-  for (size_t i = 0; base && i < sizeof places / sizeof places[0]; i++) {
-    char *directory = kn_format("%s/%s", base, places[i]);
-    if (!directory) return kn_status_out_of_memory();
-    bool there = !access(directory, R_OK | X_OK);
-    kn_status status = there ? load_directory(directory) : NULL;
-    kn_free(directory);
-    KN_TRY(status);
-    if (there) break; /* beside the executable (build tree) or installed: not both */
-  }
-  return NULL;
+  /* In the build tree beside the program, else installed. */
+  static const char *const places[] = {"plugins", "../lib/kenning/plugins", "../../lib/kenning/plugins", NULL};
+  char *directory;
+  KN_TRY(kn_home_find(places, &directory));
+  kn_status status = directory ? load_directory(directory) : NULL;
+  kn_free(directory);
+  return status;
 }
 
 kn_status kn_registry_load(void) {

@@ -24,9 +24,6 @@ kn_status kn_registry_find(const char *name, kn_kind kind, const kn_class **out_
 /* "dataset", "modelwrapper", ...; and the JSON Schema / list heading "data sets". */
 const char *kn_kind_name(kn_kind kind);
 const kn_option *kn_kind_options(kn_kind kind);
-/* Directory of the running executable, NULL when unknown. */
-const char *kn_executable_directory(void);
-
 /* The table given to plug-ins. */
 extern const kn_host kn_host_table;
 

@@ -3,15 +3,15 @@
 #ifndef KENNING_MEASUREMENTS_MEASUREMENTS_H
 #define KENNING_MEASUREMENTS_MEASUREMENTS_H
 
+#include <kenning/measurements.h>
 #include <kenning/record.h>
 
-typedef struct kn_measurements {
+struct kn_measurements {
   kn_record *record; /* the file's root object; put further keys into it with kn_record_set_... */
-} kn_measurements;
+};
 
 /* With kenning_schema, kenning_version, date, environment, and complete = false until kn_measurements_complete. */
 kn_status kn_measurements_create(kn_measurements **out_measurements) KN_MUST_USE;
-void kn_measurements_destroy(kn_measurements *measurements); /* NULL is allowed */
 
 /* Adds wall time to the phase `name`, made when it is new. Phases do not overlap. */
 kn_status kn_measurements_phase(kn_measurements *measurements, const char *name, int64_t ns) KN_MUST_USE;
@@ -20,10 +20,5 @@ kn_status kn_measurements_command(kn_measurements *measurements, const char *con
                                   size_t count) KN_MUST_USE;
 /* NULL reason: the run is whole. Otherwise the file is marked as partial. */
 kn_status kn_measurements_complete(kn_measurements *measurements, const char *reason) KN_MUST_USE;
-
-/* Writes the file, whole or not at all. */
-kn_status kn_measurements_write(const kn_measurements *measurements, const char *path) KN_MUST_USE;
-/* The same as text; free with kn_free. */
-kn_status kn_measurements_text(const kn_measurements *measurements, char **out_text, size_t *out_bytes) KN_MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-#include "report/report.h"
+#include <kenning/report.h>
 
 #include "core/file.h"
 #include "core/record_json.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
-#include "core/registry.h"
+#include "core/home.h"
 
 static const char *variable(const char *name) {
   const char *value = getenv(name);
@@ -57,8 +57,8 @@ static kn_status share_candidate(size_t index, char **out_path) {
   *out_path = NULL;
   const char *value = variable("KENNING_SHARE_DIR");
   if (value) return index == 0 ? absolute(kn_strdup(value), out_path) : NULL;
-  static const char *const places[] = {"share/kenning", "../share/kenning"};
-  const char *base = kn_executable_directory();
+  static const char *const places[] = {"share/kenning", "../share/kenning", "../../share/kenning"};
+  const char *base = kn_home_directory();
   if (!base || index >= sizeof places / sizeof *places) return NULL;
   *out_path = kn_format("%s/%s", base, places[index]);
   return *out_path ? NULL : kn_status_out_of_memory();

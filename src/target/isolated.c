@@ -1,5 +1,6 @@
 #include "target/isolated.h"
 
+#include "core/home.h"
 #include "core/registry.h"
 
 #include <errno.h>
@@ -45,15 +46,13 @@ static kn_status make_peer(kn_instance *out_protocol) {
 }
 
 static kn_status find_program(char **out_path) {
-  const char *directory = kn_executable_directory();
-  *out_path = kn_format("%s/kenning-server", directory ? directory : ".");
-  if (!*out_path) return kn_status_out_of_memory();
-  if (!access(*out_path, X_OK)) return NULL;
-  kn_free(*out_path);
-  *out_path = NULL;
+  static const char *const places[] = {"kenning-server", "../bin/kenning-server", "../../bin/kenning-server", NULL};
+  KN_TRY(kn_home_find(places, out_path));
+  if (*out_path) return NULL;
+  const char *directory = kn_home_directory();
   return kn_status_make(KN_NOT_INSTALLED,
-                        "'isolate' takes the program kenning-server beside this one, in %s: install Kenning again",
-                        directory ? directory : ".");
+                        "'isolate' takes the program kenning-server, which is not found from %s: install Kenning again",
+                        directory ? directory : "here");
 }
 
 static kn_status spawn(kn_isolated *isolated, const char *model_path, int worker_end) {

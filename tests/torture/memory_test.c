@@ -18,7 +18,7 @@
 #include "core/scenario.h"
 #include "measurements/results.h"
 #include "pipeline/pipeline.h"
-#include "report/report.h"
+#include <kenning/report.h>
 #include "support/directory.h"
 #include "support/status.h"
 

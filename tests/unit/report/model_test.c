@@ -3,7 +3,7 @@
 #include "report/html.h"
 #include "report/outline.h"
 #include "report/provenance.h"
-#include "report/report.h"
+#include <kenning/report.h>
 
 #include "support/directory.h"
 #include "support/near.h"

@@ -1,8 +1,13 @@
-/* Reports: measurement files in, RST, Markdown or HTML out. */
-#ifndef KENNING_REPORT_REPORT_H
-#define KENNING_REPORT_REPORT_H
+/* Reports: measurement files in, RST, Markdown or HTML out. One thread at a time. */
+#ifndef KENNING_REPORT_H
+#define KENNING_REPORT_H
 
 #include <kenning/option.h>
+#include <kenning/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct kn_report_request {
   const char *name; /* title, and prefix of the image files of a single run; NULL: from the measurement file's name */
@@ -20,11 +25,14 @@ typedef struct kn_report_request {
 /* Judges a request before anything is measured for it: types, names, the places that are written (tried), gnuplot where
  * it is needed, and, unless `pending` (they are written later), the measurement files. The statuses of
  * kn_report_render; the faults of the words at once, then those of the files, then those of the places. */
-kn_status kn_report_check(const kn_report_request *request, bool pending) KN_MUST_USE;
+KN_API kn_status kn_report_check(const kn_report_request *request, bool pending) KN_MUST_USE;
 
 /* Renders everything that is asked for; each file appears whole or not at all. KN_INVALID_ARGUMENT (names, types,
  * paths that do not fit together), KN_NOT_FOUND, KN_BAD_DATA (measurement files: every faulty one is named),
  * KN_NOT_INSTALLED (gnuplot, for the images of RST and Markdown), KN_IO_ERROR. */
-kn_status kn_report_render(const kn_report_request *request) KN_MUST_USE;
+KN_API kn_status kn_report_render(const kn_report_request *request) KN_MUST_USE;
 
+#ifdef __cplusplus
+}
+#endif
 #endif
