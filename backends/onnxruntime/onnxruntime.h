@@ -1,0 +1,9 @@
+/* The classes of this plug-in. */
+#ifndef KN_ONNXRUNTIME_H
+#define KN_ONNXRUNTIME_H
+
+#include <kenning/block.h>
+
+extern const kn_class kn_onnx_runtime_class;
+
+#endif

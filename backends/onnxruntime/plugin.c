@@ -1,0 +1,6 @@
+#define KN_PLUGIN_MAIN
+#include <kenning/plugin.h>
+
+#include "onnxruntime.h"
+
+KN_PLUGIN("onnxruntime", "0.1.0", "Apache-2.0", "1.12 - 1.32", &kn_onnx_runtime_class)
