@@ -1,31 +1,22 @@
-/* The run loop against a bare loop over the same TensorFlow Lite interpreter.
- *
- *   bench-interpreter MODEL.tflite THREADS SECONDS BOUND
- *
- * A: the run loop as a scenario runs it (loader thread, ring, evaluation), through the inference functions of
- * TFLiteRuntime; its times are those that become target_inference_step. B: TfLiteInterpreterInvoke and two looks at the
- * clock, nothing else. Both in this process, one after the other, in quads A B B A, so that what changes slowly (clock
- * frequency, other load) meets both alike. Samples are copied from a few that are ready in memory: what decoding them
- * costs is no property of the loop.
- *
- * It runs at real-time priority where that is permitted, else other programs decide the figure on a busy machine: a
- * loop that sometimes waits is put to sleep at other moments than one that never does. It measures until the 95%
- * interval of the ratio of medians is narrow, at most SECONDS. Exit 1 when its upper end is above BOUND, and when its
- * lower end is below 1/1.05: work that is added makes nothing faster, so something else was measured. */
-#include "tflite/runtime.c" /* the interpreter is inside its instance */
+#include "engine.h"
 
+#include "core/file.h"
 #include "core/instance.h"
 #include "core/log.h"
+#include "core/record_json.h"
 #include "pipeline/loop.h"
 
 #include "figure.h"
 #include "ratio.h"
 
 #include <kenning/random.h>
+#include <kenning/services.h>
 
 #include <math.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -43,8 +34,11 @@ static const double narrow = 0.0025;
 static const double lowest_plausible = 1 / 1.05;
 
 typedef struct bench {
-  kn_instance block; /* TFLiteRuntime */
-  tflite_runtime *runtime;
+  const bench_engine *engine;
+  kn_instance block; /* the runtime */
+  const kn_inference_ops *ops;
+  void *runtime; /* the block's instance; NULL: not made yet */
+  int64_t threads;
   kn_iospec spec;
   kn_samples samples;
   kn_tensor_view pool; /* [POOL, sample shape] */
@@ -102,9 +96,9 @@ static kn_status check_varies(bench *at) {
   for (size_t i = 0; i < 2 && !status; i++) {
     sample.data = (char *)at->pool.data + i * at->sample_bytes;
     status = kn_tensor_create(KN_FLOAT32, output->rank, output->shape, &results[i]);
-    if (!status) status = runtime_set_input(at->runtime, &sample, 1);
-    if (!status) status = runtime_invoke(at->runtime);
-    if (!status) status = runtime_output(at->runtime, &results[i], 1);
+    if (!status) status = at->ops->set_input(at->runtime, &sample, 1);
+    if (!status) status = at->ops->invoke(at->runtime);
+    if (!status) status = at->ops->output(at->runtime, &results[i], 1);
   }
   if (!status && !memcmp(results[0].data, results[1].data, results[0].bytes))
     status = kn_status_make(KN_INCOMPATIBLE, "the model gives the same result for different samples");
@@ -122,23 +116,22 @@ static int64_t clock_ns(void) {
 }
 
 static kn_status run_bare(bench *at, double *out_ms) {
-  kn_tfl_interpreter *interpreter = at->runtime->session.interpreter;
-  int (*invoke)(kn_tfl_interpreter *) = at->runtime->api.InterpreterInvoke;
+  int (*invoke)(void *) = at->engine->invoke;
+  void *runtime = at->runtime;
   for (size_t i = 0; i < WARMUP + at->per_block; i++) {
     int64_t start = clock_ns();
-    int result = invoke(interpreter);
+    int result = invoke(runtime);
     int64_t end = clock_ns();
-    if (result != KN_TFL_OK) return kn_status_make(KN_BACKEND_FAILED, "TfLiteInterpreterInvoke returned %d", result);
+    if (result) return kn_status_make(KN_BACKEND_FAILED, "the engine returned %d", result);
     if (i >= WARMUP) out_ms[i - WARMUP] = (double)(end - start) / 1e6;
   }
   return NULL;
 }
 
 static kn_status run_loop(bench *at, double *out_ms) {
-  const kn_runtime_ops *runtime = at->block.cls->ops;
   at->samples.count = at->per_block;
   kn_loop_result result;
-  kn_status status = kn_loop_run(&(kn_loop_request){.inference = runtime->inference,
+  kn_status status = kn_loop_run(&(kn_loop_request){.inference = at->ops,
                                                     .self = at->block.self,
                                                     .spec = &at->spec,
                                                     .samples = &at->samples,
@@ -200,19 +193,45 @@ static kn_status measure(bench *at, double seconds, bench_ratio *out_ratio) {
 
 /* ---- the program ---- */
 
+/* How many threads run is told by the runtime. */
+static kn_status learn_threads(bench *at) {
+  kn_record *record;
+  KN_TRY(kn_record_create(&record));
+  kn_status status = at->ops->statistics(at->runtime, record);
+  at->threads = yyjson_mut_get_sint(yyjson_mut_obj_get(kn_record_value(record), "threads"));
+  kn_record_destroy(record);
+  return status;
+}
+
 static kn_status run(bench *at, const char *path, const char *threads, double seconds, bench_ratio *out_ratio) {
+  const kn_class *cls = at->engine->runtime;
+  const kn_runtime_ops *ops = cls->ops;
+  const char *row = at->engine->threads_row ? at->engine->threads_row : "num_threads";
   size_t index;
-  KN_TRY(kn_instance_create(&kn_tflite_runtime_class, &at->block));
-  const kn_option *option = kn_option_find(&kn_tflite_runtime_class, "num_threads", &index);
+  KN_TRY(kn_instance_create(cls, &at->block));
+  const kn_option *option = kn_option_find(cls, row, &index);
+  if (!option) return kn_status_make(KN_INTERNAL, "%s has no parameter %s", cls->name, row);
   KN_TRY(kn_instance_set_text(&at->block, option, index, threads, "THREADS"));
+  at->ops = ops->inference;
   at->runtime = at->block.self;
-  KN_TRY(runtime_load(at->runtime, &(kn_load_request){.path = path, .batch = 1}));
-  KN_TRY(runtime_iospec(at->runtime, &at->spec));
+  KN_TRY(ops->open(at->runtime));
+  /* Where the model does not tell all of its shapes, what stands beside it does. */
+  char *spec_path = kn_format("%s.json", path);
+  if (!spec_path) return kn_status_out_of_memory();
+  kn_iospec spec = {0};
+  kn_status status = kn_file_exists(spec_path, NULL) ? kn_iospec_read(spec_path, &spec) : NULL;
+  kn_free(spec_path);
+  kn_load_request request = {.path = path, .batch = 1, .spec = spec.input.count ? &spec : NULL};
+  if (!status) status = at->ops->load(at->runtime, &request);
+  kn_iospec_clear(&spec);
+  KN_TRY(status);
+  KN_TRY(learn_threads(at));
+  KN_TRY(at->ops->iospec(at->runtime, &at->spec));
   return measure(at, seconds, out_ratio);
 }
 
 static void clear(bench *at) {
-  if (at->runtime) runtime_close(at->runtime);
+  if (at->runtime) ((const kn_runtime_ops *)at->engine->runtime->ops)->close(at->runtime);
   kn_instance_destroy(&at->block);
   kn_iospec_clear(&at->spec);
   kn_tensor_free(&at->pool);
@@ -222,15 +241,16 @@ static void clear(bench *at) {
 
 static bool report(const bench *at, const bench_ratio *ratio, double bound, bool real_time) {
   char what[160], measured[240], limit[64];
-  snprintf(what, sizeof what, "inference time, run loop / bare loop, %d thread%s", at->runtime->threads,
-           at->runtime->threads == 1 ? "" : "s");
+  snprintf(what, sizeof what, "%s: inference time, run loop / bare loop, %lld thread%s", at->engine->name,
+           (long long)at->threads, at->threads == 1 ? "" : "s");
   snprintf(measured, sizeof measured, "%.4f [%.4f, %.4f] (%.3f / %.3f ms, %zu ABBA quads of 4 x %zu%s)", ratio->ratio,
            ratio->interval[0], ratio->interval[1], ratio->first_median, ratio->second_median, at->loop.quads,
            at->per_block, real_time ? ", real-time priority" : "");
   snprintf(limit, sizeof limit, "95%% interval up to %g", bound);
   bool plausible = ratio->interval[0] >= lowest_plausible;
   if (!plausible)
-    fprintf(stderr, "bench-interpreter: the run loop cannot be faster than the engine: the machine is too busy\n");
+    fprintf(stderr, "bench-engine-%s: the run loop cannot be faster than the engine: the machine is too busy\n",
+            at->engine->name);
   return figure_print(what, measured, limit, plausible && ratio->interval[1] <= bound);
 }
 
@@ -240,15 +260,15 @@ static double number(const char *text) {
   return *text && !*end && value > 0 && value < 1e6 ? value : 0;
 }
 
-int main(int argc, char **argv) {
+int bench_engine_main(const bench_engine *engine, int argc, char **argv) {
   double seconds = argc == 5 ? number(argv[3]) : 0, bound = argc == 5 ? number(argv[4]) : 0;
   if (seconds <= 0 || bound <= 0) {
-    fprintf(stderr, "usage: bench-interpreter MODEL.tflite THREADS SECONDS BOUND\n");
+    fprintf(stderr, "usage: bench-engine-%s MODEL THREADS SECONDS BOUND\n", engine->name);
     return 2;
   }
   /* Threads that are started from here on inherit it. */
   bool real_time = sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) == 0;
-  bench at = {0};
+  bench at = {.engine = engine};
   bench_ratio ratio;
   kn_status status = run(&at, argv[1], argv[2], seconds, &ratio);
   bool met = false;
