@@ -2,7 +2,7 @@
 .POSIX:
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build demo frameworks test test-all tsan valgrind fuzz coverage analyze bench lint format install clean help
+.PHONY: build demo frameworks test test-all tsan valgrind fuzz coverage analyze bench docs lint format install clean help
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -59,6 +59,10 @@ analyze:          ## gcc's static analyzer over everything
 
 bench: build      ## every figure that is claimed, with its bound and whether it was met
 	@scripts/bench
+
+docs:             ## the reference of the C library: build/docs/html/index.html
+	@$(BOOTSTRAP) docs
+	@scripts/docs
 
 lint:             ## every linter that is installed
 	@scripts/lint $(JOBS)

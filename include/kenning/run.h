@@ -26,6 +26,7 @@ KN_API void kn_log_set_level(kn_log_level level);
 /* Asks the run at hand to stop after its step; it then returns KN_CANCELLED, as do later ones until kn_cancel_reset.
  * Async-signal-safe. */
 KN_API void kn_cancel(void);
+/* Lets later runs begin again. */
 KN_API void kn_cancel_reset(void);
 /* Frees what the library holds for all runs (the list of classes). Blocks must be destroyed before. Not needed. */
 KN_API void kn_shutdown(void);
@@ -60,8 +61,10 @@ typedef struct kn_setup {
   kn_block *runtime_protocol; /* NULL: on this machine */
 } kn_setup;
 
+/* The steps of a run; combined by bitwise or. */
 enum { KN_STEP_TRAIN = 1, KN_STEP_OPTIMIZE = 2, KN_STEP_TEST = 4 };
 
+/* How a run is done. Texts must live until it is over. */
 typedef struct kn_run_options {
   const char *const *command; /* the program's arguments, recorded; or NULL */
   size_t command_count;
