@@ -10,7 +10,7 @@ extern "C" {
 
 typedef struct kn_ioentry {
   char *name;
-  kn_dtype dtype;             /* type of the tensor inside the compiled model */
+  kn_dtype dtype; /* type of the tensor inside the compiled model */
   uint32_t rank;
   int64_t shape[KN_MAX_RANK]; /* -1: dynamic */
   int64_t order;              /* position among the runtime's tensors; -1: not given */
@@ -42,6 +42,29 @@ KN_API kn_status kn_iospec_copy(const kn_iospec *from, kn_iospec *out_spec) KN_M
 KN_API kn_status kn_iospec_parse(const char *json, size_t length, const char *name, kn_iospec *out_spec) KN_MUST_USE;
 KN_API kn_status kn_iospec_read(const char *path, kn_iospec *out_spec) KN_MUST_USE;
 KN_API kn_status kn_iospec_write(const kn_iospec *spec, const char *path) KN_MUST_USE;
+
+/* For runtimes: the list of `spec` that speaks of the model's inputs: where the wrapper's input differs from the
+ * model's, the model's is meant. NULL when `spec` is NULL or says nothing. */
+static inline const kn_iolist *kn_iospec_model_input(const kn_iospec *spec) {
+  if (!spec) return NULL;
+  if (spec->processed_input.count) return &spec->processed_input;
+  return spec->input.count ? &spec->input : NULL;
+}
+
+/* For runtimes: brings `found`, what a loaded model takes or gives (names, types, concrete shapes, quantization; in the
+ * model's order), into the order of `given`, the list of an io specification (NULL or empty: says nothing). Entries
+ * find each other by name, else by position. Types and dimensions must agree; the first dimension is the batch and -1
+ * fits everything; float32 fits what is quantized. Where the model does not tell how its integers are meant, the
+ * specification does. Appends to *out_list; out_places[i] is the place of its entry i in `found`, which has
+ * found->count entries. `what` is "input" or "output", for messages. KN_INCOMPATIBLE. */
+KN_API kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list,
+                                size_t *out_places) KN_MUST_USE;
+
+/* Copies a tensor into the model's memory for `entry`, or out of it; float32 is quantized, or dequantized, where the
+ * entry says so. The shape of `entry` is concrete, the view must have as many elements; `out` and `from` hold that many
+ * of the entry's type. KN_INVALID_ARGUMENT. */
+KN_API kn_status kn_ioentry_store(const kn_ioentry *entry, const kn_tensor_view *view, void *out) KN_MUST_USE;
+KN_API kn_status kn_ioentry_fetch(const kn_ioentry *entry, const void *from, const kn_tensor_view *out) KN_MUST_USE;
 
 #ifdef __cplusplus
 }

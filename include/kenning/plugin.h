@@ -17,7 +17,7 @@ extern "C" {
 #define KN_PLUGIN_MAGIC 0x4b4e504cu /* "KNPL" */
 /* Until release 1.0 the major number is 0 and both numbers must match the host's exactly. */
 #define KN_ABI_MAJOR 0
-#define KN_ABI_MINOR 2
+#define KN_ABI_MINOR 3
 
 typedef enum kn_sanitizer { KN_SANITIZER_NONE = 0, KN_SANITIZER_ADDRESS = 1, KN_SANITIZER_THREAD = 2 } kn_sanitizer;
 #if defined(__SANITIZE_ADDRESS__)
@@ -113,7 +113,14 @@ typedef struct kn_plugin {
     (request, out_result))                                                                                            \
   X(kn_status, kn_process_output, (const char *const *arguments, double timeout_s, char **out_text),                  \
     (arguments, timeout_s, out_text))                                                                                 \
-  X(kn_status, kn_process_find, (const char *program, char **out_path), (program, out_path))
+  X(kn_status, kn_process_find, (const char *program, char **out_path), (program, out_path))                          \
+  X(kn_status, kn_iolist_bind,                                                                                        \
+    (const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list, size_t *out_places),      \
+    (given, found, what, out_list, out_places))                                                                       \
+  X(kn_status, kn_ioentry_store, (const kn_ioentry *entry, const kn_tensor_view *view, void *out),                    \
+    (entry, view, out))                                                                                               \
+  X(kn_status, kn_ioentry_fetch, (const kn_ioentry *entry, const void *from, const kn_tensor_view *out),              \
+    (entry, from, out))
 
 /* Functions without result (C has no `return` of void expressions in strict mode). */
 #define KN_HOST_PROCEDURES(X)                                                                                         \

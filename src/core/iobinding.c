@@ -1,0 +1,102 @@
+/* Inputs and outputs of a loaded model against an io specification, and tensors against both. */
+#include <stdio.h>
+#include <string.h>
+
+#include <kenning/iospec.h>
+
+static const char *shape_text(uint32_t rank, const int64_t *shape, char out[160]) {
+  size_t length = 0;
+  out[0] = '\0';
+  for (uint32_t k = 0; k < rank; k++)
+    length += (size_t)snprintf(out + length, 160 - length, "%s%lld", k ? "," : "", (long long)shape[k]);
+  return out;
+}
+
+static kn_status compare(const kn_ioentry *given, const kn_ioentry *found) {
+  bool same = given->rank == found->rank &&
+              (given->dtype == found->dtype || (given->dtype == KN_FLOAT32 && found->quantized));
+  for (uint32_t k = 1; same && k < given->rank; k++) same = given->shape[k] == -1 || given->shape[k] == found->shape[k];
+  if (same) return NULL;
+  char a[160], b[160];
+  return kn_status_make(
+      KN_INCOMPATIBLE,
+      "the io specification says '%s' is %s [%s], but the model's '%s' is %s [%s]: remove or mend the "
+      ".json file beside the model",
+      given->name ? given->name : "", kn_dtype_name(given->dtype), shape_text(given->rank, given->shape, a),
+      found->name, kn_dtype_name(found->dtype), shape_text(found->rank, found->shape, b));
+}
+
+/* Place in the model of entry `index` of the specification: by name, else by position. */
+static size_t find(const kn_iolist *found, const char *name, size_t index) {
+  for (size_t i = 0; name && i < found->count; i++)
+    if (found->entries[i].name && !strcmp(found->entries[i].name, name)) return i;
+  return index;
+}
+
+static kn_status bind(const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list,
+                      size_t *out_places) {
+  for (size_t i = 0; i < found->count; i++) {
+    const kn_ioentry *said = given ? &given->entries[i] : NULL;
+    size_t place = said ? find(found, said->name, i) : i;
+    for (size_t k = 0; k < i; k++)
+      if (out_places[k] == place)
+        return kn_status_make(KN_INCOMPATIBLE, "the io specification names the model's %s '%s' twice", what,
+                              found->entries[place].name);
+    kn_ioentry entry = found->entries[place];
+    entry.order = (int64_t)place;
+    if (said) {
+      KN_TRY(compare(said, &entry));
+      if (said->order >= 0) entry.order = said->order;
+      if (said->prequantized_dtype != KN_DTYPE_NONE) entry.prequantized_dtype = said->prequantized_dtype;
+      entry.class_name = said->class_name;
+      if (said->quantized && !entry.quantized && said->dtype == entry.dtype) {
+        entry.quantized = true;
+        entry.scale = said->scale;
+        entry.zero_point = said->zero_point;
+      }
+    }
+    out_places[i] = place;
+    KN_TRY(kn_iolist_add(out_list, &entry));
+  }
+  return NULL;
+}
+
+kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list,
+                         size_t *out_places) {
+  if (given && !given->count) given = NULL;
+  if (given && given->count != found->count)
+    return kn_status_make(KN_INCOMPATIBLE, "the io specification has %zu %s(s), the model %zu", given->count, what,
+                          found->count);
+  return bind(given, found, what, out_list, out_places);
+}
+
+static kn_status check(const kn_ioentry *entry, const kn_tensor_view *view, size_t *out_elements) {
+  size_t bytes;
+  KN_TRY(kn_tensor_bytes(entry->dtype, entry->rank, entry->shape, &bytes));
+  *out_elements = bytes / kn_dtype_size(entry->dtype);
+  if (view->dtype != entry->dtype && !(view->dtype == KN_FLOAT32 && entry->quantized))
+    return kn_status_make(KN_INVALID_ARGUMENT, "'%s' is %s in the model; %s cannot be exchanged with it", entry->name,
+                          kn_dtype_name(entry->dtype), kn_dtype_name(view->dtype));
+  if (kn_tensor_elements(view) != *out_elements || view->bytes != *out_elements * kn_dtype_size(view->dtype))
+    return kn_status_make(KN_INVALID_ARGUMENT, "'%s' has %zu elements in the model, the tensor handed over %zu",
+                          entry->name, *out_elements, kn_tensor_elements(view));
+  return NULL;
+}
+
+kn_status kn_ioentry_store(const kn_ioentry *entry, const kn_tensor_view *view, void *out) {
+  size_t elements;
+  KN_TRY(check(entry, view, &elements));
+  if (view->dtype != entry->dtype)
+    return kn_quantize(view->data, elements, entry->scale, entry->zero_point, entry->dtype, out);
+  memcpy(out, view->data, view->bytes);
+  return NULL;
+}
+
+kn_status kn_ioentry_fetch(const kn_ioentry *entry, const void *from, const kn_tensor_view *out) {
+  size_t elements;
+  KN_TRY(check(entry, out, &elements));
+  if (out->dtype != entry->dtype)
+    return kn_dequantize(from, elements, entry->scale, entry->zero_point, entry->dtype, out->data);
+  memcpy(out->data, from, out->bytes);
+  return NULL;
+}
