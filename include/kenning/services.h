@@ -50,7 +50,7 @@ typedef struct kn_tool_request {
 /* Runs the tool and waits. Its stdout and stderr go to a log that is kept; on failure the status holds the last lines
  * and the log's path. Lines of the tool of the form "RESULT key value" (value up to the end of line) are put into
  * `result` (may be NULL) as strings. KN_NOT_INSTALLED without environment, KN_TIMEOUT, KN_CANCELLED,
- * KN_BACKEND_FAILED; a line "ERROR invalid|incompatible|baddata text" of a failing tool sets the code and the message. */
+ * KN_BACKEND_FAILED; a line "ERROR invalid|incompatible|baddata|missing text" of a failing tool sets the code and the message. */
 KN_API kn_status kn_tool_run(const kn_tool_request *request, kn_record *result) KN_MUST_USE;
 
 /* Identity of a tool for cache keys: hash of the script and of the environment's lock. Free with kn_free. */

@@ -10,6 +10,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "resources/build.h"
 #include "resources/place.h"
 #include "resources/plan.h"
 
@@ -30,11 +31,13 @@ static uint64_t free_bytes(const char *path) {
 
 static kn_status check_room(const kn_install_plan *plans, size_t count, const char *data,
                             const kn_downloads *downloads) {
-  int64_t download = 0, disk = 0;
+  int64_t download = 0, disk = 0, work = 0;
   for (size_t i = 0; i < count; i++) {
     if (!downloads->offline) download += plans[i].download_bytes;
     disk += plans[i].disk_bytes;
+    if (plans[i].work_bytes > work) work = plans[i].work_bytes;
   }
+  disk += work; /* one after the other */
   uint64_t room = free_bytes(data), cache_room = free_bytes(downloads->directory);
   kn_log(KN_LOG_INFO, "to download: about %.0f MB; on disk then: %.0f MB in %s (%.0f MB are free)",
          (double)download / 1e6, (double)disk / 1e6, data, (double)room / 1e6);
@@ -61,11 +64,12 @@ static kn_status directory_name(const kn_install_plan *plan, char **out_name) {
   *out_name = NULL;
   for (size_t i = 0; i < plan->file_count; i++)
     kn_text_format(&text, "%s %s\n", plan->files[i]->key, plan->files[i]->sha256);
+  if (*plan->build_definition) kn_text_format(&text, "build %s\n", plan->build_definition);
   kn_status status = kn_text_status(&text);
   if (!status) status = kn_sha256(text.data, text.length, hex);
   kn_text_clear(&text);
   if (status) return status;
-  *out_name = kn_format("%s-%.12s", plan->files[0]->version, hex);
+  *out_name = kn_format("%s-%.12s", kn_install_plan_version(plan), hex);
   return *out_name ? NULL : kn_status_out_of_memory();
 }
 
@@ -84,17 +88,28 @@ static kn_status unpack_file(const kn_manifest_file *file, const kn_downloads *d
 }
 
 static kn_status unpack_into(const kn_install_plan *plan, const kn_downloads *downloads, const char *staging) {
-  for (size_t i = 0; i < plan->file_count; i++) {
-    KN_TRY(kn_directory_make(staging));
-    KN_TRY(unpack_file(plan->files[i], downloads, staging, true));
-  }
+  KN_TRY(kn_directory_make(staging));
+  for (size_t i = 0; i < plan->file_count; i++) KN_TRY(unpack_file(plan->files[i], downloads, staging, true));
   return NULL;
+}
+
+static kn_status make_build(const kn_install_plan *plan, const kn_downloads *downloads, const char *staging) {
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  if (!build) return NULL;
+  char *work = kn_format("%s-work", staging);
+  if (!work) return kn_status_out_of_memory();
+  kn_build_places places = {
+      .work = work, .files = staging, .environment = build->with_environment ? plan->environment.directory : NULL};
+  kn_status status = kn_build_run(&plan->manifest, downloads, &places);
+  kn_free(work);
+  return status;
 }
 
 /* Fills `staging`, then makes it `final` by one rename. */
 static kn_status install_files(const kn_install_plan *plan, const kn_downloads *downloads, const char *staging,
                                const char *final) {
   kn_status status = unpack_into(plan, downloads, staging);
+  if (!status) status = make_build(plan, downloads, staging);
   if (!status) status = kn_directory_remove(final);
   if (!status && rename(staging, final) != 0) status = kn_file_fault(final, "put in place", errno);
   return status ? kn_status_join(status, kn_directory_remove(staging)) : NULL;
@@ -117,17 +132,37 @@ static bool describe_file(const kn_manifest_file *file, const char *directory, k
          copy(&out_file->version_function, file->version_function);
 }
 
+/* What was made is known by what it was made of, and by its sum from now on. */
+static kn_status describe_build(const kn_install_plan *plan, const char *directory, kn_installation *installation) {
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  if (!build) return NULL;
+  kn_installed_file *file = &installation->files[installation->file_count++];
+  char hex[65];
+  uint64_t bytes = 0;
+  const char *of = plan->manifest.source_count ? kn_manifest_source_at(&plan->manifest, 0)->package : build->script;
+  file->path = kn_format("%s/%s", directory, build->result);
+  if (!file->path || !copy(&file->key, build->key) || !copy(&file->version, build->version) ||
+      !copy(&file->client, "build") || !copy(&file->package, of) ||
+      !copy(&file->version_function, build->version_function) ||
+      !copy(&file->definition_sha256, plan->build_definition))
+    return kn_status_out_of_memory();
+  KN_TRY(kn_sha256_file(file->path, hex));
+  (void)kn_file_exists(file->path, &bytes);
+  file->bytes = (int64_t)bytes;
+  return copy(&file->sha256, hex) ? NULL : kn_status_out_of_memory();
+}
+
 static bool describe(const kn_install_plan *plan, const char *directory, kn_installation *installation) {
   const kn_manifest_framework *head = kn_manifest_head(&plan->manifest);
   char date[32] = "";
   struct tm now;
   time_t seconds = time(NULL);
   if (gmtime_r(&seconds, &now)) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &now);
-  if (!copy(&installation->framework, head->name) || !copy(&installation->version, plan->files[0]->version) ||
+  if (!copy(&installation->framework, head->name) || !copy(&installation->version, kn_install_plan_version(plan)) ||
       !copy(&installation->license, head->license) || !copy(&installation->date, date) ||
       !copy(&installation->directory, directory))
     return false;
-  installation->files = kn_alloc_array(plan->file_count, sizeof *installation->files);
+  installation->files = kn_alloc_array(plan->file_count + 1, sizeof *installation->files);
   for (size_t i = 0; installation->files && i < plan->file_count; i++) {
     installation->file_count++;
     if (!describe_file(plan->files[i], directory, &installation->files[i])) return false;
@@ -163,8 +198,9 @@ static kn_status write_lock(const kn_install_plan *plan, const char *directory, 
   kn_status status = NULL;
   if (!describe(plan, directory, &installation) || (with_environment && !describe_environment(plan, &installation)))
     status = kn_status_out_of_memory();
-  else if (!with_environment)
-    status = keep_environment(&installation);
+  else
+    status = describe_build(plan, directory, &installation);
+  if (!status && !with_environment) status = keep_environment(&installation);
   if (!status) status = kn_installation_write(&installation);
   kn_installation_clear(&installation);
   return status;
@@ -226,18 +262,27 @@ static kn_status remove_unused_environments(const char *data) {
 
 /* ---- one framework ---- */
 
-/* The library can be used as soon as it is there, also when the environment cannot be made. */
+static kn_status make_environment(kn_install_plan *plan, const kn_install_request *request,
+                                  const kn_downloads *downloads) {
+  if (!plan->with_environment) return NULL;
+  return kn_venv_make(kn_manifest_environment_of(&plan->manifest), downloads,
+                      request->force && !plan->environment_shared, &plan->environment);
+}
+
+/* The library can be used as soon as it is there, also when the environment cannot be made; unless it is made in it. */
 static kn_status install_parts(kn_install_plan *plan, const kn_install_request *request, const kn_downloads *downloads,
                                const char *staging, const char *final) {
   const char *name = kn_manifest_head(&plan->manifest)->name;
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  bool early = build && build->with_environment;
+  if (early) KN_TRY(make_environment(plan, request, downloads));
   if (!plan->files_there) {
     KN_TRY(install_files(plan, downloads, staging, final));
     KN_TRY(write_lock(plan, final, false));
-    kn_log(KN_LOG_INFO, "%s %s is installed in %s", name, plan->files[0]->version, final);
+    kn_log(KN_LOG_INFO, "%s %s is installed in %s", name, kn_install_plan_version(plan), final);
   }
   if (!plan->with_environment) return NULL;
-  KN_TRY(kn_venv_make(kn_manifest_environment_of(&plan->manifest), downloads,
-                      request->force && !plan->environment_shared, &plan->environment));
+  if (!early) KN_TRY(make_environment(plan, request, downloads));
   KN_TRY(write_lock(plan, final, true));
   kn_log(KN_LOG_INFO, "the tools of %s are installed in %s", name, plan->environment.directory);
   return NULL;

@@ -28,6 +28,8 @@ static const kn_option file_rows[] = {
     {"package", "it was taken from", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_installed_file, package)},
     {"version_function", "that tells the library's version", KN_OPTION_STRING, KN_OPTION_NULLABLE,
      KN_FIELD(kn_installed_file, version_function)},
+    {"definition_sha256", "of what it was made of", KN_OPTION_STRING, KN_OPTION_NULLABLE,
+     KN_FIELD(kn_installed_file, definition_sha256)},
     {0}};
 static const kn_option environment_rows[] = {
     {"name", "in the manifest", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_installed_environment, name)},
@@ -58,6 +60,7 @@ static void clear_file(kn_installed_file *file) {
   kn_free(file->client);
   kn_free(file->package);
   kn_free(file->version_function);
+  kn_free(file->definition_sha256);
 }
 
 void kn_installation_clear(kn_installation *installation) {

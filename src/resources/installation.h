@@ -10,9 +10,10 @@ typedef struct kn_installed_file {
   char *path;    /* absolute */
   char *sha256;  /* of the file as it was installed */
   char *version; /* of the package */
-  char *client;  /* "pip", "mvn" */
+  char *client;  /* "pip", "mvn"; "build" */
   char *package;
-  char *version_function; /* or NULL */
+  char *version_function;  /* or NULL */
+  char *definition_sha256; /* what it was made of, where it was made on this machine, else NULL */
   int64_t bytes;
 } kn_installed_file;
 

@@ -7,8 +7,10 @@
 #include "core/text.h"
 #include "resources/place.h"
 
-static const kn_choice clients[] = {
-    {"pip", KN_CLIENT_PIP, "the Python package index"}, {"mvn", KN_CLIENT_MVN, "the Maven repository"}, {0}};
+static const kn_choice clients[] = {{"pip", KN_CLIENT_PIP, "the Python package index"},
+                                    {"mvn", KN_CLIENT_MVN, "the Maven repository"},
+                                    {"cargo", KN_CLIENT_CARGO, "the Rust package registry"},
+                                    {0}};
 static const kn_choice architectures[] = {
     {"any", KN_ARCH_ANY, "every machine"}, {"x86_64", KN_ARCH_X86_64, NULL}, {"aarch64", KN_ARCH_AARCH64, NULL}, {0}};
 
@@ -42,6 +44,42 @@ static const kn_option file_rows[] = {
     {"platform", "platform tag of the package", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_file, platform)},
     {0}};
 
+/* A source is a package as a whole, so that it has no member. */
+static const kn_option source_rows[] = {
+    {"arch", "architecture", KN_OPTION_ENUM, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, arch),
+     .choices = architectures},
+    {"client", "who fetches the package", KN_OPTION_ENUM, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, client),
+     .choices = clients},
+    {"package", "package with its exact version", KN_OPTION_STRING, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_file, package)},
+    {"sha256", "checksum of the package", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, sha256)},
+    {"download_bytes", "size of the package", KN_OPTION_INT, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_file, download_bytes), .min = 1, .max = 1e12},
+    {"python", "Python that the package is for", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_file, python)},
+    {"platform", "platform tag of the package", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_file, platform)},
+    {0}};
+
+static const kn_option build_rows[] = {
+    {"key", "what the result is to the back-end", KN_OPTION_STRING, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_build, key)},
+    {"script", "script in the build directory that makes it", KN_OPTION_STRING, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_build, script)},
+    {"result", "name of the file that is made", KN_OPTION_STRING, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_build, result)},
+    {"version", "version of the result", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_build, version)},
+    {"version_function", "function of the library that tells its version", KN_OPTION_STRING, 0,
+     KN_FIELD(kn_manifest_build, version_function)},
+    {"programs", "programs that must be on PATH", KN_OPTION_STRING_LIST, 0, KN_FIELD(kn_manifest_build, programs)},
+    {"debian_packages", "Debian packages that bring them", KN_OPTION_STRING, 0,
+     KN_FIELD(kn_manifest_build, debian_packages)},
+    {"with_environment", "whether the script runs in the Python environment", KN_OPTION_BOOL, 0,
+     KN_FIELD(kn_manifest_build, with_environment)},
+    {"bytes", "size of the result, about", KN_OPTION_INT, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_build, bytes),
+     .min = 1, .max = 1e12},
+    {"work_bytes", "disk taken while it is made", KN_OPTION_INT, KN_OPTION_REQUIRED,
+     KN_FIELD(kn_manifest_build, work_bytes), .min = 1, .max = 1e12},
+    {0}};
+
 static const kn_option environment_rows[] = {
     {"name", "name of the environment", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_environment, name)},
     {"python_packages", "requirements with exact versions", KN_OPTION_STRING_LIST, KN_OPTION_REQUIRED,
@@ -65,6 +103,14 @@ static const kn_class framework_class = {.struct_size = sizeof(kn_class),
                                          .instance_size = sizeof(kn_manifest_framework)};
 static const kn_class file_class = {
     .struct_size = sizeof(kn_class), .name = "file", .options = file_rows, .instance_size = sizeof(kn_manifest_file)};
+static const kn_class source_class = {.struct_size = sizeof(kn_class),
+                                      .name = "source",
+                                      .options = source_rows,
+                                      .instance_size = sizeof(kn_manifest_file)};
+static const kn_class build_class = {.struct_size = sizeof(kn_class),
+                                     .name = "build",
+                                     .options = build_rows,
+                                     .instance_size = sizeof(kn_manifest_build)};
 static const kn_class environment_class = {.struct_size = sizeof(kn_class),
                                            .name = "environment",
                                            .options = environment_rows,
@@ -93,8 +139,18 @@ const kn_manifest_file *kn_manifest_file_at(const kn_manifest *manifest, size_t 
   return index < manifest->file_count ? manifest->files[index].self : NULL;
 }
 
+const kn_manifest_file *kn_manifest_source_at(const kn_manifest *manifest, size_t index) {
+  return index < manifest->source_count ? manifest->sources[index].self : NULL;
+}
+
+const kn_manifest_build *kn_manifest_build_of(const kn_manifest *manifest) { return manifest->build.self; }
+
 const kn_manifest_environment *kn_manifest_environment_of(const kn_manifest *manifest) {
   return manifest->environment.self;
+}
+
+bool kn_manifest_file_is_for_here(const kn_manifest_file *file) {
+  return file->arch == KN_ARCH_ANY || file->arch == (int)kn_arch_here();
 }
 
 const char *kn_manifest_file_name(const kn_manifest_file *file) {
@@ -106,6 +162,9 @@ void kn_manifest_clear(kn_manifest *manifest) {
   kn_instance_destroy(&manifest->framework);
   for (size_t i = 0; i < manifest->file_count; i++) kn_instance_destroy(&manifest->files[i]);
   kn_free(manifest->files);
+  for (size_t i = 0; i < manifest->source_count; i++) kn_instance_destroy(&manifest->sources[i]);
+  kn_free(manifest->sources);
+  kn_instance_destroy(&manifest->build);
   kn_instance_destroy(&manifest->environment);
   *manifest = (kn_manifest){0};
 }
@@ -127,6 +186,12 @@ static const char *package_fault(int client, const char *package) {
       if (!equals || equals == package || !only(equals + 2, LETTERS DIGITS ".+!_-") ||
           strspn(package, LETTERS DIGITS "._-") != (size_t)(equals - package) || *package == '-')
         return "a pip package is written name==version";
+      return NULL;
+    case KN_CLIENT_CARGO:
+      equals = strstr(package, "==");
+      if (!equals || equals == package || !only(equals + 2, LETTERS DIGITS ".+-") ||
+          strspn(package, LETTERS DIGITS "_-") != (size_t)(equals - package) || *package == '-')
+        return "a cargo package is written name==version";
       return NULL;
     case KN_CLIENT_MVN:
       for (const char *c = package; *c; c++) colons += *c == ':';
@@ -160,15 +225,12 @@ static void fault(kn_status *faults, const char *where, const char *what, const 
                            kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' is \"%.120s\": %s", what, value, why));
 }
 
-static kn_status check_file(const kn_instance *instance) {
+/* What files and sources have in common. */
+static kn_status check_package(const kn_instance *instance) {
   const kn_manifest_file *file = instance->self;
   const char *where = instance->where, *why = package_fault(file->client, file->package);
   kn_status faults = NULL;
-  if (!only(file->key, "abcdefghijklmnopqrstuvwxyz" DIGITS "_"))
-    fault(&faults, where, "key", file->key, "it takes lower-case letters, digits and _");
   if (why) fault(&faults, where, "package", file->package, why);
-  if (!member_is_safe(file->member))
-    fault(&faults, where, "member", file->member, "it must be a path inside the package, without ..");
   if (strlen(file->sha256) != 64 || !only(file->sha256, DIGITS "abcdef"))
     fault(&faults, where, "sha256", file->sha256, "it must be 64 lower-case hexadecimal digits");
   if (file->python && !is_python_version(file->python))
@@ -177,8 +239,46 @@ static kn_status check_file(const kn_instance *instance) {
     fault(&faults, where, "platform", file->platform, "it must be a tag such as manylinux_2_27_x86_64");
   if (file->client != KN_CLIENT_PIP && (file->python || file->platform))
     fault(&faults, where, "client", kn_client_name((kn_client)file->client), "only pip takes python and platform");
-  if (file->version_function && !only(file->version_function, LETTERS DIGITS "_"))
-    fault(&faults, where, "version_function", file->version_function, "it must be the name of a C function");
+  return faults;
+}
+
+static void check_key(kn_status *faults, const char *where, const char *key) {
+  if (!only(key, "abcdefghijklmnopqrstuvwxyz" DIGITS "_"))
+    fault(faults, where, "key", key, "it takes lower-case letters, digits and _");
+}
+
+static void check_version_function(kn_status *faults, const char *where, const char *name) {
+  if (name && !only(name, LETTERS DIGITS "_"))
+    fault(faults, where, "version_function", name, "it must be the name of a C function");
+}
+
+static kn_status check_file(const kn_instance *instance) {
+  const kn_manifest_file *file = instance->self;
+  const char *where = instance->where;
+  kn_status faults = check_package(instance);
+  check_key(&faults, where, file->key);
+  if (!member_is_safe(file->member))
+    fault(&faults, where, "member", file->member, "it must be a path inside the package, without ..");
+  if (file->client == KN_CLIENT_CARGO)
+    fault(&faults, where, "client", kn_client_name((kn_client)file->client),
+          "its packages are sources, for a build: no file is taken out of them");
+  check_version_function(&faults, where, file->version_function);
+  return faults;
+}
+
+static kn_status check_build(const kn_instance *instance) {
+  const kn_manifest_build *build = instance->self;
+  const char *where = instance->where;
+  kn_status faults = NULL;
+  check_key(&faults, where, build->key);
+  check_version_function(&faults, where, build->version_function);
+  if (!only(build->script, LETTERS DIGITS "_.-") || *build->script == '.')
+    fault(&faults, where, "script", build->script, "it must be the name of a file in the build directory");
+  if (!only(build->result, LETTERS DIGITS "_.-") || *build->result == '.')
+    fault(&faults, where, "result", build->result, "it must be the name of a file");
+  for (size_t i = 0; i < build->programs.count; i++)
+    if (!only(build->programs.items[i], LETTERS DIGITS "_.+-"))
+      fault(&faults, where, "programs", build->programs.items[i], "it must be the name of a program");
   return faults;
 }
 
@@ -224,6 +324,9 @@ static kn_status check_names(const kn_manifest *manifest) {
           !strcmp(kn_manifest_file_name(a), kn_manifest_file_name(b)))
         fault(&faults, manifest->files[j].where, "member", b->member, "another file is called the same");
     }
+    const kn_manifest_build *build = kn_manifest_build_of(manifest);
+    if (build && (!strcmp(build->key, a->key) || !strcmp(build->result, kn_manifest_file_name(a))))
+      fault(&faults, manifest->build.where, "result", build->result, "a file has this key or name");
   }
   return faults;
 }
@@ -244,29 +347,46 @@ static kn_status bind(const kn_class *cls, const kn_json *json, yyjson_val *key,
   return kn_status_join(status, kn_instance_check_required(out_instance));
 }
 
-static kn_status bind_files(const kn_json *json, yyjson_val *key, yyjson_val *list, kn_manifest *manifest) {
+/* A list of objects of one class, each judged by `check`. */
+static kn_status bind_list(const kn_class *cls, kn_status (*check)(const kn_instance *), const kn_json *json,
+                           yyjson_val *key, yyjson_val *list, kn_instance **out_items, size_t *out_count) {
   char where[KN_JSON_WHERE_SIZE];
   size_t i, count = yyjson_arr_size(list);
   yyjson_val *item;
   kn_json_where(json, key, NULL, where);
-  if (!count) return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'files' must be a list of at least one file");
-  manifest->files = kn_alloc_array(count, sizeof *manifest->files);
-  if (!manifest->files) return kn_status_out_of_memory();
+  if (!count)
+    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' must be a list of at least one %s", yyjson_get_str(key),
+                             cls->name);
+  *out_items = kn_alloc_array(count, sizeof **out_items);
+  if (!*out_items) return kn_status_out_of_memory();
   kn_status faults = NULL;
   yyjson_arr_foreach(list, i, count, item) {
-    kn_instance *file = &manifest->files[manifest->file_count];
-    kn_status status = bind(&file_class, json, key, item, file);
-    if (file->self) manifest->file_count++;
-    if (!status) status = check_file(file);
+    kn_instance *next = &(*out_items)[*out_count];
+    kn_status status = bind(cls, json, key, item, next);
+    if (next->self) (*out_count)++;
+    if (!status) status = check(next);
     faults = kn_status_join(faults, status);
   }
   return faults;
 }
 
+/* Something is put in place, and what is made has all it takes. */
+static kn_status check_parts(const kn_json *json, const kn_manifest *manifest) {
+  const kn_manifest_build *build = kn_manifest_build_of(manifest);
+  if (!yyjson_obj_get(json->root, "files") && !yyjson_obj_get(json->root, "build"))
+    return kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'files' is missing");
+  if (yyjson_obj_get(json->root, "sources") && !yyjson_obj_get(json->root, "build"))
+    return kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'build' is missing: 'sources' are for it");
+  if (build && build->with_environment && !yyjson_obj_get(json->root, "environment"))
+    return kn_status_make_at(KN_INVALID_ARGUMENT, manifest->build.where,
+                             "'environment' is missing, and the build runs in it");
+  return NULL;
+}
+
 static kn_status bind_all(const kn_json *json, kn_manifest *manifest) {
   if (!yyjson_is_obj(json->root)) return kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "a manifest is an object");
   kn_status faults = NULL;
-  bool has_framework = false, has_files = false;
+  bool has_framework = false;
   size_t i, count;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, count, key, value) {
@@ -280,23 +400,26 @@ static kn_status bind_all(const kn_json *json, kn_manifest *manifest) {
     } else if (!strcmp(name, "framework") && !has_framework) {
       has_framework = true;
       status = bind(&framework_class, json, key, value, &manifest->framework);
-    } else if (!strcmp(name, "files") && !has_files) {
-      has_files = true;
-      status = bind_files(json, key, value, manifest);
+    } else if (!strcmp(name, "files") && !manifest->files) {
+      status = bind_list(&file_class, check_file, json, key, value, &manifest->files, &manifest->file_count);
+    } else if (!strcmp(name, "sources") && !manifest->sources) {
+      status = bind_list(&source_class, check_package, json, key, value, &manifest->sources, &manifest->source_count);
+    } else if (!strcmp(name, "build") && !manifest->build.self) {
+      status = bind(&build_class, json, key, value, &manifest->build);
+      if (!status) status = check_build(&manifest->build);
     } else if (!strcmp(name, "environment") && !manifest->environment.self) {
       status = bind(&environment_class, json, key, value, &manifest->environment);
       if (!status) status = check_environment(&manifest->environment);
     } else {
-      status =
-          kn_status_make_at(KN_INVALID_ARGUMENT, where,
-                            "a manifest has no '%.64s' here; it has once each: framework, files, environment", name);
+      status = kn_status_make_at(
+          KN_INVALID_ARGUMENT, where,
+          "a manifest has no '%.64s' here; it has once each: framework, files, sources, build, environment", name);
     }
     faults = kn_status_join(faults, status);
   }
   if (!has_framework)
     faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'framework' is missing"));
-  if (!has_files)
-    faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'files' is missing"));
+  faults = kn_status_join(faults, check_parts(json, manifest));
   return faults ? faults : check_names(manifest);
 }
 

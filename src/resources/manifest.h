@@ -6,8 +6,8 @@
 #include "core/instance.h"
 
 /* The registries' ordinary clients. */
-typedef enum kn_client { KN_CLIENT_PIP = 1, KN_CLIENT_MVN } kn_client;
-/* "pip", "mvn". */
+typedef enum kn_client { KN_CLIENT_PIP = 1, KN_CLIENT_MVN, KN_CLIENT_CARGO, KN_CLIENT_COUNT } kn_client;
+/* "pip", "mvn", "cargo". */
 const char *kn_client_name(kn_client client);
 
 typedef enum kn_arch { KN_ARCH_ANY = 1, KN_ARCH_X86_64, KN_ARCH_AARCH64, KN_ARCH_OTHER } kn_arch;
@@ -22,7 +22,9 @@ typedef struct kn_manifest_framework {
   char *license; /* SPDX */
 } kn_manifest_framework;
 
-/* One file to take out of one package. Several entries of one key and architecture are alternatives, best first. */
+/* One file to take out of one package. Several entries of one key and architecture are alternatives, best first. Of a
+ * source, a package that a build takes as a whole, there are arch, client, package, sha256 (of the package),
+ * download_bytes, python and platform. */
 typedef struct kn_manifest_file {
   char *key;
   int arch;   /* kn_arch */
@@ -50,10 +52,27 @@ typedef struct kn_manifest_environment {
   int64_t disk_bytes;
 } kn_manifest_environment;
 
+/* A file that is made on this machine, of sources, by a script of the back-end. */
+typedef struct kn_manifest_build {
+  char *key;               /* what the result is to the back-end */
+  char *script;            /* in the back-end's build directory, with what it compiles */
+  char *result;            /* name of the file it makes */
+  char *version;           /* of the result */
+  char *version_function;  /* as of a file */
+  kn_string_list programs; /* that must be on PATH, besides Python */
+  char *debian_packages;   /* that bring them */
+  bool with_environment;   /* the script runs in the framework's Python environment */
+  int64_t bytes;           /* size of the result, about */
+  int64_t work_bytes;      /* disk taken while it is made */
+} kn_manifest_build;
+
 typedef struct kn_manifest {
   kn_instance framework; /* kn_manifest_framework */
   kn_instance *files;    /* kn_manifest_file */
   size_t file_count;
+  kn_instance build;    /* kn_manifest_build; .self NULL: nothing is made */
+  kn_instance *sources; /* kn_manifest_file */
+  size_t source_count;
   kn_instance environment; /* kn_manifest_environment; .self NULL: none */
 } kn_manifest;
 
@@ -66,8 +85,12 @@ void kn_manifest_clear(kn_manifest *manifest);
 
 const kn_manifest_framework *kn_manifest_head(const kn_manifest *manifest);
 const kn_manifest_file *kn_manifest_file_at(const kn_manifest *manifest, size_t index);
+const kn_manifest_file *kn_manifest_source_at(const kn_manifest *manifest, size_t index);
 /* NULL when there is none. */
+const kn_manifest_build *kn_manifest_build_of(const kn_manifest *manifest);
 const kn_manifest_environment *kn_manifest_environment_of(const kn_manifest *manifest);
+/* Whether the entry is for this machine's architecture. */
+bool kn_manifest_file_is_for_here(const kn_manifest_file *file);
 /* Last part of the member's path: what the file is called once installed. */
 const char *kn_manifest_file_name(const kn_manifest_file *file);
 

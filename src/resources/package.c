@@ -13,6 +13,7 @@
 #include <kenning/process.h>
 
 #include "core/file.h"
+#include "resources/cargo.h"
 #include "resources/place.h"
 
 enum { CHECK_TIMEOUT_S = 60, CLIENT_TIMEOUT_S = 4 * 3600, MAXIMUM_ARGUMENTS = 24 };
@@ -78,6 +79,11 @@ kn_status kn_client_check(const kn_downloads *downloads, kn_client client) {
       break;
     case KN_CLIENT_MVN:
       status = missing(kn_process_find("mvn", &text), "the Maven client mvn is missing", "maven");
+      break;
+    case KN_CLIENT_CARGO:
+      status = missing(kn_process_find("cargo", &text), "the Rust client cargo is missing", "cargo");
+      break;
+    case KN_CLIENT_COUNT:
       break;
   }
   kn_free(text);
@@ -247,7 +253,9 @@ static kn_status maven_path(const char *repository, const char *package, char **
 
 /* The client's own directory among the downloads. */
 static kn_status client_directory(const kn_downloads *downloads, int client, char **out_path) {
-  *out_path = kn_format("%s/%s", downloads->directory, client == KN_CLIENT_PIP ? "pip" : "maven");
+  static const char *const names[KN_CLIENT_COUNT] = {
+      [KN_CLIENT_PIP] = "pip", [KN_CLIENT_MVN] = "maven", [KN_CLIENT_CARGO] = "cargo"};
+  *out_path = kn_format("%s/%s", downloads->directory, names[client]);
   return *out_path ? NULL : kn_status_out_of_memory();
 }
 
@@ -258,6 +266,8 @@ kn_status kn_package_find(const kn_downloads *downloads, const kn_manifest_file 
   kn_status status = NULL;
   if (file->client == KN_CLIENT_PIP) {
     status = find_wheel(directory, file, out_path);
+  } else if (file->client == KN_CLIENT_CARGO) {
+    status = kn_cargo_find(directory, file->package, out_path);
   } else {
     status = maven_path(directory, file->package, &path);
     if (!status && kn_file_exists(path, NULL)) {
@@ -377,11 +387,13 @@ static kn_status fetch(const kn_downloads *downloads, const kn_manifest_file *fi
   if (!what) return kn_status_out_of_memory();
   kn_status status = client_directory(downloads, file->client, &directory);
   if (!status) status = kn_directory_make(directory);
-  /* Maven fetches parts of itself, too, so there is no total to show. */
-  int64_t expected = file->client == KN_CLIENT_MVN ? 0 : file->download_bytes;
+  /* Maven fetches parts of itself, too, and cargo the index, so there is no total to show. */
+  int64_t expected = file->client == KN_CLIENT_PIP ? file->download_bytes : 0;
   kn_client_run run = {
       .grows = downloads->directory, .expected = expected, .what = what, .attempts = KN_TRANSFER_ATTEMPTS};
-  if (!status)
+  if (!status && file->client == KN_CLIENT_CARGO)
+    status = kn_cargo_fetch(downloads, file->package, directory, &run);
+  else if (!status)
     status = file->client == KN_CLIENT_PIP ? fetch_by_pip(downloads, file, directory, &run)
                                            : fetch_by_mvn(downloads, file, directory, &run);
   kn_free(directory);

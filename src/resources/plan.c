@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "resources/build.h"
 
 void kn_install_plan_clear(kn_install_plan *plan) {
   kn_venv_clear(&plan->environment);
@@ -12,12 +13,12 @@ void kn_install_plan_clear(kn_install_plan *plan) {
   *plan = (kn_install_plan){0};
 }
 
-bool kn_install_plan_done(const kn_install_plan *plan) {
-  return plan->files_there && (!plan->with_environment || plan->environment_there);
+const char *kn_install_plan_version(const kn_install_plan *plan) {
+  return plan->file_count ? plan->files[0]->version : kn_manifest_build_of(&plan->manifest)->version;
 }
 
-static bool is_for_here(const kn_manifest_file *file) {
-  return file->arch == KN_ARCH_ANY || file->arch == (int)kn_arch_here();
+bool kn_install_plan_done(const kn_install_plan *plan) {
+  return plan->files_there && (!plan->with_environment || plan->environment_there);
 }
 
 /* The installed file is one that the manifest knows under this key. */
@@ -25,7 +26,8 @@ static const kn_manifest_file *installed_as(const kn_manifest *manifest, const k
   uint64_t bytes;
   for (size_t i = 0; i < manifest->file_count; i++) {
     const kn_manifest_file *file = kn_manifest_file_at(manifest, i);
-    if (is_for_here(file) && !strcmp(file->key, installed->key) && !strcmp(file->sha256, installed->sha256))
+    if (kn_manifest_file_is_for_here(file) && !strcmp(file->key, installed->key) &&
+        !strcmp(file->sha256, installed->sha256))
       return kn_file_exists(installed->path, &bytes) && bytes == (uint64_t)file->bytes ? file : NULL;
   }
   return NULL;
@@ -58,7 +60,7 @@ static kn_status choose(const kn_manifest *manifest, const char *key, const kn_d
   const kn_manifest_file *best = NULL;
   for (size_t i = 0; i < manifest->file_count; i++) {
     const kn_manifest_file *file = kn_manifest_file_at(manifest, i);
-    if (strcmp(file->key, key) != 0 || !is_for_here(file)) continue;
+    if (strcmp(file->key, key) != 0 || !kn_manifest_file_is_for_here(file)) continue;
     char *package;
     bool there = false;
     KN_TRY(kn_package_find(downloads, file, &package));
@@ -94,7 +96,7 @@ static const kn_manifest_file *next_alternative(const kn_manifest *manifest, con
   bool behind = false;
   for (size_t i = 0; i < manifest->file_count; i++) {
     const kn_manifest_file *other = kn_manifest_file_at(manifest, i);
-    if (behind && is_for_here(other) && !strcmp(other->key, file->key)) return other;
+    if (behind && kn_manifest_file_is_for_here(other) && !strcmp(other->key, file->key)) return other;
     behind = behind || other == file;
   }
   return NULL;
@@ -131,7 +133,7 @@ static bool key_seen(const kn_manifest *manifest, size_t index) {
 }
 
 static kn_status choose_all(kn_install_plan *plan, const kn_downloads *downloads) {
-  client_state states[KN_CLIENT_MVN + 1] = {0};
+  client_state states[KN_CLIENT_COUNT] = {0};
   kn_status faults = NULL;
   plan->file_count = 0;
   for (size_t i = 0; i < plan->manifest.file_count; i++) {
@@ -145,6 +147,16 @@ static kn_status choose_all(kn_install_plan *plan, const kn_downloads *downloads
   return faults;
 }
 
+/* What is made was made of the same, and is whole in size. */
+static bool build_there(const kn_install_plan *plan, const kn_installation *installed) {
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  if (!build) return true;
+  const kn_installed_file *file = kn_installation_file(installed, build->key);
+  uint64_t bytes;
+  return file && file->definition_sha256 && !strcmp(file->definition_sha256, plan->build_definition) &&
+         kn_file_exists(file->path, &bytes) && bytes == (uint64_t)file->bytes;
+}
+
 /* Takes over what is installed when every key of the manifest is there as the manifest knows it. */
 static void take_installed(kn_install_plan *plan, const kn_installation *installed) {
   plan->file_count = 0;
@@ -155,7 +167,7 @@ static void take_installed(kn_install_plan *plan, const kn_installation *install
     if (!known) return;
     plan->files[plan->file_count++] = known;
   }
-  plan->files_there = true;
+  plan->files_there = build_there(plan, installed);
 }
 
 static kn_status count_files(kn_install_plan *plan, const kn_downloads *downloads) {
@@ -172,10 +184,22 @@ static kn_status count_files(kn_install_plan *plan, const kn_downloads *download
   return NULL;
 }
 
+static kn_status count_build(kn_install_plan *plan, const kn_downloads *downloads) {
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  if (!build) return NULL;
+  int64_t bytes;
+  KN_TRY(kn_build_prepare(&plan->manifest, downloads, &bytes));
+  plan->download_bytes += bytes;
+  plan->disk_bytes += build->bytes;
+  plan->work_bytes = build->work_bytes;
+  return NULL;
+}
+
 static kn_status plan_environment(kn_install_plan *plan, const kn_plan_options *options, const kn_downloads *downloads,
                                   const kn_installation *installed) {
   const kn_manifest_environment *definition = kn_manifest_environment_of(&plan->manifest);
-  plan->with_environment = definition && !options->only_library;
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  plan->with_environment = definition && (!options->only_library || (build && build->with_environment));
   if (!plan->with_environment) return NULL;
   KN_TRY(kn_venv_plan(definition, downloads, &plan->environment));
   bool built = plan->environment.lock_sha256 && !options->force;
@@ -188,9 +212,12 @@ kn_status kn_install_plan_make(const char *framework, const kn_plan_options *opt
                                kn_install_plan *out_plan) {
   *out_plan = (kn_install_plan){0};
   KN_TRY(kn_manifest_read(framework, &out_plan->manifest));
-  out_plan->files = kn_alloc_array(out_plan->manifest.file_count, sizeof *out_plan->files);
+  out_plan->files = kn_alloc_array(out_plan->manifest.file_count + 1, sizeof *out_plan->files);
   kn_installation installed = {0};
-  kn_status status = out_plan->files ? kn_installation_read(framework, &installed) : kn_status_out_of_memory();
+  kn_status status = out_plan->files ? NULL : kn_status_out_of_memory();
+  if (!status && kn_manifest_build_of(&out_plan->manifest))
+    status = kn_build_definition(&out_plan->manifest, out_plan->build_definition);
+  if (!status) status = kn_installation_read(framework, &installed);
   if (!status && !options->force) take_installed(out_plan, &installed);
   if (kn_status_code(status) == KN_NOT_INSTALLED) {
     kn_status_free(status);
@@ -199,6 +226,7 @@ kn_status kn_install_plan_make(const char *framework, const kn_plan_options *opt
   if (!status && !out_plan->files_there) {
     status = choose_all(out_plan, downloads);
     if (!status) status = count_files(out_plan, downloads);
+    if (!status) status = count_build(out_plan, downloads);
   }
   if (kn_status_code(status) != KN_OUT_OF_MEMORY)
     status = kn_status_join(status, plan_environment(out_plan, options, downloads, &installed));
@@ -242,7 +270,7 @@ void kn_install_plan_tell(const kn_install_plan *plan) {
   const kn_manifest_framework *head = kn_manifest_head(&plan->manifest);
   const kn_manifest_environment *definition = kn_manifest_environment_of(&plan->manifest);
   if (kn_install_plan_done(plan)) {
-    kn_log(KN_LOG_INFO, "%s %s is already installed", head->name, plan->files[0]->version);
+    kn_log(KN_LOG_INFO, "%s %s is already installed", head->name, kn_install_plan_version(plan));
     return;
   }
   kn_log(KN_LOG_INFO, "%s: %s (licence %s)", head->name, head->summary, head->license);
@@ -250,6 +278,16 @@ void kn_install_plan_tell(const kn_install_plan *plan) {
     kn_log(KN_LOG_INFO, "  %s %s, %.1f MB, out of %s by %s", kn_manifest_file_name(plan->files[i]),
            plan->files[i]->version, (double)plan->files[i]->bytes / 1e6, plan->files[i]->package,
            kn_client_name((kn_client)plan->files[i]->client));
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  if (build && !plan->files_there) {
+    kn_log(KN_LOG_INFO, "  %s %s, about %.1f MB, made on this machine", build->result, build->version,
+           (double)build->bytes / 1e6);
+    for (size_t i = 0; i < plan->manifest.source_count; i++) {
+      const kn_manifest_file *source = kn_manifest_source_at(&plan->manifest, i);
+      if (kn_manifest_file_is_for_here(source))
+        kn_log(KN_LOG_INFO, "    of %s by %s", source->package, kn_client_name((kn_client)source->client));
+    }
+  }
   if (plan->with_environment && !plan->environment_there)
     kn_log(KN_LOG_INFO, "  Python environment '%s' (Python %s) with %.*s%s by pip, %.0f MB%s", definition->name,
            plan->environment.python, (int)strcspn(definition->python_packages.items[0], "; "),

@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "resources/installation.h"
 #include "resources/place.h"
+#include "resources/tool.h"
 #include "resources/tool_log.h"
 
 static const double default_timeout_s = 3600;
@@ -71,7 +72,10 @@ static kn_status take_error(run *r, const char *rest) {
   static const struct {
     const char *word;
     kn_code code;
-  } kinds[] = {{"invalid", KN_INVALID_ARGUMENT}, {"incompatible", KN_INCOMPATIBLE}, {"baddata", KN_BAD_DATA}};
+  } kinds[] = {{"invalid", KN_INVALID_ARGUMENT},
+               {"incompatible", KN_INCOMPATIBLE},
+               {"baddata", KN_BAD_DATA},
+               {"missing", KN_NOT_INSTALLED}};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     const char *text = after(rest, kinds[i].word);
     if (!text) continue;
@@ -165,6 +169,11 @@ static kn_status script_path(const char *framework, const char *script, char **o
   return status;
 }
 
+kn_status kn_tool_run_by(const char *python, const char *path, const kn_tool_request *request, kn_record *result) {
+  run r = {.request = request, .result = result};
+  return run_script(&r, python, path);
+}
+
 kn_status kn_tool_run(const kn_tool_request *request, kn_record *result) {
   char *script, *python = NULL;
   KN_TRY(script_path(request->framework, request->script, &script));
@@ -172,8 +181,7 @@ kn_status kn_tool_run(const kn_tool_request *request, kn_record *result) {
   kn_status status = kn_installation_read(request->framework, &installation);
   if (!status) status = kn_installation_python(&installation, &python);
   kn_installation_clear(&installation);
-  run r = {.request = request, .result = result};
-  if (!status) status = run_script(&r, python, script);
+  if (!status) status = kn_tool_run_by(python, script, request, result);
   kn_free(python);
   kn_free(script);
   return status;

@@ -16,6 +16,12 @@
   "\", "                                                                                          \
   "\"member\": \"" member "\", " SUM ", " SIZES more "}"
 #define GOOD_FILE FILE_OF("pip", "fake-engine==1.0", "fake/libfake.so", "")
+#define SOURCES(client, package)                                                                     \
+  "\"sources\": [{\"arch\": \"any\", \"client\": \"" client "\", \"package\": \"" package "\", " SUM \
+  ", \"download_bytes\": 20}]"
+#define BUILD(script, result, more)                                                    \
+  "\"build\": {\"key\": \"engine\", \"script\": \"" script "\", \"result\": \"" result \
+  "\", \"version\": \"1.0\", \"bytes\": 10, \"work_bytes\": 20" more "}"
 #define MANIFEST(file, more) "{" FRAMEWORK ", \"files\": [" file "]" more "}"
 
 static kt_world world;
@@ -85,7 +91,8 @@ static void faults_are_told_with_their_place(void **state) {
       {"{" FRAMEWORK ", " FRAMEWORK ", \"files\": [" GOOD_FILE "]}", "once each"},
       {MANIFEST(GOOD_FILE, ", \"extra\": 1"), "no 'extra' here"},
       {MANIFEST("{\"key\": \"library\"}", ""), "file needs 'package'"},
-      {MANIFEST(FILE_OF("npm", "a==1", "b", ""), ""), "it must be one of: pip, mvn"},
+      {MANIFEST(FILE_OF("npm", "a==1", "b", ""), ""), "it must be one of: pip, mvn, cargo"},
+      {MANIFEST(FILE_OF("cargo", "a==1", "b", ""), ""), "no file is taken out of them"},
       {MANIFEST(FILE_OF("pip", "fake", "b", ""), ""), "name==version"},
       {MANIFEST(FILE_OF("pip", "-rfile==1", "b", ""), ""), "name==version"},
       {MANIFEST(FILE_OF("pip", "a==1 --pre", "b", ""), ""), "name==version"},
@@ -131,6 +138,15 @@ static void faults_are_told_with_their_place(void **state) {
                 ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
                 "\"imports\": [\"os; evil\"], \"download_bytes\": 1, \"disk_bytes\": 1}"),
        "name of a Python module"},
+      {"{" FRAMEWORK ", " SOURCES("cargo", "a==1") "}", "'files' is missing"},
+      {MANIFEST(GOOD_FILE, ", " SOURCES("cargo", "a==1")), "'build' is missing"},
+      {MANIFEST(GOOD_FILE, ", " SOURCES("cargo", "a=1") ", " BUILD("b.py", "b.so", "")), "written name==version"},
+      {"{" FRAMEWORK ", \"sources\": [], " BUILD("b.py", "b.so", "") "}", "at least one source"},
+      {MANIFEST(GOOD_FILE, ", " BUILD("../b.py", "b.so", "")), "name of a file in the build directory"},
+      {MANIFEST(GOOD_FILE, ", " BUILD("b.py", "x/b.so", "")), "it must be the name of a file"},
+      {MANIFEST(GOOD_FILE, ", " BUILD("b.py", "libfake.so", "")), "a file has this key or name"},
+      {MANIFEST(GOOD_FILE, ", " BUILD("b.py", "b.so", ", \"programs\": [\"a b\"]")), "name of a program"},
+      {MANIFEST(GOOD_FILE, ", " BUILD("b.py", "b.so", ", \"with_environment\": true")), "'environment' is missing"},
       {"{\"framework\": {\"name\": \"other\", \"summary\": \"s\", \"version\": \"1\", \"license\": \"MIT\"}, "
        "\"files\": [" GOOD_FILE "]}",
        "manifest of 'other', not of fake"},
