@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """examples/library as somebody with an installation uses it: built through the CMake package and through pkg-config, and
 run on pictures in the layout of the Pet data set with a small Keras classifier: compiled to float32 and int8, run and
-measured. Exit: 0 good, 1 not, 77 the programs were built, but no engine is installed to run them.
+measured. What the program measures with the seed's scenarios has every key of the original's recordings, of both eras,
+in the original's form; what the library measures has the keys of the program. Exit: 0 good, 1 not, 77 the programs were built, but no engine is installed to run them.
 
     library_test.py SOURCE-DIRECTORY RELEASE-BUILD-DIRECTORY C-COMPILER
 """
@@ -91,6 +92,52 @@ def check_run(programs, work, variables):
     assert json.loads((work / "pets.h5.json").read_text())["input"][0]["shape"][1:] == [224, 224, 3]
 
 
+def scenario(work, target):
+    """The seed's scenario for a target, in other places; None: native."""
+    name = {None: "native", "int8": "tflite-int8"}[target]
+    blocks = json.loads((SOURCE / f"scenarios/pets/{name}.json").read_text())
+    blocks["dataset"]["parameters"] = {"dataset_root": str(work / "pets")}
+    blocks["model_wrapper"]["parameters"]["model_path"] = str(work / "pets.h5")
+    if target:
+        blocks["optimizers"][0]["parameters"]["compiled_model_path"] = str(work / "scenario.tflite")
+        blocks["runtime"]["parameters"]["save_model_path"] = str(work / "scenario.tflite")
+    path = work / f"{name}.json"
+    path.write_text(json.dumps(blocks))
+    return name, path
+
+
+def form(value):
+    """Kinds of values, lists by their first item; the original keeps sizes now as int, now as float."""
+    if isinstance(value, list):
+        return [form(value[0])] if value else []
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return type(value).__name__
+    return "number"
+
+
+def fits(ours, recorded):
+    return ours == recorded or (isinstance(ours, list) and isinstance(recorded, list) and (not ours or not recorded))
+
+
+def check_recordings(work):
+    for target in (None, "int8"):
+        name, path = scenario(work, target)
+        out = work / f"{name}-out.json"
+        run(BUILD / "kenning", "json_inference_tester", path, out, "--verbosity", "INFO")
+        ours = json.loads(out.read_text())
+        for era in ("2022", "2026"):
+            recorded = json.loads((SOURCE / f"tests/golden/measurements/{era}/{name}.json").read_text())
+            for key, value in recorded.items():
+                assert key in ours, f"{era} {name}: no {key}"
+                assert fits(form(ours[key]), form(value)), f"{era} {name}: {key} is {form(ours[key])}, not {form(value)}"
+            for key in ("model_wrapper", "dataset", "optimizers", "runtime"):
+                assert ours["build_cfg"].get(key) or not recorded["build_cfg"].get(key), f"{era} {name}: build_cfg.{key}"
+            assert set(recorded["tags"][0]) <= set(ours["tags"][0]) if "tags" in recorded else True
+    library = json.loads((work / "int8.json").read_text())
+    missing = set(ours) - set(library) - {"cfg_path", "command", "optimizer_records"}
+    assert not missing, f"the library does not measure {missing}"
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -98,6 +145,7 @@ def main():
         check_messages(programs, work)
         prepare(work)
         check_run(programs, work, variables)
+        check_recordings(work)
 
 
 main()
