@@ -2,7 +2,7 @@
 .POSIX:
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build demo frameworks test test-all tsan valgrind fuzz coverage analyze bench docs lint format install clean help
+.PHONY: build aarch64 demo frameworks target test test-all tsan valgrind fuzz coverage analyze bench docs lint format install clean help
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -12,7 +12,8 @@ BOOTSTRAP ?= scripts/bootstrap
 PACKAGES = build
 demo: PACKAGES = build demo
 bench: PACKAGES = build demo bench
-test test-all tsan valgrind: PACKAGES = build demo test
+test test-all tsan valgrind: PACKAGES = build demo test cross
+aarch64: PACKAGES = build cross
 fuzz: PACKAGES = build test lint
 coverage: PACKAGES = build demo test lint
 
@@ -20,6 +21,9 @@ build:            ## the release build: build/kenning
 	@$(BOOTSTRAP) $(PACKAGES)
 	@scripts/build release $(JOBS)
 	@scripts/link-programs
+
+aarch64: build    ## kenning-server for 64-bit Arm boards: build/aarch64
+	@scripts/build aarch64 $(JOBS)
 
 demo: build       ## the demonstration
 	scripts/demo
@@ -31,7 +35,12 @@ FRAMEWORKS ?= tensorflow tflite onnxruntime
 frameworks: build ## installs the engines that tests run
 	@[ -z "$(FRAMEWORKS)" ] || build/kenning install $(FRAMEWORKS)
 
-test: frameworks  ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer
+# What the tests run under qemu-user. Without a cross compiler those tests are counted as skipped.
+target: frameworks
+	@if command -v aarch64-linux-gnu-gcc >/dev/null; then scripts/build aarch64 $(JOBS); fi
+	@case " $(FRAMEWORKS) " in *" tflite "*) build/kenning install --arch aarch64 tflite;; esac
+
+test: target      ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/build dev $(JOBS)
 	@scripts/run-tests dev $(JOBS)
 

@@ -20,16 +20,18 @@ target_include_directories(kenning_static PUBLIC "${CMAKE_SOURCE_DIR}/include" "
 target_compile_definitions(kenning_static PUBLIC KENNING_VERSION="${PROJECT_VERSION}")
 target_link_libraries(kenning_static PUBLIC kenning_system kenning_yyjson PRIVATE kenning_headers)
 
-# libkenning.so: everything is hidden but what the public headers export.
-add_library(kenning_shared SHARED $<TARGET_OBJECTS:kenning_objects> ${KENNING_YYJSON_OBJECTS})
-set_target_properties(kenning_shared PROPERTIES
-    OUTPUT_NAME kenning EXPORT_NAME kenning VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-    LINK_DEPENDS "${CMAKE_SOURCE_DIR}/cmake/libkenning.map")
-target_include_directories(kenning_shared PUBLIC
-    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_link_libraries(kenning_shared PRIVATE kenning_system kenning_yyjson)
-target_link_options(kenning_shared PRIVATE ${KENNING_NO_UNDEFINED}
-    "-Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/libkenning.map")
+# libkenning.so: everything is hidden but what the public headers export. Targets have no use for it.
+if(NOT KENNING_TARGET_ONLY)
+    add_library(kenning_shared SHARED $<TARGET_OBJECTS:kenning_objects> ${KENNING_YYJSON_OBJECTS})
+    set_target_properties(kenning_shared PROPERTIES
+        OUTPUT_NAME kenning EXPORT_NAME kenning VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+        LINK_DEPENDS "${CMAKE_SOURCE_DIR}/cmake/libkenning.map")
+    target_include_directories(kenning_shared PUBLIC
+        $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(kenning_shared PRIVATE kenning_system kenning_yyjson)
+    target_link_options(kenning_shared PRIVATE ${KENNING_NO_UNDEFINED}
+        "-Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/libkenning.map")
+endif()
 
 # kenning_add_program(NAME SOURCES a.c b.c): an executable that stands alone, libkenning.a inside.
 # Its dynamic symbols are none: plug-ins get what they need through the host table.

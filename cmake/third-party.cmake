@@ -59,7 +59,11 @@ endif()
 
 # --- headers of libraries that are opened with dlopen -------------------------------------------------------------
 add_library(kenning_headers INTERFACE)
-foreach(module libjpeg libpng hdf5)
+set(modules libjpeg libpng hdf5)
+if(KENNING_TARGET_ONLY)
+    set(modules "") # nothing of a target reads images or HDF5
+endif()
+foreach(module IN LISTS modules)
     pkg_check_modules(header_${module} REQUIRED ${module})
     target_include_directories(kenning_headers SYSTEM INTERFACE ${header_${module}_INCLUDE_DIRS})
 endforeach()

@@ -7,6 +7,10 @@
 #include "resources/place.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+static const kn_choice arches[] = {
+    {"here", 0, "this machine's"}, {"x86_64", KN_ARCH_X86_64, NULL}, {"aarch64", KN_ARCH_AARCH64, NULL}, {0}};
 
 const kn_option kn_install_options[] = {
     {"list", "Show what can be installed and what is", KN_OPTION_BOOL, 0, KN_FIELD(kn_install_values, list)},
@@ -16,6 +20,8 @@ const kn_option kn_install_options[] = {
     {"dry_run", "Say what would be done, and its size", KN_OPTION_BOOL, 0, KN_FIELD(kn_install_values, dry_run)},
     {"only_library", "Leave out the Python environment, which only converters need", KN_OPTION_BOOL, 0,
      KN_FIELD(kn_install_values, only_library)},
+    {"arch", "Architecture of a target: its libraries go into a data directory of their own, no Python environment",
+     KN_OPTION_ENUM, 0, KN_FIELD(kn_install_values, arch), .choices = arches},
     KN_VERBOSITY_ROW(kn_install_values),
     {0}};
 
@@ -63,7 +69,20 @@ static kn_status list_all(void) {
   return status;
 }
 
+/* A target's files have a data directory of their own below this machine's. There is no other thread yet. */
+static kn_status use_directory_of(kn_arch arch) {
+  char *data;
+  KN_TRY(kn_place_data(&data));
+  char *directory = kn_format("%s/%s", data, kn_arch_name(arch));
+  kn_free(data);
+  if (!directory) return kn_status_out_of_memory();
+  int failed = setenv("KENNING_DATA_DIR", directory, 1);
+  kn_free(directory);
+  return failed ? kn_status_out_of_memory() : NULL;
+}
+
 static kn_status install(const kn_install_values *values, const kn_positionals *frameworks) {
+  if (values->arch) KN_TRY(use_directory_of((kn_arch)values->arch));
   if (values->list) return frameworks->count ? list_some(frameworks) : list_all();
   if (!frameworks->count)
     return kn_status_make(KN_INVALID_ARGUMENT, "which framework? `kenning install --list` shows them");
@@ -72,7 +91,8 @@ static kn_status install(const kn_install_values *values, const kn_positionals *
                                 .force = values->force,
                                 .offline = values->offline,
                                 .dry_run = values->dry_run,
-                                .only_library = values->only_library};
+                                .only_library = values->only_library || values->arch,
+                                .arch = (kn_arch)values->arch};
   return kn_install(&request);
 }
 

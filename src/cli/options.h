@@ -81,6 +81,7 @@ typedef struct kn_render_values {
 typedef struct kn_install_values {
   kn_common_options common;
   bool list, force, offline, dry_run, only_library;
+  int arch; /* kn_arch; 0: this machine's */
 } kn_install_values;
 
 typedef struct kn_doctor_values {

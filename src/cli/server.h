@@ -6,7 +6,7 @@
 
 typedef struct kn_server_values {
   kn_common_options common;
-  char *json_cfg, *worker_model;
+  char *json_cfg, *worker_model, *launcher;
   bool worker;
 } kn_server_values;
 

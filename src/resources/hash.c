@@ -7,7 +7,7 @@
 #include "core/file.h"
 #include "core/library.h"
 
-enum { PIECE_BYTES = 1 << 20, DIGEST_BYTES = 32 };
+enum { PIECE_BYTES = 1 << 20, DIGEST_BYTES = KN_SHA256_BYTES };
 
 /* libcrypto's functions with prototypes of our own: its context and digest types are opaque. */
 #define CRYPTO_FUNCTIONS(X)                                                    \
@@ -34,9 +34,20 @@ static kn_library library = {.file = "libcrypto.so.3",
 
 static kn_status failed(void) { return kn_status_make(KN_BACKEND_FAILED, "libcrypto could not compute SHA-256"); }
 
+/* Without libcrypto, as on a small target, plain C has to do; it takes several times as long. */
+static kn_status begin_plain(kn_status missing, kn_hash *hash) {
+  if (kn_status_code(missing) != KN_NOT_INSTALLED) return missing;
+  kn_status_free(missing);
+  hash->plain = kn_alloc(sizeof *hash->plain);
+  if (!hash->plain) return kn_status_out_of_memory();
+  kn_sha256_begin(hash->plain);
+  return NULL;
+}
+
 kn_status kn_hash_begin(kn_hash *out_hash) {
   *out_hash = (kn_hash){0};
-  KN_TRY(kn_library_use(&library));
+  kn_status missing = kn_library_use(&library);
+  if (missing) return begin_plain(missing, out_hash);
   void *context = crypto.EVP_MD_CTX_new();
   if (!context) return kn_status_out_of_memory();
   if (crypto.EVP_DigestInit_ex(context, crypto.EVP_sha256(), NULL) != 1) {
@@ -48,19 +59,26 @@ kn_status kn_hash_begin(kn_hash *out_hash) {
 }
 
 kn_status kn_hash_add(kn_hash *hash, const void *data, size_t bytes) {
-  return crypto.EVP_DigestUpdate(hash->context, data, bytes) == 1 ? NULL : failed();
+  if (hash->context) return crypto.EVP_DigestUpdate(hash->context, data, bytes) == 1 ? NULL : failed();
+  kn_sha256_add(hash->plain, data, bytes);
+  return NULL;
 }
 
 void kn_hash_abandon(kn_hash *hash) {
   if (hash->context) crypto.EVP_MD_CTX_free(hash->context);
-  hash->context = NULL;
+  kn_free(hash->plain);
+  *hash = (kn_hash){0};
 }
 
 kn_status kn_hash_end(kn_hash *hash, char out_hex[65]) {
   static const char digits[] = "0123456789abcdef";
   unsigned char sum[64] = {0};
-  unsigned bytes = 0;
-  int done = crypto.EVP_DigestFinal_ex(hash->context, sum, &bytes);
+  unsigned bytes = DIGEST_BYTES;
+  int done = 1;
+  if (hash->context)
+    done = crypto.EVP_DigestFinal_ex(hash->context, sum, &bytes);
+  else
+    kn_sha256_end(hash->plain, sum);
   kn_hash_abandon(hash);
   out_hex[0] = '\0';
   if (done != 1 || bytes != DIGEST_BYTES) return failed();

@@ -1,11 +1,14 @@
-/* SHA-256 in pieces (FIPS 180-4), by libcrypto, which is opened on first use. */
+/* SHA-256 in pieces (FIPS 180-4), by libcrypto, which is opened on first use, or without it in plain C. */
 #ifndef KENNING_RESOURCES_HASH_H
 #define KENNING_RESOURCES_HASH_H
+
+#include "resources/sha256.h"
 
 #include <kenning/services.h>
 
 typedef struct kn_hash {
-  void *context; /* NULL: nothing begun */
+  void *context;          /* libcrypto's */
+  kn_sha256_state *plain; /* where there is none; both NULL: nothing begun */
 } kn_hash;
 
 kn_status kn_hash_begin(kn_hash *out_hash) KN_MUST_USE;

@@ -336,7 +336,7 @@ static kn_status install_planned(const kn_install_request *request, const kn_dow
 
 /* A framework may have been installed by the one who held the lock, so the plans are made under it. */
 static kn_status install_locked(const kn_install_request *request, const kn_downloads *downloads, const char *data) {
-  kn_plan_options options = {.force = request->force, .only_library = request->only_library};
+  kn_plan_options options = {.force = request->force, .only_library = request->only_library, .arch = request->arch};
   kn_install_plan *plans = kn_alloc_array(request->count, sizeof *plans);
   if (!plans) return kn_status_out_of_memory();
   kn_status status = NULL;

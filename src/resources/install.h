@@ -2,7 +2,7 @@
 #ifndef KENNING_RESOURCES_INSTALL_H
 #define KENNING_RESOURCES_INSTALL_H
 
-#include <kenning/status.h>
+#include "resources/manifest.h"
 
 typedef struct kn_install_request {
   const char *const *frameworks;
@@ -11,6 +11,7 @@ typedef struct kn_install_request {
   bool offline;      /* take the downloads that are there, ask nobody */
   bool dry_run;      /* say what would be done */
   bool only_library; /* no Python environments */
+  kn_arch arch;      /* whose libraries; 0: this machine's */
 } kn_install_request;
 
 /* Says on the log what is done. KN_NOT_INSTALLED names what must be installed first; other codes as everywhere. One

@@ -21,13 +21,17 @@ bool kn_install_plan_done(const kn_install_plan *plan) {
   return plan->files_there && (!plan->with_environment || plan->environment_there);
 }
 
+static bool fits(const kn_manifest_file *file, kn_arch arch) {
+  return file->arch == KN_ARCH_ANY || file->arch == (int)arch;
+}
+
 /* The installed file is one that the manifest knows under this key. */
-static const kn_manifest_file *installed_as(const kn_manifest *manifest, const kn_installed_file *installed) {
+static const kn_manifest_file *installed_as(const kn_manifest *manifest, kn_arch arch,
+                                            const kn_installed_file *installed) {
   uint64_t bytes;
   for (size_t i = 0; i < manifest->file_count; i++) {
     const kn_manifest_file *file = kn_manifest_file_at(manifest, i);
-    if (kn_manifest_file_is_for_here(file) && !strcmp(file->key, installed->key) &&
-        !strcmp(file->sha256, installed->sha256))
+    if (fits(file, arch) && !strcmp(file->key, installed->key) && !strcmp(file->sha256, installed->sha256))
       return kn_file_exists(installed->path, &bytes) && bytes == (uint64_t)file->bytes ? file : NULL;
   }
   return NULL;
@@ -54,13 +58,13 @@ static kn_status ask_client(const kn_downloads *downloads, int client, client_st
   return NULL;
 }
 
-/* The first entry of `key` for this machine whose client is at hand or whose package is already here. */
-static kn_status choose(const kn_manifest *manifest, const char *key, const kn_downloads *downloads,
+/* The first entry of `key` for the machine whose client is at hand or whose package is already here. */
+static kn_status choose(const kn_manifest *manifest, kn_arch arch, const char *key, const kn_downloads *downloads,
                         client_state *states, const kn_manifest_file **out_file) {
   const kn_manifest_file *best = NULL;
   for (size_t i = 0; i < manifest->file_count; i++) {
     const kn_manifest_file *file = kn_manifest_file_at(manifest, i);
-    if (strcmp(file->key, key) != 0 || !kn_manifest_file_is_for_here(file)) continue;
+    if (strcmp(file->key, key) != 0 || !fits(file, arch)) continue;
     char *package;
     bool there = false;
     KN_TRY(kn_package_find(downloads, file, &package));
@@ -92,11 +96,12 @@ static kn_status choose(const kn_manifest *manifest, const char *key, const kn_d
 }
 
 /* The entry after `file` that may stand in for it. */
-static const kn_manifest_file *next_alternative(const kn_manifest *manifest, const kn_manifest_file *file) {
+static const kn_manifest_file *next_alternative(const kn_manifest *manifest, kn_arch arch,
+                                                const kn_manifest_file *file) {
   bool behind = false;
   for (size_t i = 0; i < manifest->file_count; i++) {
     const kn_manifest_file *other = kn_manifest_file_at(manifest, i);
-    if (behind && kn_manifest_file_is_for_here(other) && !strcmp(other->key, file->key)) return other;
+    if (behind && fits(other, arch) && !strcmp(other->key, file->key)) return other;
     behind = behind || other == file;
   }
   return NULL;
@@ -107,7 +112,7 @@ kn_status kn_install_plan_fetch(kn_install_plan *plan, const kn_downloads *downl
     char *package = NULL;
     kn_status status;
     while ((status = kn_package_fetch(downloads, plan->files[i], &package))) {
-      const kn_manifest_file *failed = plan->files[i], *next = next_alternative(&plan->manifest, failed);
+      const kn_manifest_file *failed = plan->files[i], *next = next_alternative(&plan->manifest, plan->arch, failed);
       if (kn_status_code(status) != KN_BACKEND_FAILED || !next) return status;
       kn_status without_client = kn_client_check(downloads, (kn_client)next->client);
       if (without_client) {
@@ -140,7 +145,7 @@ static kn_status choose_all(kn_install_plan *plan, const kn_downloads *downloads
     if (key_seen(&plan->manifest, i)) continue;
     const kn_manifest_file *chosen = NULL;
     kn_status status =
-        choose(&plan->manifest, kn_manifest_file_at(&plan->manifest, i)->key, downloads, states, &chosen);
+        choose(&plan->manifest, plan->arch, kn_manifest_file_at(&plan->manifest, i)->key, downloads, states, &chosen);
     if (!status) plan->files[plan->file_count++] = chosen;
     faults = kn_status_join(faults, status);
   }
@@ -163,7 +168,7 @@ static void take_installed(kn_install_plan *plan, const kn_installation *install
   for (size_t i = 0; i < plan->manifest.file_count; i++) {
     if (key_seen(&plan->manifest, i)) continue;
     const kn_installed_file *file = kn_installation_file(installed, kn_manifest_file_at(&plan->manifest, i)->key);
-    const kn_manifest_file *known = file ? installed_as(&plan->manifest, file) : NULL;
+    const kn_manifest_file *known = file ? installed_as(&plan->manifest, plan->arch, file) : NULL;
     if (!known) return;
     plan->files[plan->file_count++] = known;
   }
@@ -210,11 +215,13 @@ static kn_status plan_environment(kn_install_plan *plan, const kn_plan_options *
 
 kn_status kn_install_plan_make(const char *framework, const kn_plan_options *options, const kn_downloads *downloads,
                                kn_install_plan *out_plan) {
-  *out_plan = (kn_install_plan){0};
+  *out_plan = (kn_install_plan){.arch = options->arch ? options->arch : kn_arch_here()};
   KN_TRY(kn_manifest_read(framework, &out_plan->manifest));
   out_plan->files = kn_alloc_array(out_plan->manifest.file_count + 1, sizeof *out_plan->files);
   kn_installation installed = {0};
   kn_status status = out_plan->files ? NULL : kn_status_out_of_memory();
+  if (!status && kn_manifest_build_of(&out_plan->manifest) && out_plan->arch != kn_arch_here())
+    status = kn_status_make(KN_INCOMPATIBLE, "%s is made on the machine that it runs on: install it there", framework);
   if (!status && kn_manifest_build_of(&out_plan->manifest))
     status = kn_build_definition(&out_plan->manifest, out_plan->build_definition);
   if (!status) status = kn_installation_read(framework, &installed);

@@ -6,6 +6,7 @@
 
 typedef struct kn_install_plan {
   kn_manifest manifest;
+  kn_arch arch;                   /* whose files are taken */
   const kn_manifest_file **files; /* one per key, point into the manifest */
   size_t file_count;
   bool files_there;          /* all of them, and what is made, are installed and whole in size */
@@ -21,6 +22,7 @@ typedef struct kn_install_plan {
 typedef struct kn_plan_options {
   bool force;        /* install again what is there */
   bool only_library; /* no Python environment */
+  kn_arch arch;      /* whose libraries; 0: this machine's */
 } kn_plan_options;
 
 /* Reads the manifest and looks at what is there. Says which alternative is taken for want of a client. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <kenning/services.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -12,14 +13,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GRACE_NS = 2000000000, PAUSE_NS = 50000000 };
+enum { GRACE_NS = 2000000000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
 
 typedef struct kn_server {
   const kn_server_request *request;
   const kn_runtimeprotocol_ops *ops;
   int listener, config;
-  kn_child worker; /* .pid 0: none */
-  bool starved;    /* it was told that there are no descriptors */
+  char *launcher;                       /* its words, cut in place */
+  const char *program;                  /* NULL: this one */
+  const char *arguments[ARGUMENTS + 1]; /* of a worker */
+  kn_child worker;                      /* .pid 0: none */
+  bool starved;                         /* it was told that there are no descriptors */
 } kn_server;
 
 /* ---- the worker ---- */
@@ -72,7 +76,7 @@ static void take_client(kn_server *server) {
   if (server->worker.pid) {
     kn_log(KN_LOG_INFO, "another client was turned away: one is served at a time");
   } else {
-    kn_status status = kn_child_spawn(NULL, server->request->worker_arguments, client, server->config, &server->worker);
+    kn_status status = kn_child_spawn(server->program, server->arguments, client, server->config, &server->worker);
     if (status) {
       kn_log(KN_LOG_ERROR, "a client could not be served: %s", kn_status_message(status, 0));
       kn_status_free(status);
@@ -119,14 +123,47 @@ static kn_status listen_and_serve(kn_server *server, void *protocol) {
   return status;
 }
 
+static kn_status add_argument(kn_server *server, size_t *count, const char *text) {
+  if (*count == ARGUMENTS)
+    return kn_status_make(KN_INVALID_ARGUMENT, "the launcher has too many words: at most %d", ARGUMENTS - 8);
+  server->arguments[(*count)++] = text;
+  return NULL;
+}
+
+/* How a worker is started: `launcher` in front of this program's path, where there is one. */
+static kn_status plan_worker(kn_server *server, char *self, size_t size) {
+  const kn_server_request *request = server->request;
+  size_t count = 0;
+  char *rest = NULL;
+  if (request->launcher) {
+    server->launcher = kn_strdup(request->launcher);
+    if (!server->launcher) return kn_status_out_of_memory();
+    server->program = strtok_r(server->launcher, " ", &rest);
+    if (!server->program) return kn_status_make(KN_INVALID_ARGUMENT, "the launcher is empty");
+    for (const char *word; (word = strtok_r(NULL, " ", &rest));) KN_TRY(add_argument(server, &count, word));
+    ssize_t length = readlink("/proc/self/exe", self, size - 1);
+    if (length < 0) return kn_status_make(KN_IO_ERROR, "the program does not find itself: %s", strerror(errno));
+    self[length] = '\0';
+    KN_TRY(add_argument(server, &count, self));
+  }
+  for (size_t i = 0; request->worker_arguments[i]; i++)
+    KN_TRY(add_argument(server, &count, request->worker_arguments[i]));
+  return NULL;
+}
+
 kn_status kn_server_run(const kn_server_request *request) {
   const kn_instance *protocol = &request->scenario->runtime_protocol;
   kn_server server = {.request = request, .ops = protocol->cls->ops, .listener = -1, .config = -1};
   kn_link_config link;
+  char self[PATH_MAX];
   KN_TRY(kn_child_config(&request->scenario->runtime, protocol, &server.config));
-  kn_status status = server.ops->open(protocol->self, &link);
-  if (!status) status = listen_and_serve(&server, protocol->self);
-  server.ops->close(protocol->self);
+  kn_status status = plan_worker(&server, self, sizeof self);
+  if (!status) {
+    status = server.ops->open(protocol->self, &link);
+    if (!status) status = listen_and_serve(&server, protocol->self);
+    server.ops->close(protocol->self);
+  }
+  kn_free(server.launcher);
   close(server.config);
   return status;
 }

@@ -13,6 +13,7 @@ enum { KN_WORKER_CLIENT_FD = 3, KN_WORKER_CONFIG_FD = 4 };
 typedef struct kn_server_request {
   const kn_scenario *scenario;         /* runtime and runtime_protocol, checked to be runnable */
   const char *const *worker_arguments; /* NULL-terminated; behind the name of the program */
+  const char *launcher;                /* words in front of it, divided by blanks: "taskset -c 1"; NULL: none */
 } kn_server_request;
 
 /* Serves until SIGINT or SIGTERM (kn_cancelled), which is success. Both must have handlers that return. */

@@ -69,7 +69,7 @@ static int spawn_with(const char *program, const char *const *arguments, int cli
     if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
     if (!error) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     if (!error)
-      error = posix_spawn(out_pid, program ? program : "/proc/self/exe", &actions, &attributes,
+      error = posix_spawnp(out_pid, program ? program : "/proc/self/exe", &actions, &attributes,
                           (char *const *)(uintptr_t)line, environ);
     posix_spawnattr_destroy(&attributes);
   }

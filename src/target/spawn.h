@@ -13,7 +13,7 @@ typedef struct kn_child {
 
 /* Runtime and runtime protocol of a scenario as JSON, in memory of the kernel; close the descriptor. */
 kn_status kn_child_config(const kn_instance *runtime, const kn_instance *protocol, int *out_fd) KN_MUST_USE;
-/* Starts `program` (NULL: this one) with `arguments` behind its name, `client` as KN_WORKER_CLIENT_FD, `config` as
+/* Starts `program` (NULL: this one; else looked for in PATH) with `arguments` behind its name, `client` as KN_WORKER_CLIENT_FD, `config` as
  * KN_WORKER_CONFIG_FD, and no other descriptor but stderr. */
 kn_status kn_child_spawn(const char *program, const char *const *arguments, int client, int config,
                          kn_child *out_child) KN_MUST_USE;

@@ -107,6 +107,20 @@ static void a_dry_run_tells_licence_packages_and_sizes(void **state) {
   assert_int_equal(entries(), 0);
 }
 
+static void a_target_of_another_kind_has_a_directory_of_its_own(void **state) {
+  (void)state;
+  kt_run result = run("install", "--dry-run", "--arch", "aarch64", "tflite");
+  kt_assert_exit(&result, 0);
+  assert_true(strstr(result.err, "linux-arm64") || strstr(result.err, "by pip")); /* with Maven or without */
+  kt_assert_contains(result.err, "data/aarch64");
+  assert_null(strstr(result.err, "Python environment"));
+  kt_run_free(&result);
+  result = run("install", "--arch", "z80", "tflite");
+  kt_assert_exit(&result, 2);
+  kt_assert_contains(result.err, "aarch64");
+  kt_run_free(&result);
+}
+
 static void what_must_be_installed_first_is_named(void **state) {
   (void)state;
   environment[3] = "PATH=/no/such/directory";
@@ -162,9 +176,13 @@ static void libraries_tell_their_version(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(the_list_names_every_framework),        test(a_broken_manifest_is_left_out),
-      test(wrong_names_are_arguments_to_mend),     test(a_dry_run_tells_licence_packages_and_sizes),
-      test(what_must_be_installed_first_is_named), test(the_doctor_names_the_commands),
+      test(the_list_names_every_framework),
+      test(a_broken_manifest_is_left_out),
+      test(wrong_names_are_arguments_to_mend),
+      test(a_dry_run_tells_licence_packages_and_sizes),
+      test(a_target_of_another_kind_has_a_directory_of_its_own),
+      test(what_must_be_installed_first_is_named),
+      test(the_doctor_names_the_commands),
       test(libraries_tell_their_version),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "support/directory.h"
 #include "support/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Secure Hash Standard, FIPS 180-4: the examples that NIST publishes with it. */
@@ -41,6 +42,25 @@ static void a_million_letters_in_pieces(void **state) {
   kn_hash_abandon(&hash);
 }
 
+/* Every length around the block size, in pieces of every size that a block can be cut into. */
+static void plain_c_gives_the_same_sums(void **state) {
+  (void)state;
+  uint8_t data[300], sum[KN_SHA256_BYTES];
+  for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 167 + 13);
+  for (size_t length = 0; length <= sizeof data; length++) {
+    char expected[65], actual[65];
+    kt_assert_ok(kn_sha256(data, length, expected));
+    kn_sha256_state plain;
+    kn_sha256_begin(&plain);
+    const size_t piece = 1 + length % 71;
+    for (size_t at = 0; at < length; at += piece)
+      kn_sha256_add(&plain, data + at, length - at < piece ? length - at : piece);
+    kn_sha256_end(&plain, sum);
+    for (size_t i = 0; i < sizeof sum; i++) snprintf(actual + 2 * i, 3, "%02x", sum[i]);
+    assert_string_equal(actual, expected);
+  }
+}
+
 static void files(void **state) {
   (void)state;
   char *directory = kt_directory_make(), *path = kt_path(directory, "data"), hex[65] = "x";
@@ -76,6 +96,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(published_vectors),
       cmocka_unit_test(a_million_letters_in_pieces),
+      cmocka_unit_test(plain_c_gives_the_same_sums),
       cmocka_unit_test(files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
