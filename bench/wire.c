@@ -317,7 +317,8 @@ static void infer(const engine *e, kn_tensor_view *input, kn_tensor_view *output
   give_up(e->ops->output(e->self, output, 1));
 }
 
-static void isolated(size_t rounds) {
+/* The input lies where it was decoded: in shared memory. */
+static bool isolated(size_t rounds) {
   kn_instance runtime;
   kn_iospec spec;
   kn_isolated worker;
@@ -325,14 +326,16 @@ static void isolated(size_t rounds) {
   const int64_t input_shape[] = {1, 224, 224, 3}, output_shape[] = {1, 1000};
   give_up(kn_instance_create(&kn_null_runtime_class, &runtime));
   give_up(kn_iospec_parse(spec_json, sizeof spec_json - 1, "bench", &spec));
-  give_up(kn_tensor_create(KN_FLOAT32, 4, input_shape, &input));
   give_up(kn_tensor_create(KN_FLOAT32, 2, output_shape, &output));
-  kn_remote remote = {.protocol = kn_isolated_protocol(&worker, &runtime), .client.connection.fd = -1};
+  kn_remote remote = {.protocol = kn_isolated_protocol(&worker, &runtime, &remote), .client.connection.fd = -1};
   const kn_load_request request = {.path = sent_path, .spec = &spec, .batch = 1};
   const engine engines[] = {{((const kn_runtime_ops *)kn_null_runtime_class.ops)->inference, runtime.self},
-                            {&kn_remote_inference, &remote}};
+                            {&kn_isolated_inference, &worker}};
   samples times[] = {room_for("", rounds * REPEAT), room_for("", rounds * REPEAT)};
   for (int k = 0; k < 2; k++) give_up(engines[k].ops->load(engines[k].self, &request));
+  input = (kn_tensor_view){.bytes = INPUT, .dtype = KN_FLOAT32, .rank = 4};
+  memcpy(input.shape, input_shape, sizeof input_shape);
+  give_up(kn_isolated_memory(&worker, INPUT, &input.data));
   for (size_t round = 0; round < rounds; round++)
     for (int k = 0; k < 2; k++)
       for (int i = 0; i < REPEAT; i++) {
@@ -344,11 +347,12 @@ static void isolated(size_t rounds) {
     settle(&times[k]);
     engines[k].ops->unload(engines[k].self);
   }
-  figure("isolated worker, added to an inference in process", times[1].median - times[0].median, 0, "");
+  bool met = figure("isolated worker, added to an inference in process", times[1].median - times[0].median, 30,
+                    "at most 30 us");
   kn_instance_destroy(&runtime);
   kn_iospec_clear(&spec);
-  kn_tensor_free(&input);
   kn_tensor_free(&output);
+  return met;
 }
 
 int main(int argc, char **argv) {
@@ -366,7 +370,7 @@ int main(int argc, char **argv) {
   if (whole_at == MAP_FAILED) return 1;
   bool met = round_trips(rounds);
   met &= uploads();
-  isolated(rounds);
+  met &= isolated(rounds);
   while (wait(NULL) > 0) continue;
   unlink(model_path);
   unlink(sent_path);

@@ -83,6 +83,7 @@ typedef struct kn_runtime_options {
   bool disable_performance_measurements;
   bool isolate;          /* run in a process of its own; runtimes need not look at it */
   int64_t isolate_memory; /* MiB that this process may have; 0: no limit */
+  int64_t isolate_processor; /* seconds of processor time that it may use; 0: no limit */
 } kn_runtime_options;
 
 /* ---- data sets ---- */

@@ -51,8 +51,10 @@ static const kn_option runtime_options[] = {
      KN_OPTION_BOOL, 0, KN_FIELD(kn_runtime_options, disable_performance_measurements)},
     {"isolate", "Run in a process of its own: a crash there is an error here", KN_OPTION_BOOL, 0,
      KN_FIELD(kn_runtime_options, isolate)},
-    {"isolate_memory", "MiB of data that the process of its own may have, 0: no limit", KN_OPTION_INT, 0,
+    {"isolate_memory", "MiB of memory that the process of its own may have, 0: no limit", KN_OPTION_INT, 0,
      KN_FIELD(kn_runtime_options, isolate_memory), .min = 0, .max = 1 << 24},
+    {"isolate_processor", "Seconds of processor time that the process of its own may use, 0: no limit", KN_OPTION_INT,
+     0, KN_FIELD(kn_runtime_options, isolate_processor), .min = 0, .max = 1 << 30},
     {0}};
 
 static const struct {

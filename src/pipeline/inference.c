@@ -24,10 +24,11 @@ typedef struct kn_engine {
   const kn_inference_ops *ops;
   void *self;
   bool native;
-  bool on_target;   /* `remote` stands for the block, which runs elsewhere */
+  bool on_target; /* `remote` stands for the block, which runs elsewhere */
   kn_remote remote;
+  bool isolate;
   kn_isolated isolated; /* a worker process of ours is the target */
-  kn_iospec spec; /* of the loaded model */
+  kn_iospec spec;       /* of the loaded model */
 } kn_engine;
 
 /* ---- does the model fit the data ---- */
@@ -91,11 +92,12 @@ static kn_status choose_engine(kn_session *session, kn_engine *engine) {
   bool isolate = !engine->native && ((const kn_runtime_options *)engine->self)->isolate;
   if (!scenario->runtime_protocol.cls && !isolate) return NULL;
   const kn_instance *protocol = &scenario->runtime_protocol;
-  if (!protocol->cls) protocol = kn_isolated_protocol(&engine->isolated, engine->block);
+  engine->isolate = !protocol->cls;
+  if (engine->isolate) protocol = kn_isolated_protocol(&engine->isolated, engine->block, &engine->remote);
   engine->on_target = session->on_target = true;
   engine->remote = (kn_remote){.protocol = protocol, .client.connection.fd = -1};
-  engine->ops = &kn_remote_inference;
-  engine->self = &engine->remote;
+  engine->ops = engine->isolate ? &kn_isolated_inference : &kn_remote_inference;
+  engine->self = engine->isolate ? (void *)&engine->isolated : &engine->remote;
   return NULL;
 }
 
@@ -287,6 +289,8 @@ static kn_status loop(kn_session *session, kn_engine *engine, kn_sample_list *li
                                    .warmup = (size_t)session->options->warmup,
                                    .loaders = loader_count(session),
                                    .classify = session->info.task == KN_TASK_CLASSIFICATION,
+                                   .memory = engine->isolate ? kn_isolated_memory : NULL,
+                                   .memory_context = &engine->isolated,
                                    .progress = "inference"};
   kn_sampler *sampler = NULL;
   if (sampled) KN_TRY(kn_sampler_start(SESSION_PERIOD_S, &sampler));

@@ -182,12 +182,24 @@ static kn_dtype output_dtype(const kn_ioentry *entry) {
   return entry->quantized || real ? KN_FLOAT32 : entry->dtype;
 }
 
+static kn_status create_input(const kn_loop *loop, kn_dtype dtype, uint32_t rank, const int64_t *shape,
+                              kn_tensor_view *out_input) {
+  const kn_loop_request *request = loop->request;
+  if (!request->memory) return kn_tensor_create(dtype, rank, shape, out_input);
+  kn_tensor_view input = {.dtype = dtype, .rank = rank};
+  memcpy(input.shape, shape, rank * sizeof *shape);
+  KN_TRY(kn_tensor_bytes(dtype, rank, shape, &input.bytes));
+  KN_TRY(request->memory(request->memory_context, input.bytes, &input.data));
+  *out_input = input;
+  return NULL;
+}
+
 static kn_status create_slot(const kn_loop *loop, kn_slot *slot) {
   const kn_samples *samples = loop->request->samples;
   const kn_iolist *outputs = &loop->request->spec->output;
   int64_t shape[KN_MAX_RANK] = {loop->request->batch};
   memcpy(shape + 1, samples->shape, samples->rank * sizeof *shape);
-  KN_TRY(kn_tensor_create(samples->dtype, samples->rank + 1, shape, &slot->input));
+  KN_TRY(create_input(loop, samples->dtype, samples->rank + 1, shape, &slot->input));
   slot->outputs = kn_alloc_array(outputs->count, sizeof *slot->outputs);
   if (!slot->outputs) return kn_status_out_of_memory();
   for (size_t i = 0; i < outputs->count; i++) {
@@ -253,7 +265,7 @@ static kn_status prepare(kn_loop *loop) {
 static void clear(kn_loop *loop) {
   for (size_t i = 0; loop->slots && i < loop->ring.slots; i++) {
     kn_slot *slot = &loop->slots[i];
-    kn_tensor_free(&slot->input);
+    if (!loop->request->memory) kn_tensor_free(&slot->input);
     for (size_t j = 0; slot->outputs && j < loop->output_count; j++) kn_tensor_free(&slot->outputs[j]);
     kn_free(slot->outputs);
     kn_status_free(slot->fault);

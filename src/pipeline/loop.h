@@ -19,6 +19,9 @@ typedef struct kn_loop_request {
   size_t warmup;        /* inferences on the first samples before the run, kept in `times`, not evaluated */
   size_t loaders;       /* threads; at least 1 */
   bool classify;        /* output 0 holds one score per class and sample */
+  /* Zeroed memory for the inputs that lives as long as the model is loaded; NULL: ordinary memory. */
+  kn_status (*memory)(void *context, size_t bytes, void **out_data);
+  void *memory_context;
   const char *progress; /* shown while it runs; NULL: nothing */
 } kn_loop_request;
 

@@ -14,6 +14,7 @@ typedef struct kn_target_engine {
   size_t payload_limit; /* bytes of all inputs, and of all outputs */
   double deadline_s;    /* 0: none. A call of the runtime that takes longer ends the process by SIGALRM */
   kn_iospec spec;       /* as the client sent it */
+  struct kn_slots_peer *slots; /* what the host shares besides its messages; NULL: nothing */
   bool has_spec;
   bool loaded;
   kn_iolayout input, output; /* of the loaded model */

@@ -76,7 +76,13 @@ static void take_client(kn_server *server) {
   if (server->worker.pid) {
     kn_log(KN_LOG_INFO, "another client was turned away: one is served at a time");
   } else {
-    kn_status status = kn_child_spawn(server->program, server->arguments, client, server->config, &server->worker);
+    const kn_child_request request = {.program = server->program,
+                                      .arguments = server->arguments,
+                                      .client = client,
+                                      .config = server->config,
+                                      .slots = -1,
+                                      .output = -1};
+    kn_status status = kn_child_spawn(&request, &server->worker);
     if (status) {
       kn_log(KN_LOG_ERROR, "a client could not be served: %s", kn_status_message(status, 0));
       kn_status_free(status);

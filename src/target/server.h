@@ -6,7 +6,7 @@
 #include "core/scenario.h"
 #include "target/protocol.h"
 
-enum { KN_WORKER_CLIENT_FD = 3, KN_WORKER_CONFIG_FD = 4 };
+enum { KN_WORKER_CLIENT_FD = 3, KN_WORKER_CONFIG_FD = 4, KN_WORKER_SLOTS_FD = 5 };
 /* Where a worker finds its scenario. */
 #define KN_WORKER_CONFIG "/proc/self/fd/4"
 

@@ -47,13 +47,23 @@ kn_status kn_child_config(const kn_instance *runtime, const kn_instance *protoco
   return status;
 }
 
-/* Descriptors that are in the way of 3 and 4 are moved first: dup2 of a descriptor onto itself would keep its
+/* Descriptors that are in the way of 3, 4 and 5 are moved first: dup2 of a descriptor onto itself would keep its
  * close-on-exec flag. */
-static int above(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 16); }
+static int above(int fd) { return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 16); }
 
-static int spawn_with(const char *program, const char *const *arguments, int client, int config, pid_t *out_pid) {
-  const char *line[ARGUMENTS + 2] = {program ? program : program_invocation_name};
-  for (size_t i = 0; i < ARGUMENTS && arguments[i]; i++) line[i + 1] = arguments[i];
+static int add_descriptors(posix_spawn_file_actions_t *actions, const kn_child_request *high) {
+  int error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (!error && high->output >= 0) error = posix_spawn_file_actions_adddup2(actions, high->output, STDERR_FILENO);
+  if (!error) error = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
+  if (!error) error = posix_spawn_file_actions_adddup2(actions, high->client, KN_WORKER_CLIENT_FD);
+  if (!error) error = posix_spawn_file_actions_adddup2(actions, high->config, KN_WORKER_CONFIG_FD);
+  if (!error && high->slots >= 0) error = posix_spawn_file_actions_adddup2(actions, high->slots, KN_WORKER_SLOTS_FD);
+  return error;
+}
+
+static int spawn_with(const kn_child_request *high, pid_t *out_pid) {
+  const char *line[ARGUMENTS + 2] = {high->program ? high->program : program_invocation_name};
+  for (size_t i = 0; i < ARGUMENTS && high->arguments[i]; i++) line[i + 1] = high->arguments[i];
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none;
@@ -62,30 +72,32 @@ static int spawn_with(const char *program, const char *const *arguments, int cli
   if (error) return error;
   error = posix_spawnattr_init(&attributes);
   if (!error) {
-    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!error) error = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    if (!error) error = posix_spawn_file_actions_adddup2(&actions, client, KN_WORKER_CLIENT_FD);
-    if (!error) error = posix_spawn_file_actions_adddup2(&actions, config, KN_WORKER_CONFIG_FD);
+    error = add_descriptors(&actions, high);
     if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
     if (!error) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     if (!error)
-      error = posix_spawnp(out_pid, program ? program : "/proc/self/exe", &actions, &attributes,
-                          (char *const *)(uintptr_t)line, environ);
+      error = posix_spawnp(out_pid, high->program ? high->program : "/proc/self/exe", &actions, &attributes,
+                           (char *const *)(uintptr_t)line, environ);
     posix_spawnattr_destroy(&attributes);
   }
   posix_spawn_file_actions_destroy(&actions);
   return error;
 }
 
-kn_status kn_child_spawn(const char *program, const char *const *arguments, int client, int config,
-                         kn_child *out_child) {
+kn_status kn_child_spawn(const kn_child_request *request, kn_child *out_child) {
   *out_child = (kn_child){.watch = -1};
-  int high_client = above(client), high_config = above(config);
+  kn_child_request high = *request;
+  const int given[] = {request->client, request->config, request->slots, request->output};
+  int *const moved[] = {&high.client, &high.config, &high.slots, &high.output};
   pid_t pid = 0;
-  int error =
-      high_client < 0 || high_config < 0 ? errno : spawn_with(program, arguments, high_client, high_config, &pid);
-  if (high_client >= 0) close(high_client);
-  if (high_config >= 0) close(high_config);
+  int error = 0;
+  for (int i = 0; i < 4; i++) {
+    *moved[i] = above(given[i]);
+    if (*moved[i] < 0 && given[i] >= 0) error = errno;
+  }
+  if (!error) error = spawn_with(&high, &pid);
+  for (int i = 0; i < 4; i++)
+    if (*moved[i] >= 0) close(*moved[i]);
   if (error) return kn_status_make(KN_IO_ERROR, "a worker process cannot be started: %s", strerror(error));
   out_child->pid = pid;
   out_child->watch = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -13,10 +13,16 @@ typedef struct kn_child {
 
 /* Runtime and runtime protocol of a scenario as JSON, in memory of the kernel; close the descriptor. */
 kn_status kn_child_config(const kn_instance *runtime, const kn_instance *protocol, int *out_fd) KN_MUST_USE;
-/* Starts `program` (NULL: this one; else looked for in PATH) with `arguments` behind its name, `client` as KN_WORKER_CLIENT_FD, `config` as
- * KN_WORKER_CONFIG_FD, and no other descriptor but stderr. */
-kn_status kn_child_spawn(const char *program, const char *const *arguments, int client, int config,
-                         kn_child *out_child) KN_MUST_USE;
+typedef struct kn_child_request {
+  const char *program;          /* NULL: this one; else looked for in PATH */
+  const char *const *arguments; /* behind its name; NULL-terminated */
+  int client, config;           /* become KN_WORKER_CLIENT_FD and KN_WORKER_CONFIG_FD */
+  int slots;                    /* becomes KN_WORKER_SLOTS_FD; -1: none */
+  int output;                   /* becomes stdout and stderr; -1: both go to this process's stderr */
+} kn_child_request;
+
+/* The process has no other descriptors than these. */
+kn_status kn_child_spawn(const kn_child_request *request, kn_child *out_child) KN_MUST_USE;
 /* After it was waited for. */
 void kn_child_forget(kn_child *child);
 /* To be called first in a worker: it dies with the process that started it. */

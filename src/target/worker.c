@@ -1,13 +1,15 @@
 #include "target/worker.h"
 
 #include "core/file.h"
+#include "target/limits.h"
+#include "target/server.h"
+#include "target/slots.h"
 
 #include <errno.h>
 #include <kenning/services.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- one client ---- */
@@ -32,11 +34,13 @@ static int64_t deadline(const kn_link_config *link, const kn_target_session *ses
   return begun + (int64_t)(allowed * 1e9);
 }
 
-static kn_status serve(kn_connection *connection, const kn_link_config *link, kn_target_session *session) {
+static kn_status serve(kn_connection *connection, const kn_link_config *link, kn_target_session *session,
+                       kn_target_engine *engine) {
   int64_t begun = kn_now_ns();
   bool amid = false;
   for (;;) {
     size_t room, got;
+    if (engine->slots && !amid) KN_TRY(kn_slots_serve(engine->slots, engine, connection->fd));
     void *window = kn_target_session_window(session, &room);
     KN_TRY(kn_connection_read(connection, window, room, deadline(link, session, begun), &got));
     if (!got && !amid) return NULL;
@@ -61,7 +65,7 @@ kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link,
   KN_TRY(kn_target_session_create(config, engine, &session));
   const kn_piece greeting = {&hello, 1};
   kn_status status = link->hello ? kn_connection_write(connection, &greeting, 1, after(link->timeout_s)) : NULL;
-  if (!status) status = serve(connection, link, session);
+  if (!status) status = serve(connection, link, session, engine);
   kn_target_session_destroy(session);
   return status;
 }
@@ -112,21 +116,22 @@ static kn_status run_engine(const kn_instance *runtime, const kn_link_config *li
       .in_place = model_path != NULL,
       .model_limit = link->model_limit,
       .sampled = !((const kn_runtime_options *)runtime->self)->disable_performance_measurements};
+  kn_slots_peer slots = {.channel = -1, .memory = -1};
+  if (!status && model_path) status = kn_slots_peer_open(KN_WORKER_SLOTS_FD, &slots);
+  engine.slots = model_path ? &slots : NULL;
   if (!status) status = kn_target_engine_open(&engine);
   if (!status) status = kn_worker_serve(connection, link, &config, &engine);
   kn_target_engine_close(&engine);
+  kn_slots_peer_close(&slots);
   leave_place(path, directory);
   return status;
 }
 
-/* Of data, not of addresses: engines reserve far more of those than they use. */
-static kn_status limit_memory(const kn_runtime_options *options) {
-  if (!options->isolate_memory) return NULL;
-  const rlim_t bytes = (rlim_t)options->isolate_memory << 20;
-  const struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
-  return setrlimit(RLIMIT_DATA, &limit) == 0
-             ? NULL
-             : kn_status_make(KN_IO_ERROR, "the memory of the worker cannot be limited: %s", strerror(errno));
+static kn_status limit(const kn_runtime_options *options) {
+  const uint64_t bytes = (uint64_t)options->isolate_memory << 20;
+  const kn_limits limits = {
+      .data_bytes = bytes, .resident_bytes = bytes, .processor_s = (uint64_t)options->isolate_processor};
+  return kn_limits_apply(&limits);
 }
 
 kn_status kn_worker_run(const kn_scenario *scenario, int client_fd, const char *model_path) {
@@ -139,7 +144,7 @@ kn_status kn_worker_run(const kn_scenario *scenario, int client_fd, const char *
   kn_status status = wire->open(protocol->self, &link);
   if (!status && wire->prepare) status = wire->prepare(connection.fd);
   if (!status) {
-    status = limit_memory(runtime->self);
+    status = limit(runtime->self);
     if (!status) status = ops->open(runtime->self);
     if (!status) status = run_engine(runtime, &link, model_path, &connection);
     ops->close(runtime->self);

@@ -94,6 +94,10 @@ static void an_arm_board_gives_what_this_machine_gives(void **state) {
   const char *why = missing(server, arm_data);
   if (why) {
     print_message("%s\n", why);
+    kn_free(variable);
+    kn_free(arm_data);
+    kn_free(data);
+    free(server);
     skip();
   }
   it_is_for_that_machine(server);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FAULT_NONE, FAULT_CRASH, FAULT_HANG, FAULT_EXIT, FAULT_SLOW };
+enum { FAULT_NONE, FAULT_CRASH, FAULT_HANG, FAULT_EXIT, FAULT_SLOW, FAULT_SPIN, FAULT_TALK };
 
 typedef struct faulty_runtime {
   kn_runtime_options base;
@@ -23,7 +23,14 @@ static const kn_choice faults[] = {{"none", FAULT_NONE, "it works"},
                                    {"hang", FAULT_HANG, "it never returns"},
                                    {"exit", FAULT_EXIT, "it ends the process"},
                                    {"slow", FAULT_SLOW, "an inference takes 20 ms"},
+                                   {"spin", FAULT_SPIN, "it never returns and works"},
+                                   {"talk", FAULT_TALK, "it says a million words, then crashes"},
                                    {0}};
+
+static void talk(void) {
+  for (int i = 0; i < 100000; i++) (void)!write(i % 2 ? STDOUT_FILENO : STDERR_FILENO, "bla bla bla\n", 12);
+  (void)!write(STDERR_FILENO, "that was \033[31mmy\033[0m last word\n", 32);
+}
 
 static const kn_option options[] = {
     {"fault", "What goes wrong", KN_OPTION_ENUM, 0, KN_FIELD(faulty_runtime, fault), .choices = faults},
@@ -82,6 +89,11 @@ static kn_status invoke(void *self) {
       abort();
     case FAULT_HANG:
       for (;;) pause();
+    case FAULT_SPIN:
+      for (volatile int i = 0;; i++) continue;
+    case FAULT_TALK:
+      talk();
+      abort();
     case FAULT_EXIT:
       _exit(3);
     case FAULT_SLOW:

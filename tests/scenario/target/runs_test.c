@@ -405,8 +405,12 @@ static void an_isolated_runtime_is_measured(void **state) {
 
 static void an_isolated_crash_is_an_error_of_the_run(void **state) {
   (void)state;
-  static const char *const runtimes[][2] = {{ALONE("crash"), "ended by signal 6"}, {ALONE("exit"), "exit code 3"}};
-  for (size_t i = 0; i < 2; i++) {
+  static const char *const runtimes[][2] = {
+      {ALONE("crash"), "ended by signal 6"},
+      {ALONE("exit"), "exit code 3"},
+      {ALONE("spin\", \"isolate_processor\": 1, \"save_model_path\": \"faulty.bin"),
+       "used up the 1 s of processor time"}};
+  for (size_t i = 0; i < 3; i++) {
     pair p = make_isolated(runtimes[i][0]);
     kt_run run = run_client(&p, "out.json");
     kt_assert_exit(&run, 1);
@@ -415,6 +419,20 @@ static void an_isolated_crash_is_an_error_of_the_run(void **state) {
     expect_incomplete(&p, "out.json", 5);
     drop_pair(&p);
   }
+}
+
+/* However much it says: the pipe is bounded, nothing waits for it, and its end is told without control characters. */
+static void an_isolated_runtime_is_heard(void **state) {
+  (void)state;
+  pair p = make_isolated(ALONE("talk"));
+  kt_run run = run_client(&p, "out.json");
+  kt_assert_exit(&run, 1);
+  kt_assert_contains(run.err, "the runtime's process: bla bla bla");
+  assert_string_equal(run.out, "");
+  assert_true(run.err_bytes < 64 << 10);
+  assert_null(strchr(run.err, '\033'));
+  kt_run_free(&run);
+  drop_pair(&p);
 }
 
 /* 8 MiB of input and as much of output do not fit into 4 MiB. The release build: sanitizers take far more by
@@ -452,6 +470,7 @@ int main(void) {
       cmocka_unit_test(a_socket_is_private_and_taken_over),
       cmocka_unit_test(an_isolated_runtime_is_measured),
       cmocka_unit_test(an_isolated_crash_is_an_error_of_the_run),
+      cmocka_unit_test(an_isolated_runtime_is_heard),
       cmocka_unit_test(an_isolated_runtime_has_no_more_memory_than_allowed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
