@@ -11,21 +11,39 @@ extern "C" {
 
 typedef struct kn_status_s *kn_status;
 
-/* A code says what the caller should do. The numbers are stable. */
+/* A code says what the caller should do. X(name, number, text): the numbers never change; they are also what targets
+ * say to hosts that understand them (docs/protocol.md).
+ *   CANCELLED         the user asked to stop: save what there is and end
+ *   INVALID_ARGUMENT  fix the arguments or the scenario
+ *   NOT_FOUND         a named thing (class, file, parameter) does not exist: fix the name
+ *   BAD_DATA          an input file is damaged or is not what it claims to be: fix the file
+ *   INCOMPATIBLE      the parts do not fit together (formats, shapes, versions): choose others
+ *   NOT_INSTALLED     install something; the message names the command
+ *   OUT_OF_MEMORY     free memory and try again
+ *   IO_ERROR          the system refused to read or write: disk full, permissions, ...
+ *   BACKEND_FAILED    a framework or tool failed on valid-looking input; its own words are in the message
+ *   TIMEOUT           a deadline passed: try again or allow more time
+ *   BUSY              somebody else holds the resource: try again later
+ *   INTERNAL          a fault of this program: report it */
+#define KN_CODES(X)                           \
+  X(OK, 0, "ok")                              \
+  X(CANCELLED, 1, "cancelled")                \
+  X(INVALID_ARGUMENT, 2, "invalid argument")  \
+  X(NOT_FOUND, 3, "not found")                \
+  X(BAD_DATA, 4, "bad data")                  \
+  X(INCOMPATIBLE, 5, "incompatible")          \
+  X(NOT_INSTALLED, 6, "not installed")        \
+  X(OUT_OF_MEMORY, 7, "out of memory")        \
+  X(IO_ERROR, 8, "input/output error")        \
+  X(BACKEND_FAILED, 9, "back-end failed")     \
+  X(TIMEOUT, 10, "timeout")                   \
+  X(BUSY, 11, "busy")                         \
+  X(INTERNAL, 12, "internal error")
+
 typedef enum kn_code {
-  KN_OK = 0,
-  KN_CANCELLED = 1,        /* the user asked to stop: save what there is and end */
-  KN_INVALID_ARGUMENT = 2, /* fix the arguments or the scenario */
-  KN_NOT_FOUND = 3,        /* a named thing (class, file, parameter) does not exist: fix the name */
-  KN_BAD_DATA = 4,         /* an input file is damaged or is not what it claims to be: fix the file */
-  KN_INCOMPATIBLE = 5,     /* the parts do not fit together (formats, shapes, versions): choose others */
-  KN_NOT_INSTALLED = 6,    /* install something; the message names the command */
-  KN_OUT_OF_MEMORY = 7,    /* free memory and try again */
-  KN_IO_ERROR = 8,         /* the system refused to read or write: disk full, permissions, ... */
-  KN_BACKEND_FAILED = 9,   /* a framework or tool failed on valid-looking input; its own words are in the message */
-  KN_TIMEOUT = 10,         /* a deadline passed: try again or allow more time */
-  KN_BUSY = 11,            /* somebody else holds the resource: try again later */
-  KN_INTERNAL = 12         /* a fault of this program: report it */
+#define KN_CODE_NUMBER(name, number, text) KN_##name = number,
+  KN_CODES(KN_CODE_NUMBER)
+#undef KN_CODE_NUMBER
 } kn_code;
 
 /* Makes a status. Never returns NULL and never fails: when memory is exhausted it returns a static

@@ -126,19 +126,11 @@ void kn_status_free(kn_status status) {
 
 const char *kn_code_name(kn_code code) {
   switch (code) {
-    case KN_OK: return "ok";
-    case KN_CANCELLED: return "cancelled";
-    case KN_INVALID_ARGUMENT: return "invalid argument";
-    case KN_NOT_FOUND: return "not found";
-    case KN_BAD_DATA: return "bad data";
-    case KN_INCOMPATIBLE: return "incompatible";
-    case KN_NOT_INSTALLED: return "not installed";
-    case KN_OUT_OF_MEMORY: return "out of memory";
-    case KN_IO_ERROR: return "input/output error";
-    case KN_BACKEND_FAILED: return "back-end failed";
-    case KN_TIMEOUT: return "timeout";
-    case KN_BUSY: return "busy";
-    case KN_INTERNAL: return "internal error";
+#define CODE_TEXT(name, number, text) \
+  case KN_##name:                     \
+    return text;
+    KN_CODES(CODE_TEXT)
+#undef CODE_TEXT
   }
   return "unknown";
 }

@@ -230,37 +230,14 @@ static kn_status record_native(kn_session *session, const kn_loop_result *result
   return kn_record_set_numbers(record, "inference_timestamp", &end, 1);
 }
 
-/* Where the time of a run on a target went, warm-up left out. */
-static kn_status record_wire(kn_session *session, const kn_engine *engine, const kn_loop_result *result) {
-  double input = 0, exchange = 0, output = 0, target = 0;
-  kn_record *record = session->measurements->record, *wire;
-  yyjson_mut_val *steps = yyjson_mut_obj_get(kn_record_value(record), "target_inference_step");
-  bool measured = yyjson_mut_arr_size(steps) == result->inferences;
-  for (size_t i = result->warmup; i < result->inferences; i++) {
-    const kn_inference_times *t = &result->times[i];
-    input += (double)(t->run_start - t->input_start) / 1e9;
-    exchange += (double)(t->run_end - t->run_start) / 1e9;
-    output += (double)(t->output_end - t->run_end) / 1e9;
-    if (measured) target += yyjson_mut_get_num(yyjson_mut_arr_get(steps, i));
-  }
-  double all = input + exchange + output;
-  KN_TRY(kn_record_object(record, "wire", &wire));
-  KN_TRY(kn_record_set_string(wire, "protocol", engine->remote.protocol->cls->name));
-  KN_TRY(kn_record_set_number(wire, "input_transfer_seconds", input));
-  KN_TRY(kn_record_set_number(wire, "inference_exchange_seconds", exchange));
-  KN_TRY(kn_record_set_number(wire, "output_transfer_seconds", output));
-  if (!measured) return NULL;
-  KN_TRY(kn_record_set_number(wire, "target_inference_seconds", target));
-  return all > 0 ? kn_record_set_number(wire, "share", (all - target) / all) : NULL;
-}
-
 /* After a broken connection there is nothing to ask any more: what the host measured is kept. */
 static kn_status record_target(kn_session *session, kn_engine *engine, const kn_loop_result *result) {
   kn_status status = kn_remote_measurements(&engine->remote, result->inferences, session->measurements->record);
   if (kn_status_code(status) == KN_OUT_OF_MEMORY) return status;
   if (status) kn_log(KN_LOG_WARNING, "what the target measured is not known: %s", kn_status_message(status, 0));
   kn_status_free(status);
-  return record_wire(session, engine, result);
+  return kn_remote_wire(&engine->remote, result->times, result->warmup, result->inferences,
+                        session->measurements->record);
 }
 
 static kn_status record_run(kn_session *session, kn_engine *engine, const kn_samples *samples,

@@ -13,6 +13,9 @@ kn_link_config kn_link_configure(const kn_link_options *options) {
                           .timeout_s = options->timeout,
                           .idle_s = options->idle_timeout,
                           .engine_s = options->engine_timeout,
+                          .offer = options->extensions,
+                          .heartbeat_s = options->heartbeat,
+                          .retries = (int)options->retries,
                           .slowest = SLOWEST,
                           .model_limit = (uint64_t)options->model_limit_mib << 20,
                           .tensor_limit = (uint64_t)options->tensor_limit_mib << 20};

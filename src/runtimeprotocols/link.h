@@ -7,8 +7,9 @@
 /* First member of a protocol's instance. */
 typedef struct kn_link_options {
   int wire; /* kn_wire_format */
-  double timeout, idle_timeout, engine_timeout;
-  int64_t model_limit_mib, tensor_limit_mib;
+  double timeout, idle_timeout, engine_timeout, heartbeat;
+  int64_t model_limit_mib, tensor_limit_mib, retries;
+  bool extensions;
 } kn_link_options;
 
 /* Rows of the struct `type` whose member `link` is a kn_link_options; `standard` is the wire format where none is
@@ -53,6 +54,27 @@ typedef struct kn_link_options {
        .def.i = 2048,                                                                                   \
        .min = 1,                                                                                        \
        .max = 1 << 20},                                                                                 \
+      {"heartbeat",                                                                                     \
+       "Seconds between the signs of life of a target that works on a request; 0: none",                \
+       KN_OPTION_FLOAT,                                                                                 \
+       0,                                                                                               \
+       KN_FIELD(type, link.heartbeat),                                                                  \
+       .def.f = 1,                                                                                      \
+       .min = 0,                                                                                        \
+       .max = 86400},                                                                                   \
+      {"retries",                                                                                       \
+       "Times in a row that the host connects again, and goes on, when the connection breaks",          \
+       KN_OPTION_INT,                                                                                   \
+       0,                                                                                               \
+       KN_FIELD(type, link.retries),                                                                    \
+       .min = 0,                                                                                        \
+       .max = 1000},                                                                                    \
+      {"extensions",                                                                                    \
+       "Offer targets what the original does not have; one that does not know them does not notice",    \
+       KN_OPTION_BOOL,                                                                                  \
+       0,                                                                                               \
+       KN_FIELD(type, link.extensions),                                                                 \
+       .def.b = true},                                                                                  \
   {                                                                                                     \
     "tensor_limit", "MiB that all inputs, or all outputs, of one inference may have", KN_OPTION_INT, 0, \
         KN_FIELD(type, link.tensor_limit_mib), .def.i = 256, .min = 1, .max = 2048                      \

@@ -1,6 +1,8 @@
 #include "target/client.h"
 
 #include "core/file.h"
+#include "target/answer.h"
+#include "wire/packed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,182 +12,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-  PING_TRIES = 5,
-  PING_TIMEOUT_S = 1,
-  LOG_LIMIT = 64 << 10,
-  NOTICES_LIMIT = 10000 /* messages that a target may put between a request and its answer */
-};
-
-/* Where the payload of an answer goes. */
-typedef struct kn_answer {
-  uint8_t *data;
-  size_t capacity; /* of `data` */
-  size_t limit;    /* `grows`: the most it may become */
-  bool grows;      /* `data` is the client's own, with room for one byte behind */
-  size_t bytes;
-} kn_answer;
-
-static int64_t deadline(const kn_client *client, uint64_t bytes) {
-  return kn_now_ns() + (int64_t)((client->link.timeout_s + (double)bytes / client->link.slowest) * 1e9);
-}
-
-static const char *name_of(uint64_t type) {
-  const char *name = kn_message_name(type);
-  return name ? name : "a message";
-}
-
-/* ---- receiving ---- */
-
-static kn_status read_exactly(kn_client *client, void *to, size_t bytes, int64_t until) {
-  for (size_t got = 0; got < bytes;) {
-    size_t now;
-    KN_TRY(kn_connection_read(&client->connection, (uint8_t *)to + got, bytes - got, until, &now));
-    if (!now)
-      return kn_status_make(KN_IO_ERROR,
-                            "the target closed the connection: it serves another client, or its runtime ended; its "
-                            "log tells more");
-    got += now;
-  }
-  return NULL;
-}
-
-static kn_status reserve(kn_answer *answer, size_t bytes) {
-  if (bytes > (answer->grows ? answer->limit : answer->capacity))
-    return kn_status_make(KN_BAD_DATA, "the target answers with %zu bytes; at most %zu make sense", bytes,
-                          answer->grows ? answer->limit : answer->capacity);
-  if (bytes <= answer->capacity && answer->data) return NULL;
-  uint8_t *data = kn_realloc(answer->data, bytes + 1);
-  if (!data) return kn_status_out_of_memory();
-  answer->data = data;
-  answer->capacity = bytes;
-  return NULL;
-}
-
-static kn_status read_payload(kn_client *client, const kn_frame *frame, uint8_t sum, kn_answer *answer) {
-  size_t needed;
-  if (!kn_add_size(answer->bytes, frame->payload, &needed)) return kn_status_out_of_memory();
-  KN_TRY(reserve(answer, needed));
-  uint8_t *to = answer->data + answer->bytes;
-  KN_TRY(read_exactly(client, to, frame->payload, deadline(client, frame->payload)));
-  answer->bytes = needed;
-  if (client->link.wire.checksums && client->link.wire.format != KN_WIRE_2022 &&
-      kn_frame_sum(sum, to, frame->payload) != KN_CHECKSUM)
-    return kn_status_make(KN_BAD_DATA, "the checksum of the target's %s is wrong: the connection is disturbed",
-                          name_of(frame->type));
-  return NULL;
-}
-
-/* Lines of a target's log, each behind its length; bytes that are no text are shown as '?'. */
-static void show_log(kn_client *client, const kn_answer *answer) {
-  for (size_t at = 0; at < answer->bytes;) {
-    char line[256];
-    size_t length = answer->data[at++], left = answer->bytes - at;
-    if (length > left) length = left;
-    for (size_t i = 0; i < length; i++) {
-      uint8_t byte = answer->data[at + i];
-      line[i] = byte >= 0x20 && byte < 0x7F ? (char)byte : '?';
-    }
-    line[length] = '\0';
-    at += length;
-    kn_log(KN_LOG_DEBUG, "target: %s", line);
-    if (strstr(line, "[ERROR]")) memcpy(client->last_log, line, length + 1);
-  }
-}
-
-static kn_status take_log(kn_client *client, const kn_frame *frame, uint8_t sum) {
-  kn_answer answer = {.grows = true, .limit = LOG_LIMIT};
-  kn_status status = read_payload(client, frame, sum, &answer);
-  if (!status) show_log(client, &answer);
-  kn_free(answer.data);
-  return status;
-}
-
-static kn_status skip(kn_client *client, const kn_frame *frame, uint8_t sum) {
-  kn_answer answer = {.grows = true, .limit = LOG_LIMIT};
-  kn_status status = read_payload(client, frame, sum, &answer);
-  kn_free(answer.data);
-  return status;
-}
-
-static kn_status refused(const kn_client *client, kn_message type) {
-  const char *log = client->last_log;
-  return kn_status_make(KN_BACKEND_FAILED, "the target refused %s%s%s; its log tells more", name_of(type),
-                        *log ? ": " : "", log);
-}
-
-static kn_status read_header(kn_client *client, int64_t until, kn_frame *frame, uint8_t *out_sum) {
-  const kn_wire_config *wire = &client->link.wire;
-  uint8_t header[KN_FRAME_HEADER_MAXIMUM];
-  size_t size = kn_frame_header_size(wire->format);
-  KN_TRY(read_exactly(client, header, size, until));
-  if (!kn_frame_decode(wire->format, wire->big_endian, header, frame))
-    return kn_status_make(KN_BAD_DATA, "the target sends what is no message: does it speak this wire format?");
-  *out_sum = kn_frame_sum(0, header, size);
-  return NULL;
-}
-
-static kn_status answer_of_2022(kn_client *client, kn_message type, kn_answer *answer) {
-  kn_frame frame = {0};
-  uint8_t sum = 0;
-  KN_TRY(read_header(client, deadline(client, 0), &frame, &sum));
-  if (frame.type == KN_REPLY_OK) return read_payload(client, &frame, sum, answer);
-  if (frame.type != KN_REPLY_ERROR)
-    return kn_status_make(KN_BAD_DATA, "the target answers %s with type %llu: does it speak the format of 2022?",
-                          name_of(type), (unsigned long long)frame.type);
-  KN_TRY(skip(client, &frame, sum));
-  return refused(client, type);
-}
-
-static kn_status check_action(const kn_frame *frame, kn_message type, const kn_answer *answer) {
-  if (kn_message_direction(type) == KN_DOWNLOAD || !(frame->flags & KN_FLAG_KENNING)) return NULL;
-  if (answer->bytes && answer->data && answer->data[0] == kn_message_action(type)) return NULL;
-  return kn_status_make(KN_BAD_DATA, "the target says that it did something else than %s", name_of(type));
-}
-
-/* The frames of the answer; those of other messages in between are looked at and left. */
-static kn_status answer_of_today(kn_client *client, kn_message type, kn_answer *answer) {
-  bool begun = false;
-  int64_t until = deadline(client, 0);
-  for (size_t notices = 0; notices < NOTICES_LIMIT;) {
-    kn_frame frame = {0};
-    uint8_t sum = 0;
-    KN_TRY(read_header(client, until, &frame, &sum));
-    bool ours = frame.flow == KN_FLOW_TRANSMISSION && frame.type == (uint64_t)type;
-    if (!ours) {
-      notices++;
-      bool log = frame.flow == KN_FLOW_TRANSMISSION && frame.type == KN_MESSAGE_LOGS;
-      KN_TRY(log ? take_log(client, &frame, sum) : skip(client, &frame, sum));
-      continue;
-    }
-    if (begun == !!(frame.flags & KN_FLAG_FIRST))
-      return kn_status_make(KN_BAD_DATA, "the pieces of the target's answer to %s are out of order", name_of(type));
-    begun = true;
-    if (frame.flags & KN_FLAG_FAIL) {
-      KN_TRY(skip(client, &frame, sum));
-      return refused(client, type);
-    }
-    KN_TRY(read_payload(client, &frame, sum, answer));
-    if (frame.flags & KN_FLAG_LAST) return check_action(&frame, type, answer);
-    until = deadline(client, 0);
-  }
-  return kn_status_make(KN_BAD_DATA, "the target sends one message after the other, but no answer to %s",
-                        name_of(type));
-}
+enum { PING_TRIES = 5, PING_TIMEOUT_S = 1 };
 
 /* What follows on a connection that failed once cannot be understood: it is closed, so that later requests do not wait
  * for an answer. A refusal is an answer like another. */
-static kn_status settle(kn_client *client, kn_status status, kn_message type) {
-  if (status && kn_status_code(status) != KN_BACKEND_FAILED) kn_connection_close(&client->connection);
-  return kn_status_annotate(status, "while the target was asked for %s", name_of(type));
+static kn_status settle(kn_client *client, kn_status status, kn_message type, bool refusal) {
+  if (status && !refusal) kn_connection_close(&client->connection);
+  return kn_status_annotate(status, "while the target was asked for %s", kn_answer_name(type));
 }
 
 static kn_status receive(kn_client *client, kn_message type, kn_answer *answer) {
   client->last_log[0] = '\0';
-  return settle(client,
-                client->link.wire.format == KN_WIRE_2022 ? answer_of_2022(client, type, answer)
-                                                         : answer_of_today(client, type, answer),
-                type);
+  kn_status status = kn_answer_read(client, type, answer);
+  return settle(client, status, type, answer->refused);
 }
 
 /* ---- sending ---- */
@@ -200,7 +39,7 @@ static kn_status send_frame(kn_client *client, kn_frame frame, const void *paylo
     kn_frame_encode(wire->format, wire->big_endian, &frame, header);
   }
   const kn_piece pieces[] = {{header, size}, {payload, here}};
-  return kn_connection_write(&client->connection, pieces, 2, deadline(client, here));
+  return kn_connection_write(&client->connection, pieces, 2, kn_client_deadline(client, here));
 }
 
 /* The flags of a frame that holds `piece` bytes from `sent` of `bytes`. */
@@ -236,7 +75,7 @@ static kn_status check_connected(const kn_client *client) {
 
 static kn_status send_request(kn_client *client, kn_message type, const void *payload, size_t bytes) {
   KN_TRY(check_connected(client));
-  return settle(client, send_frames(client, type, payload, bytes), type);
+  return settle(client, send_frames(client, type, payload, bytes), type, false);
 }
 
 /* ---- files ---- */
@@ -277,7 +116,7 @@ static kn_status send_file(kn_client *client, kn_message type, int file, const c
       KN_TRY(send_summed_piece(client, frame, file, path));
     } else {
       KN_TRY(send_frame(client, frame, NULL, 0));
-      KN_TRY(kn_connection_send_file(&client->connection, file, piece, deadline(client, piece)));
+      KN_TRY(kn_connection_send_file(&client->connection, file, piece, kn_client_deadline(client, piece)));
     }
     sent += piece;
   }
@@ -297,7 +136,7 @@ kn_status kn_client_upload_file(kn_client *client, kn_message type, const char *
         kn_status_make(KN_INCOMPATIBLE, "%s is no file with something in it: only those are sent to a target", path);
   if (!status) status = send_file(client, type, file, path, (size_t)found.st_size);
   close(file);
-  KN_TRY(settle(client, kn_status_annotate(status, "while sending %s", path), type));
+  KN_TRY(settle(client, kn_status_annotate(status, "while sending %s", path), type, false));
   uint8_t action[8];
   kn_answer answer = {.data = action, .capacity = sizeof action};
   return receive(client, type, &answer);
@@ -311,7 +150,7 @@ static kn_status ping(kn_client *client, unsigned flag) {
   kn_answer answer = {.data = action, .capacity = sizeof action};
   kn_frame frame = request_frame(KN_MESSAGE_PING, 0, 0, 0);
   frame.flags |= (uint16_t)flag;
-  KN_TRY(settle(client, send_frame(client, frame, NULL, 0), KN_MESSAGE_PING));
+  KN_TRY(settle(client, send_frame(client, frame, NULL, 0), KN_MESSAGE_PING, false));
   return receive(client, KN_MESSAGE_PING, &answer);
 }
 
@@ -328,17 +167,17 @@ static kn_status begin_by_ping(kn_client *client) {
     kn_answer answer = {.data = action, .capacity = sizeof action};
     kn_status_free(status);
     status = send_frame(client, frame, NULL, 0);
-    if (!status) status = answer_of_today(client, KN_MESSAGE_PING, &answer);
+    if (!status) status = kn_answer_read(client, KN_MESSAGE_PING, &answer);
     if (kn_status_code(status) != KN_TIMEOUT) break;
   }
   client->link.timeout_s = timeout_s;
-  return settle(client, status, KN_MESSAGE_PING);
+  return settle(client, status, KN_MESSAGE_PING, false);
 }
 
 kn_status kn_client_open(kn_connection connection, const kn_link_config *link, kn_client *out_client) {
   *out_client = (kn_client){.connection = connection, .link = *link};
   uint8_t hello;
-  kn_status status = link->hello ? read_exactly(out_client, &hello, 1, deadline(out_client, 0)) : NULL;
+  kn_status status = link->hello ? kn_client_read(out_client, &hello, 1, kn_client_deadline(out_client, 0)) : NULL;
   if (!status && link->hello && hello != KN_HELLO)
     status = kn_status_make(KN_BAD_DATA, "the target does not greet as one of this wire format does");
   if (!status && link->ping) status = begin_by_ping(out_client);
@@ -366,6 +205,32 @@ kn_status kn_client_upload(kn_client *client, kn_message type, const void *paylo
   return receive(client, type, &answer);
 }
 
+kn_status kn_client_specify(kn_client *client, const void *spec, size_t bytes) {
+  uint8_t reply[16], packed[KN_PACKED_IOSPEC], *text = NULL;
+  kn_answer answer = {.data = reply, .capacity = sizeof reply};
+  client->extended = false;
+  if (client->link.offer && client->link.packed && bytes == sizeof packed) {
+    memcpy(packed, spec, sizeof packed);
+    kn_offer_write_packed(packed);
+    spec = packed;
+  } else if (client->link.offer && !client->link.packed) {
+    text = kn_alloc(bytes + KN_OFFER_BYTES);
+    if (!text) return kn_status_out_of_memory();
+    memcpy(text, spec, bytes);
+    kn_offer_write(text + bytes);
+    spec = text;
+    bytes += KN_OFFER_BYTES;
+  }
+  kn_status status = send_request(client, KN_MESSAGE_IO_SPEC, spec, bytes);
+  kn_free(text);
+  if (!status) status = receive(client, KN_MESSAGE_IO_SPEC, &answer);
+  if (status) return status;
+  size_t before = client->link.wire.format == KN_WIRE_2022 ? 0 : 1;
+  client->extended =
+      client->link.offer && answer.bytes > before && kn_grant_found(reply + before, answer.bytes - before);
+  return NULL;
+}
+
 kn_status kn_client_process(kn_client *client) {
   KN_TRY(kn_client_upload(client, KN_MESSAGE_PROCESS, NULL, 0));
   if (client->link.wire.format != KN_WIRE_2022) return NULL;
@@ -382,7 +247,7 @@ kn_status kn_client_output(kn_client *client, void *to, size_t bytes) {
   return settle(client,
                 kn_status_make(KN_BAD_DATA, "the target's output has %zu bytes; the io specification says %zu",
                                answer.bytes, bytes),
-                KN_MESSAGE_OUTPUT);
+                KN_MESSAGE_OUTPUT, false);
 }
 
 kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text, size_t *out_bytes) {
@@ -391,7 +256,7 @@ kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text,
   *out_bytes = 0;
   kn_status status = send_request(client, KN_MESSAGE_STATS, NULL, 0);
   if (!status) status = receive(client, KN_MESSAGE_STATS, &answer);
-  if (!status && !answer.data) status = reserve(&answer, 0);
+  if (!status && !answer.data) status = kn_answer_reserve(&answer, 0);
   if (status || !answer.data) {
     kn_free(answer.data);
     return status ? status : kn_status_out_of_memory();
@@ -399,5 +264,84 @@ kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text,
   answer.data[answer.bytes] = '\0';
   *out_text = (char *)answer.data;
   *out_bytes = answer.bytes;
+  return NULL;
+}
+
+/* ---- extensions ---- */
+
+kn_status kn_client_infer_begin(kn_client *client, const void *inputs, size_t bytes) {
+  client->pending.open = false;
+  return send_request(client, KN_MESSAGE_INFER, inputs, bytes);
+}
+
+/* The first frame of the answer begins with the times. */
+static kn_status read_times(kn_client *client, kn_infer_times *out_times, kn_answer *answer) {
+  kn_pending *pending = &client->pending;
+  uint8_t prefix[KN_INFER_PREFIX];
+  KN_TRY(kn_answer_begin(client, KN_MESSAGE_INFER, true, &pending->frame, &pending->sum, answer));
+  if (pending->frame.payload < sizeof prefix)
+    return kn_status_make(KN_BAD_DATA, "the target's answer to INFER is too short");
+  KN_TRY(kn_client_read(client, prefix, sizeof prefix, kn_client_deadline(client, sizeof prefix)));
+  if (kn_client_has_sums(client)) pending->sum = kn_frame_sum(pending->sum, prefix, sizeof prefix);
+  pending->frame.payload -= (uint32_t)sizeof prefix;
+  pending->open = true;
+  *out_times = kn_infer_times_read(prefix);
+  return NULL;
+}
+
+kn_status kn_client_infer_wait(kn_client *client, kn_infer_times *out_times) {
+  kn_answer answer = {0};
+  *out_times = (kn_infer_times){0};
+  KN_TRY(check_connected(client));
+  client->last_log[0] = '\0';
+  kn_status status = read_times(client, out_times, &answer);
+  return settle(client, status, KN_MESSAGE_INFER, answer.refused);
+}
+
+static kn_status read_outputs(kn_client *client, kn_answer *answer, size_t bytes) {
+  kn_pending *pending = &client->pending;
+  for (;;) {
+    KN_TRY(kn_answer_payload(client, &pending->frame, pending->sum, answer));
+    if (pending->frame.flags & KN_FLAG_LAST) break;
+    KN_TRY(kn_answer_begin(client, KN_MESSAGE_INFER, false, &pending->frame, &pending->sum, answer));
+  }
+  if (answer->bytes == bytes) return NULL;
+  return kn_status_make(KN_BAD_DATA, "the target's output has %zu bytes; the io specification says %zu", answer->bytes,
+                        bytes);
+}
+
+kn_status kn_client_infer_finish(kn_client *client, void *to, size_t bytes) {
+  kn_answer answer = {.data = to, .capacity = bytes};
+  KN_TRY(check_connected(client));
+  if (!client->pending.open) return kn_status_make(KN_INVALID_ARGUMENT, "there is no inference under way");
+  client->pending.open = false;
+  kn_status status = read_outputs(client, &answer, bytes);
+  return settle(client, status, KN_MESSAGE_INFER, answer.refused);
+}
+
+kn_status kn_client_clock(kn_client *client, int64_t *out_ns) {
+  uint8_t reply[8];
+  kn_answer answer = {.data = reply, .capacity = sizeof reply};
+  *out_ns = 0;
+  KN_TRY(send_request(client, KN_MESSAGE_CLOCK, NULL, 0));
+  KN_TRY(receive(client, KN_MESSAGE_CLOCK, &answer));
+  uint64_t ns = answer.bytes == sizeof reply ? kn_wire_get(reply, sizeof reply) : UINT64_MAX;
+  if (ns > INT64_MAX)
+    return settle(client, kn_status_make(KN_BAD_DATA, "the target's clock is none"), KN_MESSAGE_CLOCK, false);
+  *out_ns = (int64_t)ns;
+  return NULL;
+}
+
+kn_status kn_client_identify(kn_client *client, const kn_identity *model, bool *out_loaded) {
+  uint8_t payload[KN_IDENTITY_BYTES], action[8];
+  kn_answer answer = {.data = action, .capacity = sizeof action};
+  *out_loaded = false;
+  kn_identity_write(model, payload);
+  KN_TRY(send_request(client, KN_MESSAGE_IDENTITY, payload, sizeof payload));
+  kn_status status = receive(client, KN_MESSAGE_IDENTITY, &answer);
+  *out_loaded = !status;
+  if (!answer.refused) return status;
+  kn_log(KN_LOG_DEBUG, "the model is sent: %s", kn_status_message(status, 0));
+  kn_status_free(status);
   return NULL;
 }

@@ -115,12 +115,14 @@ kn_status kn_target_engine_input(kn_target_engine *engine, void *payload) {
   return engine->ops->set_input(engine->self, engine->input.views, engine->input.count);
 }
 
-kn_status kn_target_engine_process(kn_target_engine *engine) {
+static kn_status invoke(kn_target_engine *engine, int64_t *out_start, int64_t *out_end) {
   watch(engine, true);
   int64_t start = kn_now_ns();
   kn_status status = engine->ops->invoke(engine->self);
   int64_t end = kn_now_ns();
   watch(engine, false);
+  *out_start = start;
+  *out_end = end;
   if (status) return status;
   if (!kn_series_append(&engine->steps, (double)(end - start) / 1e9)) {
     engine->unrecorded++;
@@ -128,6 +130,20 @@ kn_status kn_target_engine_process(kn_target_engine *engine) {
     engine->steps.count--; /* the two lists stay equally long */
     engine->unrecorded++;
   }
+  return NULL;
+}
+
+kn_status kn_target_engine_process(kn_target_engine *engine) {
+  int64_t start, end;
+  return invoke(engine, &start, &end);
+}
+
+kn_status kn_target_engine_infer(kn_target_engine *engine, void *input, void *output, kn_infer_times *out_times) {
+  *out_times = (kn_infer_times){.whole = kn_now_ns()};
+  KN_TRY(kn_target_engine_input(engine, input));
+  KN_TRY(invoke(engine, &out_times->start, &out_times->end));
+  KN_TRY(kn_target_engine_output(engine, output));
+  out_times->ready = kn_now_ns();
   return NULL;
 }
 

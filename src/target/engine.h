@@ -4,6 +4,7 @@
 
 #include "measurements/sampler.h"
 #include "measurements/series.h"
+#include "wire/extension.h"
 #include "wire/iolayout.h"
 
 #include <kenning/block.h>
@@ -39,6 +40,9 @@ kn_status kn_target_engine_input(kn_target_engine *engine, void *payload) KN_MUS
 kn_status kn_target_engine_process(kn_target_engine *engine) KN_MUST_USE;
 /* Writes output.bytes bytes, 64-byte aligned. */
 kn_status kn_target_engine_output(kn_target_engine *engine, void *payload) KN_MUST_USE;
+/* All three, and when they happened on this machine's clock. */
+kn_status kn_target_engine_infer(kn_target_engine *engine, void *input, void *output,
+                                 kn_infer_times *out_times) KN_MUST_USE;
 /* What was measured, as JSON; ends the sampling. Free with kn_free. */
 kn_status kn_target_engine_statistics(kn_target_engine *engine, char **out_json, size_t *out_bytes) KN_MUST_USE;
 

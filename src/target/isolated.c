@@ -21,6 +21,7 @@ static kn_status open_protocol(void *self, kn_link_config *out_config) {
                                  .timeout_s = SECONDS,
                                  .idle_s = SECONDS,
                                  .engine_s = SECONDS,
+                                 .offer = true,
                                  .slowest = FRAME_LIMIT,
                                  .model_limit = UINT32_MAX,
                                  .tensor_limit = UINT32_MAX / 2};
@@ -33,11 +34,9 @@ static kn_status make_peer(kn_instance *out_protocol) {
   size_t index;
   KN_TRY(kn_registry_find("kenning.runtimeprotocols.unix_socket.UnixSocketProtocol", KN_KIND_RUNTIMEPROTOCOL, &cls));
   KN_TRY(kn_instance_create(cls, out_protocol));
-  static const char *const settings[][2] = {{"socket_path", "worker"},
-                                            {"timeout", "3600"},
-                                            {"idle_timeout", "8640000"},
-                                            {"engine_timeout", "3600"},
-                                            {"tensor_limit", "2048"}};
+  static const char *const settings[][2] = {{"socket_path", "worker"},   {"timeout", "3600"},
+                                            {"idle_timeout", "8640000"}, {"engine_timeout", "3600"},
+                                            {"heartbeat", "0"},          {"tensor_limit", "2048"}};
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
     const kn_option *row = kn_option_find(cls, settings[i][0], &index);
     if (!row) return kn_status_make(KN_INTERNAL, "there is no option %s", settings[i][0]);

@@ -13,6 +13,9 @@ typedef struct kn_link_config {
   bool hello;            /* the target sends one byte to the client that it takes */
   bool ping;             /* a PING begins the connection and another ends it */
   bool packed;           /* the io specification is sent in its packed form */
+  bool offer;            /* the host offers the extensions to its target */
+  int retries;           /* times that the host connects again when the connection breaks */
+  double heartbeat_s;    /* a target that works gives a sign of life so often to a host that knows it; 0: never */
   double timeout_s;      /* for a message, besides what its bytes take at `slowest` */
   double idle_s;         /* a target waits so long for the next request */
   double engine_s;       /* a call of the runtime may take so long */

@@ -1,5 +1,7 @@
 #include "target/replies.h"
 
+#include "wire/extension.h"
+
 #include <string.h>
 
 static uint8_t *reserve(kn_replies *replies, size_t bytes) {
@@ -86,15 +88,25 @@ static void add_log(kn_replies *replies, const kn_wire_config *wire, kn_refusal 
   add_message(replies, wire, KN_MESSAGE_LOGS, 0, line, 1 + before + length);
 }
 
-void kn_replies_refusal(kn_replies *replies, const kn_wire_config *wire, uint64_t type, kn_refusal refusal) {
-  static const uint8_t nothing;
+void kn_replies_refusal(kn_replies *replies, const kn_wire_config *wire, uint64_t type, kn_refusal refusal,
+                        kn_code code) {
+  uint8_t payload[1 + KN_CODE_BYTES] = {kn_message_action(type)};
+  size_t bytes = code ? KN_CODE_BYTES : 0;
+  kn_wire_put(payload + 1, code, KN_CODE_BYTES);
   if (wire->format == KN_WIRE_2022) {
-    add_2022(replies, wire, KN_REPLY_ERROR, &nothing, 0);
+    add_2022(replies, wire, KN_REPLY_ERROR, payload + 1, bytes);
     return;
   }
   add_log(replies, wire, refusal);
-  const uint8_t action = kn_message_action(type);
-  add_message(replies, wire, type, KN_FLAG_FAIL, &action, 1);
+  add_message(replies, wire, type, KN_FLAG_FAIL, payload, 1 + bytes);
+}
+
+void kn_replies_notice(kn_replies *replies, const kn_wire_config *wire, kn_message type) {
+  static const uint8_t nothing;
+  if (wire->format == KN_WIRE_2022)
+    add_2022(replies, wire, type, &nothing, 0);
+  else
+    add_message(replies, wire, type, 0, &nothing, 0);
 }
 
 void kn_replies_clear(kn_replies *replies) {

@@ -1,7 +1,9 @@
 #include "target/session.h"
 
+#include "core/file.h"
 #include "target/replies.h"
 #include "target/upload.h"
+#include "wire/extension.h"
 #include "wire/packed.h"
 
 #include <kenning/services.h>
@@ -10,6 +12,7 @@
 enum {
   TEXT_LIMIT = 1 << 20,    /* io specifications and other JSON */
   IGNORED_LIMIT = 1 << 20, /* payload that is read and thrown away to find the next message */
+  OUTPUT_AT = 64,          /* of the outputs in their buffer, which stay aligned behind INFER's times */
   SCRATCH_BYTES = 64 << 10,
   REPLIES_KEPT = 1 << 20 /* more than this is given back once it is sent */
 };
@@ -35,6 +38,7 @@ struct kn_target_session {
   uint64_t limit; /* payload bytes that the message may have */
   uint64_t got;   /* payload bytes, all frames together */
   kn_refusal refusal;
+  kn_code code; /* of the refusal */
 
   uint8_t *store; /* SINK_TEXT, SINK_MODEL: as many bytes as the frames so far have told */
   size_t store_capacity;
@@ -42,18 +46,30 @@ struct kn_target_session {
   uint8_t *scratch;             /* SCRATCH_BYTES */
 
   bool input_set, output_ready;
+  bool extended; /* the client offered the extensions and was granted them */
   kn_replies replies;
 };
 
 const char *kn_refusal_text(kn_refusal refusal) {
   switch (refusal) {
-#define TEXT(name, number, text) \
-  case KN_REFUSED_##name:        \
+#define TEXT(name, number, text, code) \
+  case KN_REFUSED_##name:              \
     return text;
     KN_REFUSALS(TEXT)
 #undef TEXT
   }
   return "refused";
+}
+
+kn_code kn_refusal_code(kn_refusal refusal) {
+  switch (refusal) {
+#define CODE(name, number, text, code) \
+  case KN_REFUSED_##name:              \
+    return code;
+    KN_REFUSALS(CODE)
+#undef CODE
+  }
+  return KN_INTERNAL;
 }
 
 kn_status kn_target_session_create(const kn_session_config *config, kn_target_engine *engine,
@@ -91,6 +107,8 @@ static kn_refusal refusal_of(kn_status status) {
     case KN_IO_ERROR:
     case KN_BUSY:
       return KN_REFUSED_STORAGE;
+    case KN_NOT_FOUND:
+      return KN_REFUSED_NOT_HERE;
     case KN_BAD_DATA:
     case KN_INVALID_ARGUMENT:
     case KN_INCOMPATIBLE:
@@ -105,8 +123,10 @@ static void refuse(kn_target_session *session, kn_refusal refusal, kn_status sta
   if (session->refusal == KN_REFUSED_NONE) {
     const char *name = kn_message_name(session->type);
     session->refusal = refusal;
-    kn_log(KN_LOG_WARNING, "refused %s: %s%s%s", name ? name : "a message", kn_refusal_text(refusal),
-           status ? ": " : "", status ? kn_status_message(status, 0) : "");
+    session->code = status ? kn_status_code(status) : kn_refusal_code(refusal);
+    bool expected = session->type == KN_MESSAGE_IDENTITY; /* the model comes then */
+    kn_log(expected ? KN_LOG_DEBUG : KN_LOG_WARNING, "refused %s: %s%s%s", name ? name : "a message",
+           kn_refusal_text(refusal), status ? ": " : "", status ? kn_status_message(status, 0) : "");
   }
   kn_status_free(status);
 }
@@ -115,9 +135,14 @@ static void check(kn_target_session *session, kn_status status) {
   if (status) refuse(session, refusal_of(status), status);
 }
 
+static void add_refusal(kn_target_session *session) {
+  kn_replies_refusal(&session->replies, &session->config.wire, session->type, session->refusal,
+                     session->extended ? session->code : KN_OK);
+}
+
 static kn_session_next hang_up(kn_target_session *session, kn_refusal refusal) {
   refuse(session, refusal, NULL);
-  kn_replies_refusal(&session->replies, &session->config.wire, session->type, session->refusal);
+  add_refusal(session);
   return KN_SESSION_CLOSE;
 }
 
@@ -151,6 +176,10 @@ static void begin_message(kn_target_session *session) {
   session->refusal = KN_REFUSED_NONE;
   if (!session->request) return; /* acknowledgements and the like say nothing that matters here */
   const kn_target_engine *engine = session->engine;
+  if (kn_message_extends(session->type) && !session->extended) {
+    refuse(session, KN_REFUSED_UNKNOWN_TYPE, NULL);
+    return;
+  }
   switch (session->type) {
     case KN_MESSAGE_IO_SPEC:
       session->sink = SINK_TEXT;
@@ -160,7 +189,12 @@ static void begin_message(kn_target_session *session) {
       begin_model(session);
       break;
     case KN_MESSAGE_DATA:
+    case KN_MESSAGE_INFER:
       begin_input(session);
+      break;
+    case KN_MESSAGE_IDENTITY:
+      session->sink = SINK_TEXT;
+      session->limit = KN_IDENTITY_BYTES;
       break;
     case KN_MESSAGE_PROCESS:
       if (!engine->loaded || !session->input_set) refuse(session, KN_REFUSED_WRONG_STATE, NULL);
@@ -169,6 +203,7 @@ static void begin_message(kn_target_session *session) {
       if (!engine->loaded || !session->output_ready) refuse(session, KN_REFUSED_WRONG_STATE, NULL);
       break;
     case KN_MESSAGE_STATS:
+    case KN_MESSAGE_CLOCK:
       break;
     case KN_MESSAGE_PING: /* in the format of 2022 the number is that of an answer */
       if (session->config.wire.format != KN_WIRE_2022) break;
@@ -304,12 +339,64 @@ static kn_status store_model(kn_target_session *session) {
   return status;
 }
 
+static kn_status load_stored(kn_target_session *session) {
+  session->input_set = session->output_ready = false;
+  KN_TRY(kn_target_engine_load(session->engine, session->config.model_path, session->config.sampled));
+  KN_TRY(make_payload(&session->input, session->engine->input.bytes));
+  return make_payload(&session->output, OUTPUT_AT + session->engine->output.bytes);
+}
+
 static kn_status load_model(kn_target_session *session) {
   session->input_set = session->output_ready = false;
   if (!session->config.in_place) KN_TRY(store_model(session));
-  KN_TRY(kn_target_engine_load(session->engine, session->config.model_path, session->config.sampled));
-  KN_TRY(make_payload(&session->input, session->engine->input.bytes));
-  return make_payload(&session->output, session->engine->output.bytes);
+  return load_stored(session);
+}
+
+/* The model that is there already, if it is the one that is asked for. */
+static kn_status load_known(kn_target_session *session) {
+  const char *path = session->config.model_path;
+  uint64_t bytes;
+  char sha256[65];
+  if (session->got != KN_IDENTITY_BYTES) return kn_status_make(KN_BAD_DATA, "an identity has 40 bytes");
+  const kn_identity wanted = kn_identity_read(session->store);
+  if (session->config.in_place || !kn_file_exists(path, &bytes) || bytes != wanted.bytes)
+    return kn_status_make(KN_NOT_FOUND, "the host's model is not here");
+  KN_TRY(kn_sha256_file(path, sha256));
+  if (strcmp(sha256, wanted.sha256)) return kn_status_make(KN_NOT_FOUND, "the model here is another");
+  kn_log(KN_LOG_INFO, "the host's model is here already: it is not sent again");
+  return load_stored(session);
+}
+
+static uint8_t *output_payload(kn_target_session *session) { return (uint8_t *)session->output.data + OUTPUT_AT; }
+
+static kn_status infer(kn_target_session *session, void **out_payload, size_t *out_bytes) {
+  kn_infer_times times;
+  uint8_t *output = output_payload(session);
+  KN_TRY(kn_target_engine_infer(session->engine, session->input.data, output, &times));
+  session->input_set = session->output_ready = true;
+  kn_infer_times_write(&times, output - KN_INFER_PREFIX);
+  *out_payload = output - KN_INFER_PREFIX;
+  *out_bytes = KN_INFER_PREFIX + session->engine->output.bytes;
+  return NULL;
+}
+
+/* What follows is said to a client that knows the extensions, or to one that does not. */
+static kn_status specify(kn_target_session *session, void **out_payload, size_t *out_bytes) {
+  size_t bytes = (size_t)session->got;
+  bool offered = kn_offer_found(session->store, bytes);
+  session->extended = false;
+  if (bytes == KN_PACKED_IOSPEC && session->store[0] != '{')
+    KN_TRY(kn_target_engine_specify_packed(session->engine, session->store, bytes));
+  else
+    KN_TRY(kn_target_engine_specify(session->engine, (const char *)session->store, bytes));
+  session->extended = offered;
+  if (!offered) return NULL;
+  session->scratch[0] = kn_message_action(KN_MESSAGE_IO_SPEC);
+  kn_grant_write(session->scratch + 1);
+  bool early = session->config.wire.format == KN_WIRE_2022; /* whose answers have no action */
+  *out_payload = session->scratch + early;
+  *out_bytes = KN_GRANT_BYTES + !early;
+  return NULL;
 }
 
 static kn_status act(kn_target_session *session, void **out_payload, size_t *out_bytes) {
@@ -320,9 +407,7 @@ static kn_status act(kn_target_session *session, void **out_payload, size_t *out
     case KN_MESSAGE_PING:
       return NULL;
     case KN_MESSAGE_IO_SPEC:
-      if (session->got == KN_PACKED_IOSPEC && session->store[0] != '{')
-        return kn_target_engine_specify_packed(engine, session->store, (size_t)session->got);
-      return kn_target_engine_specify(engine, (const char *)session->store, (size_t)session->got);
+      return specify(session, out_payload, out_bytes);
     case KN_MESSAGE_MODEL:
       return load_model(session);
     case KN_MESSAGE_DATA:
@@ -334,9 +419,18 @@ static kn_status act(kn_target_session *session, void **out_payload, size_t *out
       session->output_ready = true;
       return NULL;
     case KN_MESSAGE_OUTPUT:
-      *out_payload = session->output.data;
+      *out_payload = output_payload(session);
       *out_bytes = engine->output.bytes;
-      return kn_target_engine_output(engine, session->output.data);
+      return kn_target_engine_output(engine, *out_payload);
+    case KN_MESSAGE_INFER:
+      return infer(session, out_payload, out_bytes);
+    case KN_MESSAGE_IDENTITY:
+      return load_known(session);
+    case KN_MESSAGE_CLOCK:
+      kn_wire_put(session->scratch, (uint64_t)kn_now_ns(), 8);
+      *out_payload = session->scratch;
+      *out_bytes = 8;
+      return NULL;
     case KN_MESSAGE_STATS:
       return kn_target_engine_statistics(engine, (char **)out_payload, out_bytes);
     default:
@@ -351,7 +445,7 @@ kn_session_next kn_target_session_work(kn_target_session *session) {
   if (!session->refusal) check(session, act(session, &payload, &bytes));
   if (session->sink == SINK_MODEL) drop_store(session);
   if (session->refusal)
-    kn_replies_refusal(&session->replies, wire, session->type, session->refusal);
+    add_refusal(session);
   else
     kn_replies_success(&session->replies, wire, session->type, payload, bytes);
   if (session->type == KN_MESSAGE_STATS) kn_free(payload);
@@ -375,6 +469,8 @@ void kn_target_session_sent(kn_target_session *session) {
 uint64_t kn_target_session_size(const kn_target_session *session) {
   return session->got + (session->in_payload ? session->frame.payload - session->frame_got : 0);
 }
+
+bool kn_target_session_extended(const kn_target_session *session) { return session->extended; }
 
 bool kn_target_session_amid(const kn_target_session *session) {
   return session->open || session->in_payload || session->header_bytes;

@@ -1,4 +1,4 @@
-/* What a target does with the bytes of one client: pure state, no descriptor, no clock. Whoever owns the connection
+/* What a target does with the bytes of one client: pure state, no descriptor, no deadline. Whoever owns the connection
  * asks where the next bytes go (window), says how many came (received), lets the target work when a message is whole,
  * and sends what the session wants sent (replies). So it never blocks, and hostile bytes can be tried without a peer.
  * One thread at a time. */
@@ -24,25 +24,26 @@ typedef struct kn_session_config {
   bool sampled;           /* the machine is sampled while a model is loaded */
 } kn_session_config;
 
-/* Why a request was refused: the words that may be on the wire. Details are in the target's own log. Never renumbered.
- */
-#define KN_REFUSALS(X)                 \
-  X(NONE, 0, "none")                   \
-  X(UNKNOWN_TYPE, 1, "unknown type")   \
-  X(WRONG_STATE, 2, "wrong state")     \
-  X(WRONG_SIZE, 3, "wrong size")       \
-  X(TOO_LARGE, 4, "too large")         \
-  X(BAD_CHECKSUM, 5, "bad checksum")   \
-  X(BAD_FRAGMENT, 6, "bad fragment")   \
-  X(BAD_FRAME, 7, "bad frame")         \
-  X(NOT_SUPPORTED, 8, "not supported") \
-  X(BAD_DATA, 9, "bad data")           \
-  X(STORAGE, 10, "storage failed")     \
-  X(ENGINE, 11, "engine failed")       \
-  X(MEMORY, 12, "out of memory")
+/* Why a request was refused: the words that may be on the wire, and the code that hosts get which understand codes.
+ * What a call of the runtime says has its own code. Details are in the target's own log. Never renumbered. */
+#define KN_REFUSALS(X)                                  \
+  X(NONE, 0, "none", KN_OK)                             \
+  X(UNKNOWN_TYPE, 1, "unknown type", KN_INCOMPATIBLE)   \
+  X(WRONG_STATE, 2, "wrong state", KN_INVALID_ARGUMENT) \
+  X(WRONG_SIZE, 3, "wrong size", KN_INCOMPATIBLE)       \
+  X(TOO_LARGE, 4, "too large", KN_INCOMPATIBLE)         \
+  X(BAD_CHECKSUM, 5, "bad checksum", KN_IO_ERROR)       \
+  X(BAD_FRAGMENT, 6, "bad fragment", KN_BAD_DATA)       \
+  X(BAD_FRAME, 7, "bad frame", KN_BAD_DATA)             \
+  X(NOT_SUPPORTED, 8, "not supported", KN_INCOMPATIBLE) \
+  X(BAD_DATA, 9, "bad data", KN_BAD_DATA)               \
+  X(STORAGE, 10, "storage failed", KN_IO_ERROR)         \
+  X(ENGINE, 11, "engine failed", KN_BACKEND_FAILED)     \
+  X(MEMORY, 12, "out of memory", KN_OUT_OF_MEMORY)      \
+  X(NOT_HERE, 13, "not here", KN_NOT_FOUND)
 
 typedef enum kn_refusal {
-#define KN_REFUSAL_NUMBER(name, number, text) KN_REFUSED_##name = number,
+#define KN_REFUSAL_NUMBER(name, number, text, code) KN_REFUSED_##name = number,
   KN_REFUSALS(KN_REFUSAL_NUMBER)
 #undef KN_REFUSAL_NUMBER
 } kn_refusal;
@@ -75,6 +76,10 @@ uint64_t kn_target_session_size(const kn_target_session *session);
 /* Whether a message is under way. */
 bool kn_target_session_amid(const kn_target_session *session);
 
+/* Whether the client and this target have agreed on the extensions (wire/extension.h). */
+bool kn_target_session_extended(const kn_target_session *session);
+
 const char *kn_refusal_text(kn_refusal refusal);
+kn_code kn_refusal_code(kn_refusal refusal);
 
 #endif

@@ -1,6 +1,7 @@
 #include "target/worker.h"
 
 #include "core/file.h"
+#include "target/heartbeat.h"
 #include "target/limits.h"
 #include "target/server.h"
 #include "target/slots.h"
@@ -34,8 +35,15 @@ static int64_t deadline(const kn_link_config *link, const kn_target_session *ses
   return begun + (int64_t)(allowed * 1e9);
 }
 
+/* The thread for signs of life is there as soon as a client is who understands them. */
+static kn_status keep_beating(kn_connection *connection, const kn_link_config *link, const kn_target_session *session,
+                              kn_heartbeat *heartbeat) {
+  if (heartbeat->started || !kn_target_session_extended(session)) return NULL;
+  return kn_heartbeat_start(connection, link, heartbeat);
+}
+
 static kn_status serve(kn_connection *connection, const kn_link_config *link, kn_target_session *session,
-                       kn_target_engine *engine) {
+                       kn_target_engine *engine, kn_heartbeat *heartbeat) {
   int64_t begun = kn_now_ns();
   bool amid = false;
   for (;;) {
@@ -49,7 +57,10 @@ static kn_status serve(kn_connection *connection, const kn_link_config *link, kn
     kn_session_next next = kn_target_session_received(session, got);
     if (next != KN_SESSION_READ) KN_TRY(send_replies(connection, link, session));
     if (next == KN_SESSION_WORK) {
+      kn_heartbeat_begin(heartbeat);
       next = kn_target_session_work(session);
+      kn_heartbeat_end(heartbeat);
+      KN_TRY(keep_beating(connection, link, session, heartbeat));
       KN_TRY(send_replies(connection, link, session));
       begun = kn_now_ns();
     }
@@ -65,7 +76,9 @@ kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link,
   KN_TRY(kn_target_session_create(config, engine, &session));
   const kn_piece greeting = {&hello, 1};
   kn_status status = link->hello ? kn_connection_write(connection, &greeting, 1, after(link->timeout_s)) : NULL;
-  if (!status) status = serve(connection, link, session, engine);
+  kn_heartbeat heartbeat = {0};
+  if (!status) status = serve(connection, link, session, engine, &heartbeat);
+  kn_heartbeat_stop(&heartbeat);
   kn_target_session_destroy(session);
   return status;
 }

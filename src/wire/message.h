@@ -33,19 +33,29 @@ typedef enum kn_direction {
   X(UNOPTIMIZED_MODEL, 12, KN_UPLOAD, 4) \
   X(LOGS, 13, KN_NOTICE, 12)
 
+/* Ours, the same in all formats, for peers that have agreed on them (wire/extension.h). */
+#define KN_EXTENSIONS(X)        \
+  X(INFER, 48, KN_DOWNLOAD, 6)  \
+  X(CLOCK, 49, KN_DOWNLOAD, 12) \
+  X(IDENTITY, 50, KN_UPLOAD, 3) \
+  X(HEARTBEAT, 51, KN_NOTICE, 6)
+
 typedef enum kn_message {
 #define KN_MESSAGE_NUMBER(name, number, direction, action) KN_MESSAGE_##name = number,
-  KN_MESSAGES(KN_MESSAGE_NUMBER)
+  KN_MESSAGES(KN_MESSAGE_NUMBER) KN_MESSAGE_COUNT,
+  KN_EXTENSIONS(KN_MESSAGE_NUMBER)
 #undef KN_MESSAGE_NUMBER
-      KN_MESSAGE_COUNT
 } kn_message;
 
 /* Replies of the format of 2022. */
 enum { KN_REPLY_OK = 0, KN_REPLY_ERROR = 1 };
 
 static_assert(KN_MESSAGE_COUNT == 14, "a message was added: give it its handler in target/session.c");
+static_assert(KN_MESSAGE_HEARTBEAT < 64, "the 8-byte header has six bits for the type");
 static_assert(KN_MESSAGE_DATA == 2 && KN_MESSAGE_IO_SPEC == 7, "the numbers that all formats share");
 
+/* Whether a number is that of an extension. */
+bool kn_message_extends(uint64_t type);
 /* NULL for a number that is none. */
 const char *kn_message_name(uint64_t type);
 /* KN_NOTICE for a number that is none. */

@@ -58,7 +58,9 @@ kt_bytes kt_bytes_session(const kn_wire_config *wire, int inferences) {
   return bytes;
 }
 
-void kt_target_open(kt_target *target, const kn_wire_config *wire) {
+void kt_target_open(kt_target *target, const kn_wire_config *wire) { kt_target_open_for(target, wire, 1000); }
+
+void kt_target_open_for(kt_target *target, const kn_wire_config *wire, uint64_t model_limit) {
   *target = (kt_target){.directory = kt_directory_make()};
   target->model = kt_path(target->directory, "model.bin");
   kt_assert_ok(kn_instance_create(&kn_null_runtime_class, &target->runtime));
@@ -69,7 +71,7 @@ void kt_target_open(kt_target *target, const kn_wire_config *wire) {
   kt_assert_ok(ops->open(target->runtime.self));
   target->engine = (kn_target_engine){.ops = ops->inference, .self = target->runtime.self, .payload_limit = 1 << 20};
   kt_assert_ok(kn_target_engine_open(&target->engine));
-  const kn_session_config config = {.wire = *wire, .model_path = target->model, .model_limit = 1000};
+  const kn_session_config config = {.wire = *wire, .model_path = target->model, .model_limit = model_limit};
   kt_assert_ok(kn_target_session_create(&config, &target->engine, &target->session));
 }
 

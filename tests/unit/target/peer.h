@@ -33,6 +33,8 @@ typedef struct kt_target {
 } kt_target;
 
 void kt_target_open(kt_target *target, const kn_wire_config *wire);
+/* For models of more than 1000 bytes. */
+void kt_target_open_for(kt_target *target, const kn_wire_config *wire, uint64_t model_limit);
 void kt_target_close(kt_target *target);
 /* Hands bytes over, at most `piece` at a time; replies are gathered. Ends when the session wants to close. */
 void kt_target_feed(kt_target *target, const uint8_t *data, size_t count, size_t piece);
