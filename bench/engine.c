@@ -138,6 +138,7 @@ static kn_status run_loop(bench *at, double *out_ms) {
                                                     .batch = 1,
                                                     .warmup = WARMUP,
                                                     .loaders = 1,
+                                                    .quantize = true,
                                                     .classify = true},
                                  &result);
   for (size_t i = 0; i < at->per_block && !status; i++) {

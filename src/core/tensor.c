@@ -1,6 +1,5 @@
 #include <kenning/tensor.h>
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,57 +72,4 @@ void kn_tensor_free(kn_tensor_view *tensor) {
     kn_free(block);
   }
   *tensor = (kn_tensor_view){0};
-}
-
-static bool integer_range(kn_dtype dtype, double *low, double *high) {
-  switch ((int)dtype) {
-    case KN_INT8: *low = INT8_MIN, *high = INT8_MAX; return true;
-    case KN_UINT8: *low = 0, *high = UINT8_MAX; return true;
-    case KN_INT16: *low = INT16_MIN, *high = INT16_MAX; return true;
-    default: return false;
-  }
-}
-
-/* Parameters come from model files and io specifications: nothing about them is certain. */
-static kn_status check_quantization(double scale, int64_t zero_point, kn_dtype dtype, double *out_low,
-                                    double *out_high) {
-  if (!integer_range(dtype, out_low, out_high))
-    return kn_status_make(KN_INVALID_ARGUMENT, "quantized values are int8, uint8 or int16, not %s",
-                          kn_dtype_name(dtype));
-  if (!(scale > 0) || !isfinite(scale))
-    return kn_status_make(KN_INVALID_ARGUMENT, "quantization scale %g is not positive", scale);
-  if ((double)zero_point < *out_low || (double)zero_point > *out_high)
-    return kn_status_make(KN_INVALID_ARGUMENT, "zero point %lld does not fit %s", (long long)zero_point,
-                          kn_dtype_name(dtype));
-  return NULL;
-}
-
-kn_status kn_quantize(const float *values, size_t count, double scale, int64_t zero_point, kn_dtype dtype, void *out) {
-  double low, high, zero = (double)zero_point;
-  KN_TRY(check_quantization(scale, zero_point, dtype, &low, &high));
-  for (size_t i = 0; i < count; i++) {
-    /* float32 division as the frameworks do it, so that ties fall on the same side. */
-    double q = (double)rintf(values[i] / (float)scale) + zero;
-    if (isnan(q)) q = zero;
-    q = q < low ? low : q > high ? high : q;
-    switch ((int)dtype) {
-      case KN_INT8: ((int8_t *)out)[i] = (int8_t)q; break;
-      case KN_UINT8: ((uint8_t *)out)[i] = (uint8_t)q; break;
-      default: ((int16_t *)out)[i] = (int16_t)q; break;
-    }
-  }
-  return NULL;
-}
-
-kn_status kn_dequantize(const void *values, size_t count, double scale, int64_t zero_point, kn_dtype dtype, float *out) {
-  double low, high;
-  KN_TRY(check_quantization(scale, zero_point, dtype, &low, &high));
-  float step = (float)scale;
-  for (size_t i = 0; i < count; i++) {
-    int64_t q = dtype == KN_INT8    ? ((const int8_t *)values)[i]
-                : dtype == KN_UINT8 ? ((const uint8_t *)values)[i]
-                                    : ((const int16_t *)values)[i];
-    out[i] = step * (float)(q - zero_point);
-  }
-  return NULL;
 }

@@ -265,6 +265,7 @@ static kn_status loop(kn_session *session, kn_engine *engine, kn_sample_list *li
                                    .batch = batch,
                                    .warmup = (size_t)session->options->warmup,
                                    .loaders = loader_count(session),
+                                   .quantize = !engine->on_target, /* what travels is as before quantization */
                                    .classify = session->info.task == KN_TASK_CLASSIFICATION,
                                    .memory = engine->isolate ? kn_isolated_memory : NULL,
                                    .memory_context = &engine->isolated,

@@ -24,15 +24,24 @@ typedef struct kn_slot {
   kn_status fault;     /* why loading failed; owned */
 } kn_slot;
 
+typedef struct kn_loader {
+  struct kn_loop *loop;
+  pthread_t thread;
+  void *sample; /* where samples are loaded that are quantized into the slot; else NULL */
+} kn_loader;
+
 typedef struct kn_loop {
   const kn_loop_request *request;
   kn_loop_result *result;
   size_t batch, steps; /* inferences without warm-up */
   size_t sample_bytes, classes, output_count;
+  const kn_ioentry *quantized; /* the input that samples are quantized for, or NULL */
+  kn_dtype dtype;              /* of the slots' inputs */
+  size_t slot_bytes;           /* of one sample in a slot */
   kn_slot *slots;
   kn_ring ring;
-  pthread_t threads[MAXIMUM_LOADERS];
-  size_t thread_count;
+  kn_loader loaders[MAXIMUM_LOADERS];
+  size_t running; /* loaders */
   _Atomic size_t not_finite;
 } kn_loop;
 
@@ -70,23 +79,35 @@ static kn_status about_sample(const kn_loop *loop, kn_status status, size_t inde
   return kn_status_annotate(status, "while %s sample %s", doing, name);
 }
 
-static kn_status load(kn_loop *loop, kn_slot *slot) {
+static kn_status load_one(const kn_loader *loader, size_t index, void *out) {
+  const kn_loop *loop = loader->loop;
   const kn_samples *samples = loop->request->samples;
-  kn_tensor_view view = {.bytes = loop->sample_bytes, .dtype = samples->dtype, .rank = samples->rank};
+  const kn_ioentry *input = loop->quantized;
+  kn_tensor_view view = {.data = input ? loader->sample : out,
+                         .bytes = loop->sample_bytes,
+                         .dtype = samples->dtype,
+                         .rank = samples->rank};
   memcpy(view.shape, samples->shape, sizeof view.shape);
+  KN_TRY(samples->load(samples->context, index, &view));
+  if (!input) return NULL;
+  return kn_quantize(view.data, kn_tensor_elements(&view), input->scale, input->zero_point, input->dtype, out);
+}
+
+static kn_status load(const kn_loader *loader, kn_slot *slot) {
+  const kn_loop *loop = loader->loop;
   char *data = slot->input.data;
   for (size_t i = 0; i < slot->count; i++) {
-    view.data = data + i * loop->sample_bytes;
-    kn_status status = samples->load(samples->context, slot->first + i, &view);
+    kn_status status = load_one(loader, slot->first + i, data + i * loop->slot_bytes);
     if (status) return about_sample(loop, status, slot->first + i, "loading");
   }
   for (size_t i = slot->count; i < loop->batch; i++)
-    memcpy(data + i * loop->sample_bytes, data + (slot->count - 1) * loop->sample_bytes, loop->sample_bytes);
+    memcpy(data + i * loop->slot_bytes, data + (slot->count - 1) * loop->slot_bytes, loop->slot_bytes);
   return NULL;
 }
 
 static void *run_loader(void *context) {
-  kn_loop *loop = context;
+  const kn_loader *loader = context;
+  kn_loop *loop = loader->loop;
   size_t ticket;
   while (kn_ring_claim(&loop->ring, &ticket)) {
     kn_slot *slot = &loop->slots[ticket % loop->ring.slots];
@@ -97,7 +118,7 @@ static void *run_loader(void *context) {
     if (slot->count > loop->batch) slot->count = loop->batch;
     kn_inference_times *times = &loop->result->times[ticket];
     times->load_start = kn_now_ns();
-    slot->fault = load(loop, slot);
+    slot->fault = load(loader, slot);
     times->load_end = kn_now_ns();
     kn_ring_publish(&loop->ring, ticket);
   }
@@ -105,17 +126,18 @@ static void *run_loader(void *context) {
 }
 
 static kn_status start_loaders(kn_loop *loop) {
-  while (loop->thread_count < loop->request->loaders) {
-    int error = pthread_create(&loop->threads[loop->thread_count], NULL, run_loader, loop);
+  while (loop->running < loop->request->loaders) {
+    kn_loader *loader = &loop->loaders[loop->running];
+    int error = pthread_create(&loader->thread, NULL, run_loader, loader);
     if (error) return kn_status_make(KN_OUT_OF_MEMORY, "cannot start a loader thread: %s", strerror(error));
-    loop->thread_count++;
+    loop->running++;
   }
   return NULL;
 }
 
 static void end_loaders(kn_loop *loop) {
   kn_ring_stop(&loop->ring);
-  while (loop->thread_count) pthread_join(loop->threads[--loop->thread_count], NULL);
+  while (loop->running) pthread_join(loop->loaders[--loop->running].thread, NULL);
   for (size_t i = 0; i < loop->ring.slots; i++) judge(loop, &loop->slots[i]);
   loop->result->not_finite = atomic_load(&loop->not_finite);
 }
@@ -199,7 +221,7 @@ static kn_status create_slot(const kn_loop *loop, kn_slot *slot) {
   const kn_iolist *outputs = &loop->request->spec->output;
   int64_t shape[KN_MAX_RANK] = {loop->request->batch};
   memcpy(shape + 1, samples->shape, samples->rank * sizeof *shape);
-  KN_TRY(create_input(loop, samples->dtype, samples->rank + 1, shape, &slot->input));
+  KN_TRY(create_input(loop, loop->dtype, samples->rank + 1, shape, &slot->input));
   slot->outputs = kn_alloc_array(outputs->count, sizeof *slot->outputs);
   if (!slot->outputs) return kn_status_out_of_memory();
   for (size_t i = 0; i < outputs->count; i++) {
@@ -227,11 +249,33 @@ static kn_status check_classification(const kn_loop *loop) {
 }
 
 static size_t slot_count(const kn_loop *loop, size_t total) {
-  size_t bytes = loop->sample_bytes * loop->batch, count = bytes ? RING_BYTES / bytes : MAXIMUM_SLOTS;
+  size_t bytes = loop->slot_bytes * loop->batch, count = bytes ? RING_BYTES / bytes : MAXIMUM_SLOTS;
   if (count > MAXIMUM_SLOTS) count = MAXIMUM_SLOTS;
   if (count > total) count = total;
   if (count < MINIMUM_SLOTS) count = MINIMUM_SLOTS;
   return count < loop->request->loaders ? loop->request->loaders : count;
+}
+
+/* What samples look like in a slot. */
+static kn_status choose_type(kn_loop *loop) {
+  const kn_samples *samples = loop->request->samples;
+  const kn_iolist *inputs = &loop->request->spec->input;
+  bool quantize =
+      loop->request->quantize && samples->dtype == KN_FLOAT32 && inputs->count && inputs->entries[0].quantized;
+  loop->quantized = quantize ? &inputs->entries[0] : NULL;
+  loop->dtype = quantize ? loop->quantized->dtype : samples->dtype;
+  KN_TRY(kn_tensor_bytes(loop->dtype, samples->rank, samples->shape, &loop->slot_bytes));
+  return kn_tensor_bytes(samples->dtype, samples->rank, samples->shape, &loop->sample_bytes);
+}
+
+static kn_status create_loaders(kn_loop *loop) {
+  for (size_t i = 0; i < loop->request->loaders; i++) {
+    loop->loaders[i].loop = loop;
+    if (!loop->quantized) continue;
+    loop->loaders[i].sample = kn_alloc(loop->sample_bytes);
+    if (!loop->loaders[i].sample) return kn_status_out_of_memory();
+  }
+  return NULL;
 }
 
 static kn_status prepare(kn_loop *loop) {
@@ -247,14 +291,15 @@ static kn_status prepare(kn_loop *loop) {
   loop->classes = request->classify ? (size_t)samples->classes : 0;
   loop->steps = (samples->count - 1) / loop->batch + 1;
   loop->output_count = request->spec->output.count;
-  KN_TRY(kn_tensor_bytes(samples->dtype, samples->rank, samples->shape, &loop->sample_bytes));
-  if (!kn_add_size(loop->steps, request->warmup, &total) || !kn_mul_size(loop->sample_bytes, loop->batch, &bytes))
+  KN_TRY(choose_type(loop));
+  if (!kn_add_size(loop->steps, request->warmup, &total) || !kn_mul_size(loop->slot_bytes, loop->batch, &bytes))
     return kn_status_out_of_memory();
   KN_TRY(kn_ring_create(slot_count(loop, total), total, &loop->ring));
   loop->slots = kn_alloc_array(loop->ring.slots, sizeof *loop->slots);
   result->times = kn_alloc_array(total, sizeof *result->times);
   if (!loop->slots || !result->times) return kn_status_out_of_memory();
   for (size_t i = 0; i < loop->ring.slots; i++) KN_TRY(create_slot(loop, &loop->slots[i]));
+  KN_TRY(create_loaders(loop));
   if (!request->classify) return NULL;
   result->predictions = kn_alloc_array(samples->count, sizeof *result->predictions);
   result->in_top_5 = kn_alloc_array(samples->count, sizeof *result->in_top_5);
@@ -271,6 +316,7 @@ static void clear(kn_loop *loop) {
     kn_status_free(slot->fault);
   }
   kn_free(loop->slots);
+  for (size_t i = 0; i < MAXIMUM_LOADERS; i++) kn_free(loop->loaders[i].sample);
   kn_ring_clear(&loop->ring);
 }
 

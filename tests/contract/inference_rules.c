@@ -103,6 +103,35 @@ static void the_specification_is_concrete(subject *at) {
   kn_iospec_clear(&spec);
 }
 
+/* The pipeline hands over quantized inputs either way. */
+static void quantized_inputs_come_in_both_types(subject *at) {
+  engine one = load_engine(at);
+  kn_iospec spec;
+  kt_assert_ok(one.ops->iospec(one.self, &spec));
+  const kn_ioentry *entry = &spec.input.entries[0];
+  bool concerned = spec.input.count == 1 && entry->quantized;
+  if (concerned) {
+    size_t bytes;
+    char *first = outputs_of(&one, 5, &bytes);
+    kn_tensor_view own;
+    kt_assert_ok(kn_tensor_create(entry->dtype, one.inputs[0].rank, one.inputs[0].shape, &own));
+    kt_assert_ok(kn_quantize(one.inputs[0].data, kn_tensor_elements(&own), entry->scale, entry->zero_point,
+                             entry->dtype, own.data));
+    /* So that the same can only come from the same input. */
+    free(outputs_of(&one, 6, &bytes));
+    kt_assert_ok(one.ops->set_input(one.self, &own, 1));
+    kt_assert_ok(one.ops->invoke(one.self));
+    kt_assert_ok(one.ops->output(one.self, one.outputs, one.output_count));
+    const char *expected = first;
+    for (size_t i = 0; i < one.output_count; expected += one.outputs[i].bytes, i++)
+      assert_memory_equal(one.outputs[i].data, expected, one.outputs[i].bytes);
+    kn_tensor_free(&own);
+    free(first);
+  }
+  kn_iospec_clear(&spec);
+  if (!concerned) subject_not_concerned(at, "the model has no quantized input");
+}
+
 static void recorded_results_come_out(subject *at) {
   const model_fixture *model = at->model;
   if (!model->inputs || !model->outputs) subject_not_concerned(at, "the fixture records no results");
@@ -410,6 +439,7 @@ static void memory_may_run_out(subject *at) {
 
 const rule inference_rules[] = {{"the specification is concrete", the_specification_is_concrete},
                                 {"recorded results come out", recorded_results_come_out},
+                                {"quantized inputs come in both types", quantized_inputs_come_in_both_types},
                                 {"the same input gives the same output", the_same_input_gives_the_same_output},
                                 {"wrong inputs are refused", wrong_inputs_are_refused},
                                 {"nothing runs without a model", nothing_runs_without_a_model},

@@ -1,6 +1,7 @@
 #include "core/memory.h"
 #include "support/status.h"
 
+#include <kenning/random.h>
 #include <kenning/tensor.h>
 #include <math.h>
 #include <string.h>
@@ -137,6 +138,40 @@ static void quantization_rounds_ties_to_even_and_clips(void **state) {
   assert_memory_equal(words, expected_words, sizeof words);
 }
 
+/* The formula word by word, one value at a time. */
+static int quantized(float value, float scale, int zero_point, int low, int high) {
+  double q = (double)rintf(value / scale) + zero_point;
+  if (isnan(q)) return zero_point;
+  return (int)(q < low ? low : q > high ? high : q);
+}
+
+/* Whole vectors and what is left of them; ties, numbers of every size, infinities and not-a-numbers. */
+static void many_values_are_quantized_as_one(void **state) {
+  (void)state;
+  enum { COUNT = 1003 };
+  static float values[COUNT];
+  static int8_t narrow[COUNT];
+  static uint8_t positive[COUNT];
+  static int16_t wide[COUNT];
+  static const float scales[] = {0.25F, 1.0F / 255, 0.0173F, 3e-39F, 1e38F};
+  for (size_t round = 0; round < 2 * sizeof scales / sizeof *scales; round++) {
+    float scale = scales[round / 2];
+    for (size_t i = 0; i < COUNT; i++) {
+      uint32_t bits = (uint32_t)(kn_random_unit(round, i) * 4294967296.0);
+      memcpy(&values[i], &bits, sizeof bits);
+      if (round % 2) values[i] = scale / 2 * (float)((int)(bits % 70001) - 35000);
+    }
+    kt_assert_ok(kn_quantize(values, COUNT, (double)scale, -3, KN_INT8, narrow));
+    kt_assert_ok(kn_quantize(values, COUNT, (double)scale, 200, KN_UINT8, positive));
+    kt_assert_ok(kn_quantize(values, COUNT, (double)scale, 32767, KN_INT16, wide));
+    for (size_t i = 0; i < COUNT; i++) {
+      assert_int_equal(narrow[i], quantized(values[i], scale, -3, INT8_MIN, INT8_MAX));
+      assert_int_equal(positive[i], quantized(values[i], scale, 200, 0, UINT8_MAX));
+      assert_int_equal(wide[i], quantized(values[i], scale, 32767, INT16_MIN, INT16_MAX));
+    }
+  }
+}
+
 static void quantization_parameters_are_judged(void **state) {
   (void)state;
   const float value = 1;
@@ -211,6 +246,7 @@ int main(void) {
       cmocka_unit_test(tensors_are_aligned_and_zeroed),
       cmocka_unit_test(a_tensor_that_cannot_be_made_is_empty),
       cmocka_unit_test(quantization_rounds_ties_to_even_and_clips),
+      cmocka_unit_test(many_values_are_quantized_as_one),
       cmocka_unit_test(quantization_parameters_are_judged),
       cmocka_unit_test(scales_beyond_float32_clip),
       cmocka_unit_test(dequantization_undoes_quantization),

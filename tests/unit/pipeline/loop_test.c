@@ -260,6 +260,81 @@ static void without_a_task_nothing_is_judged(void **state) {
   finish(&r);
 }
 
+/* ---- quantized inputs ---- */
+
+/* Takes the model's own type alone and gives it back dequantized. */
+typedef struct quantized_engine {
+  kn_ioentry input;
+  int8_t held[2 * FAKE_VALUES];
+} quantized_engine;
+
+static kn_status quantized_set_input(void *self, const kn_tensor_view *inputs, size_t count) {
+  quantized_engine *engine = self;
+  assert_int_equal(count, 1);
+  assert_int_equal(inputs->dtype, KN_INT8);
+  assert_int_equal(inputs->bytes, sizeof engine->held);
+  memcpy(engine->held, inputs->data, sizeof engine->held);
+  return NULL;
+}
+
+static kn_status quantized_invoke(void *self) {
+  (void)self;
+  return NULL;
+}
+
+static kn_status quantized_output(void *self, const kn_tensor_view *outputs, size_t count) {
+  quantized_engine *engine = self;
+  assert_int_equal(count, 1);
+  assert_int_equal(outputs->dtype, KN_FLOAT32);
+  return kn_dequantize(engine->held, sizeof engine->held, engine->input.scale, engine->input.zero_point, KN_INT8,
+                       outputs->data);
+}
+
+static void loaders_quantize(void **state) {
+  (void)state;
+  static const kn_inference_ops ops = {.struct_size = sizeof(kn_inference_ops),
+                                       .set_input = quantized_set_input,
+                                       .invoke = quantized_invoke,
+                                       .output = quantized_output};
+  quantized_engine engine = {.input = {.name = (char *)(uintptr_t) "in",
+                                       .dtype = KN_INT8,
+                                       .rank = 2,
+                                       .shape = {2, FAKE_VALUES},
+                                       .quantized = true,
+                                       .scale = 0.5,
+                                       .zero_point = 3}};
+  kn_iospec spec = {0};
+  kt_assert_ok(kn_iolist_add(&spec.input, &engine.input));
+  kt_assert_ok(kn_iolist_add(&spec.output, &engine.input));
+  source s;
+  make_source(&s, 201);
+  const kn_loop_request request = {.inference = &ops,
+                                   .self = &engine,
+                                   .spec = &spec,
+                                   .samples = &s.samples,
+                                   .batch = 2,
+                                   .loaders = 3,
+                                   .quantize = true,
+                                   .classify = true};
+  kn_loop_result result;
+  kt_assert_ok(kn_loop_run(&request, &result));
+  assert_int_equal(result.samples, 201);
+  assert_predictions(&result);
+  /* The last batch: the sample and its copy. */
+  float values[FAKE_VALUES];
+  int8_t expected[FAKE_VALUES];
+  fake_sample(200, values);
+  kt_assert_ok(kn_quantize(values, FAKE_VALUES, 0.5, 3, KN_INT8, expected));
+  assert_memory_equal(engine.held, expected, sizeof expected);
+  assert_memory_equal(engine.held + FAKE_VALUES, expected, sizeof expected);
+  kn_loop_result_clear(&result);
+  spec.input.entries[0].scale = -1;
+  kt_assert_fault(kn_loop_run(&request, &result), KN_INVALID_ARGUMENT, "scale");
+  assert_int_equal(result.samples, 0);
+  kn_loop_result_clear(&result);
+  kn_iospec_clear(&spec);
+}
+
 /* ---- allocations ---- */
 
 static uint64_t allocations_of(size_t count) {
@@ -333,6 +408,7 @@ int main(void) {
       cmocka_unit_test(outputs_that_are_no_numbers_are_counted),
       cmocka_unit_test(what_does_not_fit_is_refused),
       cmocka_unit_test(without_a_task_nothing_is_judged),
+      cmocka_unit_test(loaders_quantize),
       cmocka_unit_test(nothing_is_allocated_per_inference),
       cmocka_unit_test(memory_may_run_out),
   };
