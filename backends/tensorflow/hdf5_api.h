@@ -81,11 +81,17 @@ typedef int (*hdf5_error_walk)(unsigned index, const hdf5_error *error, void *co
   X(int, H5Pset_file_image, (hdf5_id list, void *image, size_t bytes))                                                \
   X(hdf5_id, H5Pcreate, (hdf5_id class_id))                                                                           \
   X(int, H5Pset_create_intermediate_group, (hdf5_id list, unsigned create))                                           \
+  X(int, H5Pset_obj_track_times, (hdf5_id list, bool track))                                                          \
   X(int, H5Pclose, (hdf5_id list))
 
 /* Identifiers that the library makes in H5open. */
-#define HDF5_VARIABLES(X) \
-  X(H5T_C_S1_g) X(H5T_NATIVE_FLOAT_g) X(H5T_IEEE_F32LE_g) X(H5P_CLS_LINK_CREATE_ID_g) X(H5P_CLS_FILE_ACCESS_ID_g)
+#define HDF5_VARIABLES(X)     \
+  X(H5T_C_S1_g)               \
+  X(H5T_NATIVE_FLOAT_g)       \
+  X(H5T_IEEE_F32LE_g)         \
+  X(H5P_CLS_LINK_CREATE_ID_g) \
+  X(H5P_CLS_FILE_ACCESS_ID_g) \
+  X(H5P_CLS_DATASET_CREATE_ID_g)
 
 typedef struct hdf5_api {
 #define HDF5_SLOT(type, name, parameters) type(*name) parameters;

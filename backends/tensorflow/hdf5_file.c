@@ -330,14 +330,18 @@ static kn_status write_dataset_locked(const hdf5_file *file, const char *path, u
   hdf5_id dataset = -1;
   hdf5_id space = rank > 0 ? api->H5Screate_simple((int)rank, dims, NULL) : api->H5Screate(HDF5_SCALAR);
   hdf5_id links = api->H5Pcreate(api->H5P_CLS_LINK_CREATE_ID_g);
-  bool written = space >= 0 && links >= 0 && api->H5Pset_create_intermediate_group(links, 1) >= 0;
+  hdf5_id creation = api->H5Pcreate(api->H5P_CLS_DATASET_CREATE_ID_g);
+  /* No times inside: the same model is the same file. */
+  bool written = space >= 0 && links >= 0 && creation >= 0 && api->H5Pset_create_intermediate_group(links, 1) >= 0 &&
+                 api->H5Pset_obj_track_times(creation, false) >= 0;
   if (written) {
-    dataset = api->H5Dcreate2(file->id, path, api->H5T_IEEE_F32LE_g, space, links, HDF5_DEFAULT, HDF5_DEFAULT);
+    dataset = api->H5Dcreate2(file->id, path, api->H5T_IEEE_F32LE_g, space, links, creation, HDF5_DEFAULT);
     written = dataset >= 0 &&
               api->H5Dwrite(dataset, api->H5T_NATIVE_FLOAT_g, HDF5_DEFAULT, HDF5_DEFAULT, HDF5_DEFAULT, values) >= 0;
   }
   kn_status status = written ? NULL : unwritten(file, "data set", path);
   if (dataset >= 0 && api->H5Dclose(dataset) < 0 && !status) status = unwritten(file, "data set", path);
+  if (creation >= 0) api->H5Pclose(creation);
   if (links >= 0) api->H5Pclose(links);
   if (space >= 0) api->H5Sclose(space);
   return status;

@@ -142,6 +142,27 @@ static void writes_what_it_reads(void **state) {
   kt_directory_remove(directory);
 }
 
+/* HDF5 keeps times of whole seconds in a file unless it is told not to. */
+static void the_same_model_is_the_same_file(void **state) {
+  (void)state;
+  char *directory = kt_directory_make(), *path = kt_path(directory, "small.h5"), *files[2];
+  size_t bytes[2];
+  for (int i = 0; i < 2; i++) {
+    keras_model model;
+    make_small(&model);
+    if (i) usleep(1100000);
+    kt_assert_ok(keras_model_write(&model, path));
+    keras_model_clear(&model);
+    files[i] = kt_file_read(path, &bytes[i]);
+  }
+  assert_int_equal(bytes[0], bytes[1]);
+  assert_memory_equal(files[0], files[1], bytes[0]);
+  free(files[0]);
+  free(files[1]);
+  free(path);
+  kt_directory_remove(directory);
+}
+
 /* A model of Keras 2 is written as one, with all its weights. */
 static void rewrites_files_of_keras(void **state) {
   (void)state;
@@ -377,11 +398,17 @@ static void memory_may_run_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reads_keras_2_and_3),      cmocka_unit_test(reads_values),
-      cmocka_unit_test(writes_what_it_reads),     cmocka_unit_test(rewrites_files_of_keras),
-      cmocka_unit_test(writing_fails_whole),      cmocka_unit_test(truncated_files_are_refused),
-      cmocka_unit_test(other_files_are_refused),  cmocka_unit_test(what_is_wrong_is_told),
-      cmocka_unit_test(lists_in_pieces_are_read), cmocka_unit_test(changed_texts_do_no_harm),
+      cmocka_unit_test(reads_keras_2_and_3),
+      cmocka_unit_test(reads_values),
+      cmocka_unit_test(writes_what_it_reads),
+      cmocka_unit_test(rewrites_files_of_keras),
+      cmocka_unit_test(the_same_model_is_the_same_file),
+      cmocka_unit_test(writing_fails_whole),
+      cmocka_unit_test(truncated_files_are_refused),
+      cmocka_unit_test(other_files_are_refused),
+      cmocka_unit_test(what_is_wrong_is_told),
+      cmocka_unit_test(lists_in_pieces_are_read),
+      cmocka_unit_test(changed_texts_do_no_harm),
       cmocka_unit_test(memory_may_run_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
