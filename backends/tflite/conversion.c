@@ -80,7 +80,7 @@ static void compare_hints(const kn_tflite_conversion *conversion) {
   if (compiler->model_framework_given && strcmp(hint, conversion->format))
     kn_log(KN_LOG_INFO, "model_framework speaks of another format, but %s is of format %s: what the file is decides",
            conversion->request->input_path, conversion->format);
-  if (given && strcmp(given, conversion->format) && strcmp(given, "any"))
+  if (given && strcmp(given, conversion->format))
     kn_log(KN_LOG_INFO, "%s is said to be of format %s, but is of format %s", conversion->request->input_path, given,
            conversion->format);
 }

@@ -38,8 +38,8 @@ typedef struct kn_class {
   const struct kn_class *base; /* class in the same binary whose rows are inherited too, or NULL */
   size_t instance_size;
   const void *ops; /* kn_dataset_ops, kn_runtime_ops, ... of the kind; NULL: only the table stands, it cannot run yet */
-  const char *const *input_formats;  /* model formats it reads (optimizers, runtimes), NULL-terminated */
-  const char *const *output_formats; /* model formats it writes (wrappers, optimizers), NULL-terminated */
+  const char *const *input_formats;  /* model formats it reads (optimizers, runtimes), NULL-terminated; "any": every one */
+  const char *const *output_formats; /* model formats it writes (wrappers, optimizers), NULL-terminated; "none": no file */
   /* Judges options that are fine by themselves but not together, all faults joined: KN_INVALID_ARGUMENT. Called before
    * open, on an instance that nobody opens yet; looks at the options alone. NULL: any combination will do. */
   kn_status (*check)(const void *self);

@@ -187,7 +187,7 @@ kn_status kn_scenario_read_target(const char *path, kn_scenario *out_scenario) {
 
 static bool has(const char *const *formats, const char *format) {
   for (; formats && *formats; formats++)
-    if (!strcmp(*formats, format) || !strcmp(*formats, "any") || !strcmp(format, "any")) return true;
+    if (!strcmp(*formats, format) || !strcmp(*formats, "any")) return true;
   return false;
 }
 

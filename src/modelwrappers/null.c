@@ -32,7 +32,7 @@ static kn_status framework(void *self, const char **out_name, const char **out_v
 
 static kn_status format(void *self, const char **out_format) {
   (void)self;
-  *out_format = "any";
+  *out_format = "none";
   return NULL;
 }
 
@@ -70,4 +70,4 @@ const kn_class kn_null_modelwrapper_class = {.struct_size = sizeof(kn_class),
                                              .options = options,
                                              .instance_size = sizeof(kn_null_modelwrapper),
                                              .ops = &ops,
-                                             .output_formats = (const char *const[]){"any", NULL}};
+                                             .output_formats = (const char *const[]){"none", NULL}};

@@ -37,7 +37,7 @@ static kn_status gather_material(kn_session *session, kn_material *material) {
 static bool reads(const kn_class *cls, const char *format) {
   for (const char *const *name = cls->input_formats; name && *name; name++)
     if (!strcmp(*name, format) || !strcmp(*name, "any")) return true;
-  return !strcmp(format, "any");
+  return false;
 }
 
 static const char *format_of_result(const kn_instance *optimizer) {

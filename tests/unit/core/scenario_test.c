@@ -220,6 +220,8 @@ static void formats_must_meet(void **state) {
   assert_refused("{" KERAS ", " DATASET
                  ", \"optimizers\": [" COMPILER("a.tflite") "], \"runtime\": {\"type\": \"TVMRuntime\"}}",
                  KN_INCOMPATIBLE, "TVMRuntime takes tvm, but TFLiteCompiler before it gives tflite");
+  assert_refused("{" WRAPPER ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") "], " RUNTIME "}", KN_INCOMPATIBLE,
+                 "TFLiteCompiler takes keras, saved_model, but NullModelWrapper before it gives none");
   kn_scenario scenario; /* without optimizers the runtime loads its own model */
   kt_assert_ok(read_text("{" KERAS ", " DATASET ", " RUNTIME "}", &scenario));
   kn_scenario_clear(&scenario);
