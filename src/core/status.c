@@ -45,11 +45,19 @@ kn_status kn_status_make(kn_code code, const char *format, ...) {
   return status;
 }
 
+static bool has_line(const char *text, const char *line) {
+  size_t length = strlen(line);
+  for (const char *at = text; at; at = strchr(at, '\n'), at += at != NULL)
+    if (!strncmp(at, line, length) && (!at[length] || at[length] == '\n')) return true;
+  return false;
+}
+
 kn_status kn_status_vannotate(kn_status status, const char *format, va_list arguments) {
   if (!status || status == &out_of_memory) return status;
   char *line = kn_vformat(format, arguments);
   if (!line) return status; /* the fault itself matters more than its context */
   for (struct kn_status_s *fault = status; fault; fault = fault->next) {
+    if (has_line(fault->context, line)) continue; /* two rooms that say the same */
     char *context = fault->context ? kn_format("%s\n%s", fault->context, line) : kn_strdup(line);
     if (!context) break;
     kn_free(fault->context);
