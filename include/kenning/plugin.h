@@ -20,9 +20,15 @@ extern "C" {
 #define KN_ABI_MINOR 3
 
 typedef enum kn_sanitizer { KN_SANITIZER_NONE = 0, KN_SANITIZER_ADDRESS = 1, KN_SANITIZER_THREAD = 2 } kn_sanitizer;
-#if defined(__SANITIZE_ADDRESS__)
+/* gcc says it by macros, clang by __has_feature. */
+#if defined(__has_feature)
+#define KN_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define KN_HAS_FEATURE(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || KN_HAS_FEATURE(address_sanitizer)
 #define KN_SANITIZER_KIND KN_SANITIZER_ADDRESS
-#elif defined(__SANITIZE_THREAD__)
+#elif defined(__SANITIZE_THREAD__) || KN_HAS_FEATURE(thread_sanitizer)
 #define KN_SANITIZER_KIND KN_SANITIZER_THREAD
 #else
 #define KN_SANITIZER_KIND KN_SANITIZER_NONE
