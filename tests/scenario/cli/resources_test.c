@@ -150,9 +150,10 @@ static void paths_that_cannot_be_fetched_are_told(void **state) {
   kt_assert_contains(run.err, "/nonexistent/set");
   kt_run_free(&run);
   /* A result is written to a path. */
-  run = kt_run_kenning(&options, "optimize", "--modelwrapper-cls", "NullModelWrapper", "--dataset-cls",
+  run = kt_run_kenning(&options, "optimize", "--modelwrapper-cls", "TensorFlowClassifier", "--dataset-cls",
                        "RandomizedClassificationDataset", "--runtime-cls", "TFLiteRuntime", "--compiler-cls",
-                       "TFLiteCompiler", "--model-path", "m.bin", "--compiled-model-path", "https://host/model.tflite");
+                       "TFLiteCompiler", "--model-path", "missing.json", "--compiled-model-path",
+                       "https://host/model.tflite");
   kt_assert_exit(&run, 2);
   kt_assert_contains(run.err, "takes a path on this machine");
   kt_run_free(&run);
