@@ -83,6 +83,7 @@ int kn_command_json_inference_server(int argc, char **argv);
 int kn_command_install(int argc, char **argv);
 int kn_command_doctor(int argc, char **argv);
 int kn_command_cache(int argc, char **argv);
+int kn_command_psk(int argc, char **argv);
 
 extern const kn_option kn_list_options[], kn_check_options[], kn_chain_options[], kn_json_tester_options[],
     kn_tester_options[], kn_performance_options[], kn_training_options[], kn_render_options[];

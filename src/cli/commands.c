@@ -26,6 +26,7 @@ const kn_command kn_commands[] = {
      sizeof(kn_cache_values), false, kn_command_cache},
     {"doctor", "Check the installed frameworks and this machine", "[FRAMEWORK...] [--json]", kn_doctor_options,
      sizeof(kn_doctor_values), false, kn_command_doctor},
+    {"psk", "Make a key that a host and a target share, for TLS", "FILE", NULL, 0, false, kn_command_psk},
     {"completion", "Print a completion script", "bash|zsh|fish", NULL, 0, false, kn_command_completion},
     {"reference", "Print the reference of all blocks as Markdown", "", NULL, 0, false, kn_command_reference},
     {"model_training", "Train a model (the original's scenario)", "MODELWRAPPER DATASET --batch-size N ...",

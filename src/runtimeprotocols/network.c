@@ -2,12 +2,13 @@
  */
 #include "runtimeprotocols/link.h"
 #include "transport/tcp.h"
+#include "transport/tls.h"
 
 #include <unistd.h>
 
 typedef struct network_protocol {
   kn_link_options link;
-  char *host;
+  char *host, *psk_file;
   int64_t port, packet_size, max_message_size;
   int endianness;
   bool error_recovery, insecure;
@@ -16,10 +17,12 @@ typedef struct network_protocol {
 static const kn_choice endiannesses[] = {
     {"little", 0, "least significant byte first"}, {"big", 1, "most significant byte first"}, {0}};
 
-#define INSECURE_ROW                                                                                               \
-  {                                                                                                                \
-    "insecure", "Listen on an address that other machines reach, without knowing who they are", KN_OPTION_BOOL, 0, \
-        KN_FIELD(network_protocol, insecure)                                                                       \
+#define INSECURE_ROW                                                                                                  \
+  {"insecure", "Listen on an address that other machines reach, without knowing who they are", KN_OPTION_BOOL, 0,     \
+   KN_FIELD(network_protocol, insecure)},                                                                             \
+  {                                                                                                                   \
+    "psk_file", "Key that both ends have, made by 'kenning psk': TLS 1.3 for those who know it, and for nobody else", \
+        KN_OPTION_PATH, KN_OPTION_NULLABLE, KN_FIELD(network_protocol, psk_file)                                      \
   }
 
 static const kn_option options_of_2022[] = {
@@ -62,7 +65,16 @@ static void close_protocol(void *self) { (void)self; }
 static kn_status connect_to(void *self, const char *model_path, int64_t deadline_ns, kn_connection *out_connection) {
   (void)model_path;
   const network_protocol *protocol = self;
-  return kn_tcp_connect(protocol->host, protocol->port, deadline_ns, out_connection);
+  KN_TRY(kn_tcp_connect(protocol->host, protocol->port, deadline_ns, out_connection));
+  kn_status status = protocol->psk_file ? kn_tls_begin(out_connection, false, protocol->psk_file, deadline_ns) : NULL;
+  if (status) kn_connection_close(out_connection);
+  return status;
+}
+
+static kn_status prepare_client(void *self, kn_connection *connection, int64_t deadline_ns) {
+  const network_protocol *protocol = self;
+  KN_TRY(kn_tcp_prepare(connection->fd));
+  return protocol->psk_file ? kn_tls_begin(connection, true, protocol->psk_file, deadline_ns) : NULL;
 }
 
 static kn_status listen_on(void *self, int *out_fd, char **out_where) {
@@ -70,16 +82,19 @@ static kn_status listen_on(void *self, int *out_fd, char **out_where) {
   bool loopback;
   int64_t port;
   *out_where = NULL;
+  if (protocol->psk_file) KN_TRY(kn_tls_check(protocol->psk_file)); /* before a client has to find out */
   KN_TRY(kn_tcp_listen(protocol->host, protocol->port, out_fd, &loopback, &port));
   kn_status status = NULL;
-  if (!loopback && !protocol->insecure)
+  if (!loopback && !protocol->insecure && !protocol->psk_file)
     status = kn_status_make(
         KN_INVALID_ARGUMENT,
-        "other machines reach %s, and whoever does may run models here: listen on 127.0.0.1 and let clients come "
-        "through an SSH tunnel, or allow everybody with --insecure (in the scenario: \"insecure\": true)",
+        "other machines reach %s, and whoever does may run models here: give a key with --psk-file ('kenning psk FILE' "
+        "makes one), listen on 127.0.0.1 and let clients come through an SSH tunnel, or allow everybody with "
+        "--insecure "
+        "(in the scenario: \"insecure\": true)",
         protocol->host);
   if (!status) {
-    *out_where = kn_format("%s, port %lld", protocol->host, (long long)port);
+    *out_where = kn_format("%s, port %lld%s", protocol->host, (long long)port, protocol->psk_file ? ", with TLS" : "");
     if (!*out_where) status = kn_status_out_of_memory();
   }
   if (!status) return NULL;
@@ -93,7 +108,7 @@ static const kn_runtimeprotocol_ops ops = {.struct_size = sizeof ops,
                                            .close = close_protocol,
                                            .connect = connect_to,
                                            .listen = listen_on,
-                                           .prepare = kn_tcp_prepare};
+                                           .prepare = prepare_client};
 
 extern const kn_class kn_network_protocol_class, kn_network_protocol_today_class;
 const kn_class kn_network_protocol_class = {.struct_size = sizeof(kn_class),

@@ -130,7 +130,7 @@ static kn_status connect_to(void *self, const char *model_path, int64_t deadline
   kn_isolated *isolated = self;
   int ends[2];
   (void)deadline_ns;
-  out_connection->fd = -1;
+  *out_connection = (kn_connection){.fd = -1};
   if (isolated->peer < 0) return kn_status_make(KN_IO_ERROR, "the worker was started already");
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
     return kn_status_make(KN_IO_ERROR, "a worker cannot be talked to: %s", strerror(errno));

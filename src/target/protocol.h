@@ -34,8 +34,8 @@ typedef struct kn_runtimeprotocol_ops {
   /* A descriptor that clients connect to; *out_where, for people, is freed with kn_free. KN_INVALID_ARGUMENT when it
    * would be open to others without their being checked. */
   kn_status (*listen)(void *self, int *out_fd, char **out_where);
-  /* Prepares an accepted connection; NULL slot: nothing to do. */
-  kn_status (*prepare)(int fd);
+  /* Prepares an accepted connection, which may take a handshake; NULL slot: nothing to do. */
+  kn_status (*prepare)(void *self, kn_connection *connection, int64_t deadline_ns);
   bool in_place; /* the target reads the host's own model file */
   /* Says more about a failure that may come from the end of the target; NULL slot: nothing is known. Takes `status`. */
   kn_status (*explain)(void *self, kn_status status);

@@ -126,11 +126,16 @@ static void pause_before(unsigned attempt) {
   while (!kn_cancelled() && kn_now_ns() < until) nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
+/* Whether trying again may help. */
+static bool passes(kn_code code) {
+  return code == KN_IO_ERROR || code == KN_TIMEOUT || code == KN_BUSY || code == KN_BAD_DATA || code == KN_NOT_FOUND;
+}
+
 /* Takes the failure of a connection; NULL when there is a new one whose target has the model, otherwise the last
  * failure. A target that refuses is not asked again. */
 static kn_status reconnect(kn_remote *remote, kn_status status) {
   for (unsigned attempt = 0; status && remote->tries > 0 && remote->client.connection.fd < 0; attempt++) {
-    if (kn_status_code(status) == KN_CANCELLED || kn_status_code(status) == KN_OUT_OF_MEMORY) break;
+    if (!passes(kn_status_code(status))) break;
     kn_log(KN_LOG_WARNING, "%s: connecting again, %d of %d tries left", kn_status_message(status, 0), remote->tries,
            remote->link.retries);
     kn_status_free(status);
@@ -206,7 +211,7 @@ enum { INPUT, RUN, OUTPUT };
 
 static kn_status perform(kn_remote *remote, int step) {
   kn_status status = steps[step](remote);
-  while (status && remote->tries > 0 && remote->client.connection.fd < 0) {
+  while (status && remote->tries > 0 && remote->client.connection.fd < 0 && passes(kn_status_code(status))) {
     status = reconnect(remote, status);
     if (status) break;
     for (int i = INPUT; i <= step && !status; i++) status = steps[i](remote);

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { HANDSHAKE_S = 10 }; /* the most that a client has, which is nobody yet */
+
 /* ---- one client ---- */
 
 static int64_t after(double seconds) { return kn_now_ns() + (int64_t)(seconds * 1e9); }
@@ -155,7 +157,10 @@ kn_status kn_worker_run(const kn_scenario *scenario, int client_fd, const char *
   kn_connection connection;
   KN_TRY(kn_connection_adopt(client_fd, &connection));
   kn_status status = wire->open(protocol->self, &link);
-  if (!status && wire->prepare) status = wire->prepare(connection.fd);
+  if (!status && wire->prepare) {
+    double patience = link.timeout_s < HANDSHAKE_S ? link.timeout_s : HANDSHAKE_S;
+    status = wire->prepare(protocol->self, &connection, after(patience));
+  }
   if (!status) {
     status = limit(runtime->self);
     if (!status) status = ops->open(runtime->self);

@@ -1,5 +1,7 @@
 #include "transport/connection.h"
 
+#include "transport/tls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <kenning/services.h>
@@ -15,14 +17,16 @@ enum { SLICE_MS = 500 }; /* how late a wish to stop may be noticed when the sign
 kn_status kn_connection_adopt(int fd, kn_connection *out_connection) {
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-    out_connection->fd = -1;
+    *out_connection = (kn_connection){.fd = -1};
     return kn_status_make(KN_IO_ERROR, "descriptor %d cannot be used: %s", fd, strerror(errno));
   }
-  out_connection->fd = fd;
+  *out_connection = (kn_connection){.fd = fd};
   return NULL;
 }
 
 void kn_connection_close(kn_connection *connection) {
+  kn_tls_end(connection->tls);
+  connection->tls = NULL;
   if (connection->fd >= 0) close(connection->fd);
   connection->fd = -1;
 }
@@ -48,8 +52,81 @@ static bool again(int error) { return error == EAGAIN; }
 
 static kn_status broken(int error) { return kn_status_make(KN_IO_ERROR, "the connection broke: %s", strerror(error)); }
 
+/* ---- through TLS ---- */
+
+/* Waits for what a step of TLS wants; NULL when it is to be tried again. */
+static kn_status wait_for_tls(const kn_connection *connection, kn_tls_step step, int64_t deadline_ns) {
+  if (step == KN_TLS_BROKEN) return kn_tls_fault(connection->tls);
+  return kn_connection_wait(connection->fd, step == KN_TLS_WANTS_WRITE, deadline_ns);
+}
+
+static kn_status read_tls(kn_connection *connection, void *to, size_t size, int64_t deadline_ns, size_t *out_got) {
+  for (;;) {
+    kn_tls_step step = kn_tls_read(connection->tls, to, size, out_got);
+    if (step == KN_TLS_DONE) return NULL;
+    *out_got = 0;
+    if (step == KN_TLS_CLOSED) return NULL;
+    KN_TRY(wait_for_tls(connection, step, deadline_ns));
+  }
+}
+
+static kn_status write_tls(kn_connection *connection, const uint8_t *data, size_t bytes, int64_t deadline_ns) {
+  while (bytes) {
+    size_t sent;
+    kn_tls_step step = kn_tls_write(connection->tls, data, bytes, &sent);
+    if (step == KN_TLS_DONE) {
+      data += sent;
+      bytes -= sent;
+      continue;
+    }
+    if (step == KN_TLS_CLOSED) return broken(EPIPE);
+    KN_TRY(wait_for_tls(connection, step, deadline_ns));
+  }
+  return NULL;
+}
+
+/* A short piece and what follows it are one record: the peer would be woken twice. */
+static kn_status write_tls_pieces(kn_connection *connection, const kn_piece *pieces, size_t count,
+                                  int64_t deadline_ns) {
+  uint8_t *record = kn_tls_record(connection->tls);
+  size_t gathered = 0;
+  for (size_t i = 0; i < count; i++) {
+    const uint8_t *data = pieces[i].data;
+    size_t left = pieces[i].bytes, room = KN_TLS_RECORD - gathered, taken = left < room ? left : room;
+    bool last = i + 1 == count;
+    if (!gathered && (last || left >= KN_TLS_RECORD)) {
+      KN_TRY(write_tls(connection, data, left, deadline_ns));
+      continue;
+    }
+    if (taken) memcpy(record + gathered, data, taken);
+    gathered += taken;
+    if (last || taken < left) {
+      KN_TRY(write_tls(connection, record, gathered, deadline_ns));
+      gathered = 0;
+      KN_TRY(write_tls(connection, data + taken, left - taken, deadline_ns));
+    }
+  }
+  return gathered ? write_tls(connection, record, gathered, deadline_ns) : NULL;
+}
+
+static kn_status send_file_tls(kn_connection *connection, int file, size_t bytes, int64_t deadline_ns) {
+  uint8_t *record = kn_tls_record(connection->tls);
+  while (bytes) {
+    ssize_t got = read(file, record, bytes < KN_TLS_RECORD ? bytes : KN_TLS_RECORD);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return kn_status_make(KN_IO_ERROR, "the file cannot be read: %s", strerror(errno));
+    if (!got) return kn_status_make(KN_BAD_DATA, "the file became shorter while it was sent");
+    KN_TRY(write_tls(connection, record, (size_t)got, deadline_ns));
+    bytes -= (size_t)got;
+  }
+  return NULL;
+}
+
+/* ---- reading and writing ---- */
+
 kn_status kn_connection_read(kn_connection *connection, void *to, size_t size, int64_t deadline_ns, size_t *out_got) {
   *out_got = 0;
+  if (connection->tls) return read_tls(connection, to, size, deadline_ns, out_got);
   for (;;) {
     ssize_t got = read(connection->fd, to, size);
     if (got >= 0) {
@@ -74,6 +151,7 @@ kn_status kn_connection_write(kn_connection *connection, const kn_piece *pieces,
   struct iovec vectors[KN_CONNECTION_PIECES];
   size_t first = 0;
   if (count > KN_CONNECTION_PIECES) return kn_status_make(KN_INTERNAL, "too many pieces in one write");
+  if (connection->tls) return write_tls_pieces(connection, pieces, count, deadline_ns);
   for (size_t i = 0; i < count; i++)
     vectors[i] = (struct iovec){.iov_base = (void *)(uintptr_t)pieces[i].data, .iov_len = pieces[i].bytes};
   while (first < count) {
@@ -101,6 +179,7 @@ kn_status kn_connection_write(kn_connection *connection, const kn_piece *pieces,
 }
 
 kn_status kn_connection_send_file(kn_connection *connection, int file, size_t bytes, int64_t deadline_ns) {
+  if (connection->tls) return send_file_tls(connection, file, bytes, deadline_ns);
   while (bytes) {
     ssize_t sent = sendfile(connection->fd, file, NULL, bytes);
     if (sent > 0) {

@@ -8,7 +8,8 @@
 #define KN_NO_DEADLINE INT64_MAX
 
 typedef struct kn_connection {
-  int fd; /* non-blocking, close-on-exec; negative: closed */
+  int fd;             /* non-blocking, close-on-exec; negative: closed */
+  struct kn_tls *tls; /* NULL: bytes are on the wire as they are */
 } kn_connection;
 
 /* A piece of memory to be written; several are one write. */

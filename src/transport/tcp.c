@@ -53,7 +53,7 @@ static kn_status connect_to(const struct addrinfo *address, int64_t deadline_ns,
 }
 
 kn_status kn_tcp_connect(const char *host, int64_t port, int64_t deadline_ns, kn_connection *out_connection) {
-  out_connection->fd = -1;
+  *out_connection = (kn_connection){.fd = -1};
   struct addrinfo *list = NULL;
   KN_TRY(resolve(host, port, false, &list));
   kn_status status = kn_status_make(KN_NOT_FOUND, "no address");

@@ -7,11 +7,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define SPEEDS(X)                                                                                                   \
-  X(1200)                                                                                                           \
-  X(2400)                                                                                                           \
-  X(4800) X(9600) X(19200) X(38400) X(57600) X(115200) X(230400) X(460800) X(500000) X(576000) X(921600) X(1000000) \
-      X(1152000) X(1500000) X(2000000) X(2500000) X(3000000) X(3500000) X(4000000)
+#define SPEEDS(X)                                                                                                      \
+  X(1200)                                                                                                              \
+  X(2400)                                                                                                              \
+  X(4800)                                                                                                              \
+  X(9600) X(19200) X(38400) X(57600) X(115200) X(230400) X(460800) X(500000) X(576000) X(921600) X(1000000) X(1152000) \
+      X(1500000) X(2000000) X(2500000) X(3000000) X(3500000) X(4000000)
 
 static const struct {
   int64_t baudrate;
@@ -51,7 +52,7 @@ static kn_status prepare(int fd, const char *device, speed_t speed) {
 
 kn_status kn_uart_open(const char *device, int64_t baudrate, kn_connection *out_connection) {
   speed_t speed;
-  out_connection->fd = -1;
+  *out_connection = (kn_connection){.fd = -1};
   KN_TRY(speed_of(baudrate, &speed));
   int fd = open(device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0)

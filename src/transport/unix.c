@@ -19,7 +19,7 @@ static kn_status address_of(const char *path, struct sockaddr_un *out) {
 
 kn_status kn_unix_connect(const char *path, int64_t deadline_ns, kn_connection *out_connection) {
   struct sockaddr_un address;
-  out_connection->fd = -1;
+  *out_connection = (kn_connection){.fd = -1};
   KN_TRY(address_of(path, &address));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = fd < 0 ? errno : 0;
   kn_status status = NULL;
