@@ -80,6 +80,8 @@ void fixtures_model(const fixtures *table, size_t index, model_fixture *out) {
                          .format = yyjson_get_str(yyjson_obj_get(row, "format")),
                          .file = yyjson_get_str(yyjson_obj_get(row, "file")),
                          .text = yyjson_get_str(yyjson_obj_get(row, "text")),
+                         .spec = yyjson_get_str(yyjson_obj_get(row, "spec")),
+                         .weights = yyjson_get_str(yyjson_obj_get(row, "weights")),
                          .inputs = yyjson_get_str(yyjson_obj_get(row, "inputs")),
                          .fragile = yyjson_get_str(yyjson_obj_get(row, "fragile")),
                          .outputs = yyjson_get_str(yyjson_obj_get(row, "outputs")),

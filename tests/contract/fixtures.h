@@ -16,6 +16,8 @@ typedef struct model_fixture {
   const char *format;
   const char *file; /* NULL: `text` is the file, or there is none (format "any") */
   const char *text;
+  const char *spec;    /* file with the io specification that belongs to it, or NULL */
+  const char *weights; /* file that belongs beside it, under its name and the end of this one's, or NULL */
   const char *inputs;  /* file of float32 samples, or NULL: the rules draw values */
   const char *fragile; /* why damaged models are not tried, or NULL */
   const char *outputs; /* file of float32 results of these samples, or NULL */

@@ -170,6 +170,18 @@ static void make_spec(subject *at) {
   kt_assert_ok(kn_iolist_add(&at->spec.output, &output));
 }
 
+static void copy_weights(subject *at) {
+  const char *end = at->model->weights ? strrchr(at->model->weights, '.') : NULL;
+  if (!end) return;
+  char name[64];
+  snprintf(name, sizeof name, "model%s", end);
+  size_t bytes;
+  char *data = kt_file_read(at->model->weights, &bytes), *path = subject_path(at, name);
+  kt_file_write(path, data, bytes);
+  free(path);
+  free(data);
+}
+
 /* Every rule has a copy of the model of its own: nothing may be written beside the original. */
 static void copy_model(subject *at) {
   const model_fixture *model = at->model;
@@ -182,6 +194,8 @@ static void copy_model(subject *at) {
     char *data = kt_file_read(model->file, &bytes);
     kt_file_write(at->model_path, data, bytes);
     free(data);
+    copy_weights(at);
+    if (model->spec) kt_assert_ok(kn_iospec_read(model->spec, &at->spec));
   } else if (model->text) {
     kt_file_write_text(at->model_path, model->text);
   } else {

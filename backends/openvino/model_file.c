@@ -1,0 +1,151 @@
+#include "model_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HEAD_BYTES = 512 };
+
+const char *kn_vino_format_name(kn_vino_format format) {
+  static const char *const names[] = {[KN_VINO_IR] = "openvino",
+                                      [KN_VINO_ONNX] = "onnx",
+                                      [KN_VINO_TFLITE] = "tflite",
+                                      [KN_VINO_SAVED_MODEL] = "saved_model"};
+  return names[format];
+}
+
+static bool ends_with(const char *text, const char *end) {
+  size_t length = strlen(text), tail = strlen(end);
+  return length >= tail && !strcmp(text + length - tail, end);
+}
+
+char *kn_vino_weights_path(const char *path) {
+  int stem = (int)strlen(path) - (ends_with(path, ".xml") ? 4 : 0);
+  return kn_format("%.*s.bin", stem, path);
+}
+
+/* A ModelProto is a sequence of protobuf fields; it begins with its field 1, ir_version, a small number (onnx.proto3),
+ * or with one of the others that writers put first. */
+static bool is_onnx(const unsigned char *head, size_t length, const char *path) {
+  if (length < 2) return false;
+  if (head[0] == 0x08 && head[1] >= 1 && head[1] < 0x80) return true;
+  /* producer_name, graph: only where the name says the same. */
+  return ends_with(path, ".onnx") && (head[0] == 0x12 || head[0] == 0x3a || head[0] == 0x42);
+}
+
+static kn_status other_framework(const unsigned char *head, size_t length, const char *path) {
+  static const struct {
+    const char *magic;
+    size_t length;
+    const char *what;
+  } others[] = {{"\x89HDF\r\n\x1a\n", 8, "an HDF5 file, as Keras writes them"},
+                {"PK\x03\x04", 4, "a zip archive, as Keras and PyTorch write them"},
+                {"\x7f"
+                 "ELF",
+                 4, "a library, as TVM makes them"},
+                {"\x80\x02", 2, "a pickle of Python"}};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (length >= others[i].length && !memcmp(head, others[i].magic, others[i].length))
+      return kn_status_make(KN_INCOMPATIBLE,
+                            "%s is %s; OpenVINO reads ONNX, OpenVINO IR, TensorFlow Lite and SavedModels", path,
+                            others[i].what);
+  return kn_status_make(KN_BAD_DATA,
+                        "%s is no model that OpenVINO reads: neither ONNX, OpenVINO IR, TensorFlow Lite nor SavedModel",
+                        path);
+}
+
+static kn_status recognize(const unsigned char *head, size_t length, const char *path, kn_vino_format *out_format) {
+  const char *text = (const char *)head;
+  if (length >= 8 && !memcmp(head + 4, "TFL3", 4))
+    *out_format = KN_VINO_TFLITE;
+  else if (strstr(text, "<net ") && text[strspn(text, "\xef\xbb\xbf \t\r\n")] == '<')
+    *out_format = KN_VINO_IR;
+  else if (is_onnx(head, length, path))
+    *out_format = KN_VINO_ONNX;
+  else
+    return other_framework(head, length, path);
+  return NULL;
+}
+
+static kn_status check_weights(const char *path) {
+  char *weights = kn_vino_weights_path(path);
+  if (!weights) return kn_status_out_of_memory();
+  kn_status status = NULL;
+  if (access(weights, R_OK) != 0)
+    status = kn_status_make(errno == ENOENT ? KN_NOT_FOUND : KN_IO_ERROR,
+                            "%s: %s; an OpenVINO IR is two files side by side, and these are its weights", weights,
+                            strerror(errno));
+  kn_free(weights);
+  return status;
+}
+
+static kn_status read_head(const char *path, kn_vino_format *out_format) {
+  unsigned char head[HEAD_BYTES + 1] = {0};
+  FILE *file = fopen(path, "rbe");
+  if (!file) return kn_status_make(KN_IO_ERROR, "cannot read %s: %s", path, strerror(errno));
+  size_t length = fread(head, 1, HEAD_BYTES, file);
+  fclose(file);
+  KN_TRY(recognize(head, length, path, out_format));
+  return *out_format == KN_VINO_IR ? check_weights(path) : NULL;
+}
+
+kn_status kn_vino_format_of(const char *path, kn_vino_format *out_format) {
+  struct stat found;
+  *out_format = KN_VINO_IR;
+  if (stat(path, &found) != 0)
+    return kn_status_make(errno == ENOENT ? KN_NOT_FOUND : KN_IO_ERROR, "%s: %s", path, strerror(errno));
+  if (S_ISREG(found.st_mode)) return read_head(path, out_format);
+  if (!S_ISDIR(found.st_mode)) return kn_status_make(KN_BAD_DATA, "%s is neither a file nor a directory", path);
+  char *inner = kn_format("%s/saved_model.pb", path);
+  if (!inner) return kn_status_out_of_memory();
+  bool whole = access(inner, R_OK) == 0;
+  kn_free(inner);
+  *out_format = KN_VINO_SAVED_MODEL;
+  return whole ? NULL : kn_status_make(KN_BAD_DATA, "%s is a directory without saved_model.pb: no SavedModel", path);
+}
+
+/* ---- names ---- */
+
+static kn_status make_link(const char *path, const char *end, char **out_name) {
+  const char *temporary = getenv("TMPDIR");
+  char *directory = kn_format("%s/kenning-openvino-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+  char *target = realpath(path, NULL);
+  kn_status status = directory && target ? NULL : kn_status_out_of_memory();
+  if (!status && !mkdtemp(directory))
+    status = kn_status_make(KN_IO_ERROR, "cannot make a directory like %s: %s", directory, strerror(errno));
+  if (!status) {
+    *out_name = kn_format("%s/model%s", directory, end);
+    if (!*out_name) status = kn_status_out_of_memory();
+    if (!status && symlink(target, *out_name) != 0)
+      status = kn_status_make(KN_IO_ERROR, "cannot make the link %s: %s", *out_name, strerror(errno));
+    if (status) (void)rmdir(directory);
+  }
+  if (status) {
+    kn_free(*out_name);
+    *out_name = NULL;
+  }
+  free(target);
+  kn_free(directory);
+  return status;
+}
+
+/* The frontends of TensorFlow Lite and ONNX are chosen by the end of the name; an IR is known by its content. */
+kn_status kn_vino_name_make(kn_vino_format format, const char *path, char **out_name) {
+  const char *end = format == KN_VINO_ONNX ? ".onnx" : format == KN_VINO_TFLITE ? ".tflite" : "";
+  *out_name = NULL;
+  if (!ends_with(path, end)) return make_link(path, end, out_name);
+  *out_name = kn_strdup(path);
+  return *out_name ? NULL : kn_status_out_of_memory();
+}
+
+void kn_vino_name_free(const char *path, char *name) {
+  if (name && strcmp(name, path) != 0) {
+    (void)unlink(name);
+    *strrchr(name, '/') = '\0';
+    (void)rmdir(name);
+  }
+  kn_free(name);
+}

@@ -1,0 +1,127 @@
+/* What files are, by their content. */
+#include "support/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "openvino/model_file.h"
+#include "support/directory.h"
+#include "support/status.h"
+
+static char *directory;
+
+static int make_directory(void **state) {
+  (void)state;
+  directory = kt_directory_make();
+  return 0;
+}
+
+static int remove_directory(void **state) {
+  (void)state;
+  kt_directory_remove(directory);
+  return 0;
+}
+
+static char *write_file(const char *name, const char *data, size_t bytes) {
+  char *path = kt_path(directory, name);
+  kt_file_write(path, data, bytes);
+  return path;
+}
+
+#define TFLITE "\x1c\0\0\0TFL3\x14\0"
+#define ONNX "\x08\x08\x12\x04test"
+#define IR "<?xml version=\"1.0\"?>\n<net name=\"a\" version=\"11\">"
+
+static void formats_are_told_by_content(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *data;
+    size_t bytes;
+    kn_vino_format format;
+  } cases[] = {
+      {"a", TFLITE, 10, KN_VINO_TFLITE}, {"b.tar", ONNX, 8, KN_VINO_ONNX}, {"c.xml", IR, sizeof IR, KN_VINO_IR}};
+  free(write_file("c.bin", "", 0));
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *path = write_file(cases[i].name, cases[i].data, cases[i].bytes);
+    kn_vino_format format;
+    kt_assert_ok(kn_vino_format_of(path, &format));
+    assert_int_equal(format, cases[i].format);
+    free(path);
+  }
+}
+
+static void refuse(const char *name, const char *data, size_t bytes, kn_code code, const char *part) {
+  char *path = write_file(name, data, bytes);
+  kn_vino_format format;
+  kt_assert_fault(kn_vino_format_of(path, &format), code, part);
+  free(path);
+}
+
+static void other_files_are_refused(void **state) {
+  (void)state;
+  refuse("a.onnx", "\x89HDF\r\n\x1a\n", 8, KN_INCOMPATIBLE, "HDF5 file, as Keras");
+  refuse("a.onnx", "PK\x03\x04 and so on", 12, KN_INCOMPATIBLE, "as Keras and PyTorch");
+  refuse("a.so",
+         "\x7f"
+         "ELF\2\1\1",
+         7, KN_INCOMPATIBLE, "as TVM makes them");
+  refuse("a.onnx", "", 0, KN_BAD_DATA, "no model that OpenVINO reads");
+  refuse("a.onnx", "Some text", 9, KN_BAD_DATA, "no model that OpenVINO reads");
+  refuse("a.xml", "<html><net ", 12, KN_NOT_FOUND, "a.bin"); /* its weights are missed first */
+  refuse("lonely.xml", IR, sizeof IR, KN_NOT_FOUND, "two files side by side");
+  kn_vino_format format;
+  char *path = kt_path(directory, "nothing");
+  kt_assert_fault(kn_vino_format_of(path, &format), KN_NOT_FOUND, "nothing");
+  assert_int_equal(mkdir(path, 0700), 0);
+  kt_assert_fault(kn_vino_format_of(path, &format), KN_BAD_DATA, "without saved_model.pb");
+  char *pipe = kt_path(directory, "pipe");
+  assert_int_equal(mkfifo(pipe, 0600), 0);
+  kt_assert_fault(kn_vino_format_of(pipe, &format), KN_BAD_DATA, "neither a file nor a directory");
+  free(pipe);
+  free(path);
+}
+
+static void names_are_lent(void **state) {
+  (void)state;
+  char *path = write_file("model.tar", ONNX, 8), *name;
+  setenv("TMPDIR", directory, 1);
+  kt_assert_ok(kn_vino_name_make(KN_VINO_ONNX, path, &name));
+  assert_string_equal(name + strlen(name) - 11, "/model.onnx");
+  char *data = kt_file_read(name, NULL), *link = strdup(name);
+  assert_memory_equal(data, ONNX, 8);
+  free(data);
+  kn_vino_name_free(path, name);
+  assert_int_equal(access(link, F_OK), -1);
+  *strrchr(link, '/') = '\0';
+  assert_int_equal(access(link, F_OK), -1);
+  free(link);
+  /* Its own is good enough. */
+  kt_assert_ok(kn_vino_name_make(KN_VINO_IR, path, &name));
+  assert_string_equal(name, path);
+  kn_vino_name_free(path, name);
+  assert_int_equal(access(path, F_OK), 0);
+  setenv("TMPDIR", "/nowhere", 1);
+  kt_assert_fault(kn_vino_name_make(KN_VINO_TFLITE, path, &name), KN_IO_ERROR, "/nowhere");
+  unsetenv("TMPDIR");
+  free(path);
+}
+
+static void weights_lie_beside(void **state) {
+  (void)state;
+  char *path = kn_vino_weights_path("a/b.xml");
+  assert_string_equal(path, "a/b.bin");
+  kn_free(path);
+  path = kn_vino_weights_path("a.d/b");
+  assert_string_equal(path, "a.d/b.bin");
+  kn_free(path);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {TEST(formats_are_told_by_content), TEST(other_files_are_refused),
+                                     TEST(names_are_lent), TEST(weights_lie_beside)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
