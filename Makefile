@@ -37,7 +37,9 @@ frameworks: build ## installs the engines that tests run
 
 # What the tests run under qemu-user. Without a cross compiler those tests are counted as skipped.
 target: frameworks
-	@if command -v aarch64-linux-gnu-gcc >/dev/null; then scripts/build aarch64 $(JOBS); fi
+	@if command -v aarch64-linux-gnu-gcc >/dev/null; then scripts/build aarch64 $(JOBS) && \
+	  python3 tests/support/linked_model.py build/linked-model.tar && \
+	  scripts/build aarch64-static $(JOBS) -DKENNING_LINKED_MODEL=$(CURDIR)/build/linked-model.tar; fi
 	@case " $(FRAMEWORKS) " in *" tflite "*) build/kenning install --arch aarch64 tflite;; esac
 
 test: target      ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -80,6 +80,9 @@ static kn_status serve(kn_serving *serving, const char *const *worker) {
     return kn_status_make(KN_INVALID_ARGUMENT, "what is served is given twice: by --json-cfg and by classes");
   if (path) KN_TRY(kn_scenario_read_target(path, &serving->scenario));
   KN_TRY(kn_scenario_check_runnable(&serving->scenario));
+  if (!serving->scenario.runtime.cls->ops)
+    return kn_status_make(KN_INVALID_ARGUMENT, "this program has no %s: it is one of static targets",
+                          serving->scenario.runtime.cls->name);
   if (values->worker) return kn_worker_run(&serving->scenario, KN_WORKER_CLIENT_FD, values->worker_model);
   static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
   const char *arguments[8];

@@ -1,20 +1,16 @@
 #include "core/home.h"
 
-#include <dlfcn.h>
+#include "core/dynamic.h"
+
 #include <limits.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Path of the binary that holds this function. The loader gives the program itself an empty name. */
+/* Path of the binary that holds this code. */
 static bool find_binary(char out[PATH_MAX]) {
-  Dl_info info;
-  void *extra = NULL;
-  if (dladdr1((const void *)(uintptr_t)&kn_home_directory, &info, &extra, RTLD_DL_LINKMAP) && extra) {
-    const struct link_map *map = extra;
-    if (map->l_name && strchr(map->l_name, '/')) return realpath(map->l_name, out);
-  }
+  const char *library = kn_dynamic_own_library();
+  if (library) return realpath(library, out);
   ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - 1);
   if (length <= 0) return false;
   out[length] = '\0';

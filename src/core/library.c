@@ -1,6 +1,7 @@
 #include "core/library.h"
 
-#include <dlfcn.h>
+#include "core/dynamic.h"
+
 #include <pthread.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ static kn_status open_library(kn_library *library) {
   kn_status status = kn_library_open(library->file, &handle);
   if (status) return kn_status_annotate(status, "%s comes with the Debian package %s", library->file, library->package);
   for (size_t i = 0; i < library->count; i++) {
-    void *function = dlsym(handle, library->names[i]);
+    void *function = kn_dynamic_symbol(handle, library->names[i]);
     if (!function)
       return kn_status_make(KN_NOT_INSTALLED, "%s has no function %s: install the Debian package %s", library->file,
                             library->names[i], library->package);

@@ -1,11 +1,11 @@
 #include "core/registry.h"
 #include "core/builtin.h"
 #include "core/class.h"
+#include "core/dynamic.h"
 #include "core/home.h"
 #include "core/instance.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -67,13 +67,14 @@ static kn_status load_plugin(const char *path) {
     skip(path, "it is no whole file: copy or build it again");
     return NULL;
   }
-  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  const char *words;
+  void *handle = kn_dynamic_open(path, &words);
   if (!handle) {
-    skip(path, dlerror());
+    skip(path, words);
     return NULL;
   }
   kn_plugin_query_fn query;
-  *(void **)&query = dlsym(handle, "kenning_plugin_query");
+  *(void **)&query = kn_dynamic_symbol(handle, "kenning_plugin_query");
   const kn_plugin *plugin = query ? query(&kn_host_table) : NULL;
   char why[256] = "";
   if (!query)
@@ -95,7 +96,7 @@ static kn_status load_plugin(const char *path) {
   }
   if (why[0]) {
     skip(path, why);
-    dlclose(handle); /* nothing of it was used */
+    kn_dynamic_close(handle); /* nothing of it was used */
     return NULL;
   }
   for (size_t i = 0; i < registry.count; i++)

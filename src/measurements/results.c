@@ -135,6 +135,32 @@ static void read_utilization(kn_reading *reading, const char *cpus, const char *
   same_length(reading, timestamps, times.count, cpus, out->count);
 }
 
+/* Lists of several sensors become one: of their largest values, or of their means. */
+static void read_sensors(kn_reading *reading, const char *key, bool largest, kn_numbers *out) {
+  yyjson_val *group = member(reading, key), *name, *list, *item;
+  const size_t samples = reading->results->session.count;
+  if (!group || reading->fault) return;
+  size_t i, members, k, count;
+  if (!yyjson_is_obj(group)) return fail(reading, key, "must be an object of lists of numbers");
+  if (!yyjson_obj_size(group)) return;
+  double *values = kn_alloc_array(samples, sizeof *values);
+  if (!values) return fail_memory(reading);
+  *out = (kn_numbers){values, samples};
+  yyjson_obj_foreach(group, i, members, name, list) {
+    if (!yyjson_is_arr(list) || yyjson_arr_size(list) != samples)
+      return fail(reading, key, "must have a list per sensor, as long as session_utilization_timestamp");
+    yyjson_arr_foreach(list, k, count, item) {
+      double value = yyjson_get_num(item);
+      if (!yyjson_is_num(item) || !isfinite(value) || fabs(value) > LARGEST)
+        return fail(reading, key, "must be an object of lists of numbers");
+      if (!largest)
+        values[k] += value / (double)members;
+      else if (!i || value > values[k])
+        values[k] = value;
+    }
+  }
+}
+
 static void read_confusion(kn_reading *reading) {
   static const char key[] = "eval_confusion_matrix";
   kn_results *results = reading->results;
@@ -249,6 +275,8 @@ static kn_status unpack(kn_results *results) {
               results->process_rss_bytes.count);
   same_length(&reading, "process_timestamp", results->process_timestamps.count, "process_rss_bytes",
               results->process_rss_bytes.count);
+  read_sensors(&reading, "session_utilization_temperature_celsius", true, &results->temperatures);
+  read_sensors(&reading, "session_utilization_frequency_hz", false, &results->frequencies);
   results->process_peak_rss_bytes = read_amount(&reading, "process_peak_rss_bytes", 0);
   read_confusion(&reading);
   results->top_5_count = read_amount(&reading, "top_5_count", -1);
@@ -302,7 +330,9 @@ void kn_results_clear(kn_results *results) {
                          &results->postprocess_steps,
                          &results->process_rss_bytes,
                          &results->process_cpu_percent,
-                         &results->process_timestamps};
+                         &results->process_timestamps,
+                         &results->temperatures,
+                         &results->frequencies};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) kn_free(lists[i]->values);
   kn_utilization *utilizations[] = {&results->session, &results->full_run};
   for (size_t i = 0; i < 2; i++) {

@@ -56,7 +56,9 @@ typedef struct kn_results {
 
   kn_utilization session, full_run;
   kn_numbers process_rss_bytes, process_cpu_percent, process_timestamps; /* equally long */
-  double process_peak_rss_bytes;                                         /* 0: unknown */
+  kn_numbers temperatures;       /* degrees Celsius, of the hottest sensor; one per entry of session, or none */
+  kn_numbers frequencies;        /* hertz, mean of the cores; likewise */
+  double process_peak_rss_bytes; /* 0: unknown */
 
   size_t classes;
   double *confusion;              /* [classes][classes], or NULL */

@@ -2,11 +2,13 @@
 
 #include "core/record_json.h"
 #include "measurements/procfs.h"
+#include "measurements/sensors.h"
 #include "measurements/series.h"
 
 #include <kenning/services.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -30,9 +32,44 @@ struct kn_sampler {
   char *stat;                       /* STAT_BYTES */
   bool full;
 
-  kn_series cpus; /* [sample][core] */
+  kn_sensors sensors;
+  kn_series cpus;    /* [sample][core] */
+  kn_series sensing; /* [sample][sensor] */
   kn_series memory, timestamps, process_rss, process_cpu;
 };
+
+static bool append_cores(kn_sampler *sampler) {
+  const size_t cells = sampler->cpus.count, cores = sampler->cores;
+  for (size_t i = 0; i < cores; i++) {
+    double percent = kn_cpu_percent(sampler->before[i], sampler->now[i]);
+    /* No tick of this core's clock has passed: what it did before still stands. */
+    if (percent < 0) percent = cells >= cores ? sampler->cpus.values[cells - cores + i] : 0;
+    if (!kn_series_append(&sampler->cpus, percent)) return false;
+  }
+  return true;
+}
+
+static bool append_sensors(kn_sampler *sampler) {
+  for (size_t i = 0; i < sampler->sensors.count; i++)
+    if (!kn_series_append(&sampler->sensing, kn_sensor_read(&sampler->sensors.items[i]))) return false;
+  return true;
+}
+
+/* All or nothing, so that the lists stay equally long. */
+static bool append_sample(kn_sampler *sampler, double elapsed, int64_t now_ns, int64_t cpu_ns, double memory) {
+  kn_series *const lists[] = {&sampler->cpus,       &sampler->sensing,     &sampler->memory,
+                              &sampler->timestamps, &sampler->process_rss, &sampler->process_cpu};
+  enum { LISTS = sizeof lists / sizeof *lists };
+  size_t counts[LISTS];
+  for (size_t i = 0; i < LISTS; i++) counts[i] = lists[i]->count;
+  bool whole = append_cores(sampler) && append_sensors(sampler) &&
+               kn_series_append(&sampler->memory, memory < 0 ? 0 : memory) &&
+               kn_series_append(&sampler->timestamps, (double)now_ns / 1e9) &&
+               kn_series_append(&sampler->process_rss, (double)kn_process_rss_bytes()) &&
+               kn_series_append(&sampler->process_cpu, 100 * (double)(cpu_ns - sampler->before_cpu_ns) / elapsed);
+  for (size_t i = 0; i < LISTS && !whole; i++) lists[i]->count = counts[i];
+  return whole;
+}
 
 static bool take_sample(kn_sampler *sampler) {
   int64_t now_ns = kn_now_ns(), cpu_ns = kn_process_cpu_ns();
@@ -42,27 +79,7 @@ static bool take_sample(kn_sampler *sampler) {
   kn_procfs_read("/proc/meminfo", meminfo, sizeof meminfo);
   double elapsed = (double)(now_ns - sampler->before_ns);
   if (cores != sampler->cores || elapsed <= 0) return true; /* a core went away: nothing comparable this time */
-  /* All or nothing, so that the lists stay equally long. */
-  size_t cells = sampler->cpus.count;
-  for (size_t i = 0; i < cores; i++) {
-    double percent = kn_cpu_percent(sampler->before[i], sampler->now[i]);
-    /* No tick of this core's clock has passed: what it did before still stands. */
-    if (percent < 0) percent = cells >= cores ? sampler->cpus.values[cells - cores + i] : 0;
-    if (!kn_series_append(&sampler->cpus, percent)) {
-      sampler->cpus.count = cells;
-      return false;
-    }
-  }
-  double memory = kn_procfs_memory_percent(meminfo);
-  if (!kn_series_append(&sampler->memory, memory < 0 ? 0 : memory) ||
-      !kn_series_append(&sampler->timestamps, (double)now_ns / 1e9) ||
-      !kn_series_append(&sampler->process_rss, (double)kn_process_rss_bytes()) ||
-      !kn_series_append(&sampler->process_cpu, 100 * (double)(cpu_ns - sampler->before_cpu_ns) / elapsed)) {
-    sampler->cpus.count = cells;
-    kn_series *lists[] = {&sampler->memory, &sampler->timestamps, &sampler->process_rss, &sampler->process_cpu};
-    for (size_t i = 0; i < 4; i++) lists[i]->count = cells / cores;
-    return false;
-  }
+  if (!append_sample(sampler, elapsed, now_ns, cpu_ns, kn_procfs_memory_percent(meminfo))) return false;
   memcpy(sampler->before, sampler->now, cores * sizeof *sampler->now);
   sampler->before_ns = now_ns;
   sampler->before_cpu_ns = cpu_ns;
@@ -119,6 +136,10 @@ static kn_status prepare(kn_sampler *sampler) {
   sampler->before_ns = kn_now_ns();
   sampler->before_cpu_ns = kn_process_cpu_ns();
   KN_TRY(kn_series_create(ROOM * sampler->cores, MAXIMUM_SAMPLES * sampler->cores, &sampler->cpus));
+  const char *root = getenv("KENNING_SYSFS");
+  KN_TRY(kn_sensors_open(root && *root ? root : "/sys", &sampler->sensors));
+  size_t sensors = sampler->sensors.count ? sampler->sensors.count : 1;
+  KN_TRY(kn_series_create(ROOM * sensors, MAXIMUM_SAMPLES * sensors, &sampler->sensing));
   KN_TRY(kn_series_create(ROOM, MAXIMUM_SAMPLES, &sampler->memory));
   KN_TRY(kn_series_create(ROOM, MAXIMUM_SAMPLES, &sampler->timestamps));
   KN_TRY(kn_series_create(ROOM, MAXIMUM_SAMPLES, &sampler->process_rss));
@@ -171,6 +192,8 @@ void kn_sampler_destroy(kn_sampler *sampler) {
   pthread_cond_destroy(&sampler->wake);
   pthread_mutex_destroy(&sampler->lock);
   kn_series_clear(&sampler->cpus);
+  kn_sensors_clear(&sampler->sensors);
+  kn_series_clear(&sampler->sensing);
   kn_series_clear(&sampler->memory);
   kn_series_clear(&sampler->timestamps);
   kn_series_clear(&sampler->process_rss);
@@ -189,6 +212,23 @@ static kn_status put(kn_record *record, const char *prefix, const char *name, co
   return kn_record_set_numbers(record, key, series->values, series->count);
 }
 
+/* One list per sensor, under its name. */
+static kn_status put_sensors(const kn_sampler *sampler, kn_sensor_kind kind, const char *key, kn_record *record) {
+  const kn_sensors *sensors = &sampler->sensors;
+  const size_t samples = sampler->timestamps.count;
+  kn_record *group = NULL;
+  double *values = kn_alloc_array(samples, sizeof *values);
+  kn_status status = values ? NULL : kn_status_out_of_memory();
+  for (size_t i = 0; !status && i < sensors->count; i++) {
+    if (sensors->items[i].kind != kind) continue;
+    for (size_t k = 0; k < samples; k++) values[k] = sampler->sensing.values[k * sensors->count + i];
+    if (!group) status = kn_record_object(record, key, &group);
+    if (!status) status = kn_record_set_numbers(group, sensors->items[i].name, values, samples);
+  }
+  kn_free(values);
+  return status;
+}
+
 kn_status kn_sampler_put(const kn_sampler *sampler, const char *prefix, kn_record *record) {
   yyjson_mut_doc *doc = kn_record_document(record);
   yyjson_mut_val *rows = yyjson_mut_arr(doc);
@@ -200,6 +240,10 @@ kn_status kn_sampler_put(const kn_sampler *sampler, const char *prefix, kn_recor
   snprintf(key, sizeof key, "%s_cpus_percent", prefix);
   KN_TRY(kn_record_set_value(record, key, rows));
   KN_TRY(put(record, prefix, "mem_percent", &sampler->memory));
+  snprintf(key, sizeof key, "%s_temperature_celsius", prefix);
+  KN_TRY(put_sensors(sampler, KN_SENSOR_TEMPERATURE, key, record));
+  snprintf(key, sizeof key, "%s_frequency_hz", prefix);
+  KN_TRY(put_sensors(sampler, KN_SENSOR_FREQUENCY, key, record));
   return put(record, prefix, "timestamp", &sampler->timestamps);
 }
 

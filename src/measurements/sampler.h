@@ -14,7 +14,8 @@ void kn_sampler_stop(kn_sampler *sampler);
 /* Stops and frees; NULL is allowed. */
 void kn_sampler_destroy(kn_sampler *sampler);
 
-/* Puts PREFIX_cpus_percent, PREFIX_mem_percent and PREFIX_timestamp of a stopped sampler. */
+/* Puts PREFIX_cpus_percent, PREFIX_mem_percent and PREFIX_timestamp of a stopped sampler, and
+ * PREFIX_temperature_celsius and PREFIX_frequency_hz with a list per sensor where the machine has such. */
 kn_status kn_sampler_put(const kn_sampler *sampler, const char *prefix, kn_record *record) KN_MUST_USE;
 /* Puts process_rss_bytes, process_cpu_percent and process_timestamp. */
 kn_status kn_sampler_put_process(const kn_sampler *sampler, kn_record *record) KN_MUST_USE;

@@ -83,9 +83,10 @@ static kn_status choose_engine(kn_session *session, kn_engine *engine) {
   if (!engine->block->cls) return kn_status_make(KN_INVALID_ARGUMENT, "the scenario has neither runtime nor model");
   engine->self = engine->block->self;
   const void *ops = engine->block->cls->ops;
-  engine->ops =
-      engine->native ? ((const kn_modelwrapper_ops *)ops)->inference : ((const kn_runtime_ops *)ops)->inference;
-  if (!engine->ops)
+  if (ops)
+    engine->ops =
+        engine->native ? ((const kn_modelwrapper_ops *)ops)->inference : ((const kn_runtime_ops *)ops)->inference;
+  if (!engine->ops && (engine->native || !scenario->runtime_protocol.cls))
     return kn_status_make_at(KN_INVALID_ARGUMENT, engine->block->where,
                              "%s cannot run its model by itself: add a 'runtime' to the scenario",
                              engine->block->cls->name);

@@ -52,6 +52,42 @@ static double mean_of(const double *values, size_t count) {
   return count ? sum / (double)count : NAN;
 }
 
+static double extreme_of(const kn_numbers *numbers, bool largest) {
+  double found = numbers->count ? numbers->values[0] : NAN;
+  for (size_t i = 1; i < numbers->count; i++)
+    if (largest ? numbers->values[i] > found : numbers->values[i] < found) found = numbers->values[i];
+  return found;
+}
+
+static void derive_sensors(kn_run *run) {
+  const kn_numbers *temperatures = &run->results.temperatures, *frequencies = &run->results.frequencies;
+  set(run, KN_FACT_TEMPERATURE, mean_of(temperatures->values, temperatures->count));
+  set(run, KN_FACT_TEMPERATURE_MAX, extreme_of(temperatures, true));
+  set(run, KN_FACT_FREQUENCY, mean_of(frequencies->values, frequencies->count));
+  set(run, KN_FACT_FREQUENCY_MIN, extreme_of(frequencies, false));
+}
+
+/* Seconds of the object `wire`, or NaN. */
+static double wire_seconds(yyjson_val *wire, const char *key) {
+  yyjson_val *value = yyjson_obj_get(wire, key);
+  double seconds = yyjson_is_num(value) ? yyjson_get_num(value) : NAN;
+  return seconds >= 0 && seconds < KN_LARGEST_MEASUREMENT ? seconds : NAN;
+}
+
+/* Where the time of a run on a target went, per inference. */
+static void derive_wire(kn_run *run) {
+  yyjson_val *wire = yyjson_obj_get(run->results.root, "wire");
+  const kn_results *results = &run->results;
+  if (!wire || results->steps.count <= results->warmup) return;
+  double count = (double)(results->steps.count - results->warmup);
+  double all = wire_seconds(wire, "input_transfer_seconds") + wire_seconds(wire, "inference_exchange_seconds") +
+               wire_seconds(wire, "output_transfer_seconds");
+  double target = wire_seconds(wire, "target_inference_seconds");
+  set(run, KN_FACT_END_TO_END, all / count);
+  set(run, KN_FACT_WIRE, (all - target) / count);
+  if (all > 0) set(run, KN_FACT_WIRE_SHARE, 100 * (all - target) / all);
+}
+
 static kn_status derive_utilization(kn_run *run) {
   const kn_utilization *use = &run->results.session;
   size_t skip = kn_results_utilization_skip(&run->results);
@@ -70,6 +106,8 @@ static kn_status derive_utilization(kn_run *run) {
   const kn_results *results = &run->results;
   set(run, KN_FACT_PROCESS_CPU, mean_of(results->process_cpu_percent.values, results->process_cpu_percent.count));
   set(run, KN_FACT_PROCESS_MEMORY, mean_of(results->process_rss_bytes.values, results->process_rss_bytes.count));
+  derive_sensors(run);
+  derive_wire(run);
   if (results->process_peak_rss_bytes > 0) set(run, KN_FACT_PROCESS_PEAK, results->process_peak_rss_bytes);
   return NULL;
 }

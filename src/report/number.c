@@ -58,6 +58,7 @@ static void scaled(double value, const unit *units, size_t count, char out[KN_NU
 static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]) {
   static const unit times[] = {{1e-9, "ns"}, {1e-6, "\xc2\xb5s"}, {1e-3, "ms"}, {1, "s"}};
   static const unit sizes[] = {{1, "B"}, {1e3, "kB"}, {1e6, "MB"}, {1e9, "GB"}, {1e12, "TB"}};
+  static const unit frequencies[] = {{1, "Hz"}, {1e3, "kHz"}, {1e6, "MHz"}, {1e9, "GHz"}};
   char digits[KN_NUMBER_SIZE];
   switch (kind) {
     case KN_NUMBER_COUNT:
@@ -93,6 +94,16 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
     case KN_NUMBER_P_VALUE:
       if (value >= 1e-4) break;
       snprintf(out, KN_NUMBER_SIZE, "< 0.0001");
+      return;
+    case KN_NUMBER_CELSIUS:
+      if (value < 1e6)
+        snprintf(digits, sizeof digits, "%.1f", value);
+      else
+        significant(value, 4, digits);
+      snprintf(out, KN_NUMBER_SIZE, "%.40s \xc2\xb0\x43", digits);
+      return;
+    case KN_NUMBER_HERTZ:
+      scaled(value, frequencies, sizeof frequencies / sizeof *frequencies, out);
       return;
     case KN_NUMBER_FRACTION:
     case KN_NUMBER_CHANGE:

@@ -17,7 +17,9 @@ typedef enum kn_number_kind {
   KN_NUMBER_FRACTION,  /* of 1, four decimals: "0.9284" */
   KN_NUMBER_CHANGE,    /* difference of fractions, with its sign: "−0.0066" */
   KN_NUMBER_RATIO,     /* four significant digits: "11.03×" */
-  KN_NUMBER_P_VALUE    /* "0.0312", "< 0.0001" */
+  KN_NUMBER_P_VALUE,   /* "0.0312", "< 0.0001" */
+  KN_NUMBER_CELSIUS,   /* one decimal: "54.5 °C" */
+  KN_NUMBER_HERTZ      /* four significant digits, powers of 1000: "1.500 GHz" */
 } kn_number_kind;
 
 const char *kn_number_text(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]);

@@ -1,6 +1,5 @@
 /* Finding and opening the libraries of frameworks. */
 #include <ctype.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include <kenning/services.h>
 
+#include "core/dynamic.h"
 #include "core/file.h"
 #include "resources/installation.h"
 
@@ -81,8 +81,8 @@ kn_status kn_library_open(const char *path, void **out_handle) {
     if (!whole) return kn_status_make(KN_NOT_INSTALLED, "%s cannot be opened: %s", path, strerror(errno));
   }
   save_handlers(handlers, known);
-  void *handle = dlopen(whole ? whole : path, RTLD_NOW | RTLD_LOCAL);
-  const char *words = handle ? NULL : dlerror();
+  const char *words;
+  void *handle = kn_dynamic_open(whole ? whole : path, &words);
   restore_handlers(handlers, known);
   free(whole);
   if (!handle) return kn_status_make(KN_NOT_INSTALLED, "the library cannot be loaded: %s", words ? words : path);

@@ -34,10 +34,12 @@ static kn_status place(const char *own, const char *xdg, const char *below_home,
   value = variable(xdg);
   if (value && *value == '/') return absolute(kn_format("%s/kenning", value), out_path);
   const char *home = variable("HOME");
+#ifndef KN_STATIC /* the C library would look users up by means of libraries that it opens */
   if (!home) {
     const struct passwd *user = getpwuid(getuid());
     home = user ? user->pw_dir : NULL;
   }
+#endif
   if (!home) return kn_status_make(KN_INVALID_ARGUMENT, "there is no home directory: set HOME or %s", own);
   return absolute(kn_format("%s/%s/kenning", home, below_home), out_path);
 }

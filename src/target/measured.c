@@ -64,6 +64,17 @@ static bool is_amounts(yyjson_mut_val *object) {
   return true;
 }
 
+/* Lists of numbers, each of `count`, under names. */
+static bool is_series(yyjson_mut_val *object, size_t count) {
+  if (!yyjson_mut_is_obj(object)) return false;
+  size_t i, members;
+  yyjson_mut_val *key, *value;
+  yyjson_mut_obj_foreach(object, i, members, key, value) {
+    if (!is_numbers(value, false) || yyjson_mut_arr_size(value) != count) return false;
+  }
+  return true;
+}
+
 static kn_status copy_value(kn_record *record, const char *key, yyjson_mut_val *value) {
   yyjson_mut_val *copy = yyjson_mut_val_mut_copy(kn_record_document(record), value);
   return copy ? kn_record_set_value(record, key, copy) : kn_status_out_of_memory();
@@ -157,6 +168,12 @@ kn_status kn_remote_measurements(kn_remote *remote, size_t inferences, kn_record
   KN_TRY(take_steps(remote, inferences, root, record));
   KN_TRY(take_group(record, root, session, 3, session[0]));
   KN_TRY(take_group(record, root, process, 3, NULL));
+  static const char *const sensors[] = {"session_utilization_temperature_celsius", "session_utilization_frequency_hz"};
+  size_t samples = yyjson_mut_arr_size(yyjson_mut_obj_get(root, session[2]));
+  for (size_t i = 0; i < 2; i++) {
+    yyjson_mut_val *values = yyjson_mut_obj_get(root, sensors[i]);
+    if (is_series(values, samples)) KN_TRY(copy_value(record, sensors[i], values));
+  }
   yyjson_mut_val *allocation = yyjson_mut_obj_get(root, "allocation_stats");
   if (is_amounts(allocation)) KN_TRY(copy_value(record, "allocation_stats", allocation));
   yyjson_mut_val *peak = yyjson_mut_obj_get(yyjson_mut_obj_get(root, "target"), "peak_rss_bytes");

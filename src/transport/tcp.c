@@ -1,27 +1,16 @@
 #include "transport/tcp.h"
 
+#include "transport/address.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { BACKLOG = 16, SILENCE_S = 60, PROBE_S = 20, PROBES = 3 };
-
-static kn_status resolve(const char *host, int64_t port, bool passive, struct addrinfo **out_list) {
-  char service[16];
-  snprintf(service, sizeof service, "%lld", (long long)port);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0)};
-  int error = getaddrinfo(host, service, &hints, out_list);
-  if (!error && *out_list) return NULL;
-  *out_list = NULL;
-  return kn_status_make(error == EAI_MEMORY ? KN_OUT_OF_MEMORY : KN_NOT_FOUND, "host '%.200s' has no address: %s", host,
-                        error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-}
 
 kn_status kn_tcp_prepare(int fd) {
   static const struct {
@@ -38,11 +27,11 @@ kn_status kn_tcp_prepare(int fd) {
 }
 
 /* One address: waits for the handshake. */
-static kn_status connect_to(const struct addrinfo *address, int64_t deadline_ns, kn_connection *connection) {
-  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
+static kn_status connect_to(const kn_address *address, int64_t deadline_ns, kn_connection *connection) {
+  int fd = socket(address->name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return kn_status_make(KN_IO_ERROR, "%s", strerror(errno));
   connection->fd = fd;
-  int error = connect(fd, address->ai_addr, address->ai_addrlen) < 0 ? errno : 0;
+  int error = connect(fd, (const struct sockaddr *)&address->name, address->size) < 0 ? errno : 0;
   if (error == EINPROGRESS) {
     KN_TRY(kn_connection_wait(fd, true, deadline_ns));
     socklen_t size = sizeof error;
@@ -54,16 +43,16 @@ static kn_status connect_to(const struct addrinfo *address, int64_t deadline_ns,
 
 kn_status kn_tcp_connect(const char *host, int64_t port, int64_t deadline_ns, kn_connection *out_connection) {
   *out_connection = (kn_connection){.fd = -1};
-  struct addrinfo *list = NULL;
-  KN_TRY(resolve(host, port, false, &list));
+  kn_address list[KN_ADDRESSES];
+  size_t count;
+  KN_TRY(kn_address_resolve(host, port, false, list, &count));
   kn_status status = kn_status_make(KN_NOT_FOUND, "no address");
-  for (const struct addrinfo *address = list; address && status; address = address->ai_next) {
+  for (size_t i = 0; i < count && status; i++) {
     kn_status_free(status);
-    status = connect_to(address, deadline_ns, out_connection);
+    status = connect_to(&list[i], deadline_ns, out_connection);
     if (status) kn_connection_close(out_connection);
     if (kn_status_code(status) == KN_CANCELLED) break;
   }
-  freeaddrinfo(list);
   if (!status || kn_status_code(status) == KN_CANCELLED) return status;
   kn_status told = kn_status_make(kn_status_code(status), "cannot connect to %.200s, port %lld: %s", host,
                                   (long long)port, kn_status_message(status, 0));
@@ -71,13 +60,13 @@ kn_status kn_tcp_connect(const char *host, int64_t port, int64_t deadline_ns, kn
   return told;
 }
 
-static bool is_loopback(const struct sockaddr *address) {
-  if (address->sa_family == AF_INET) {
+static bool is_loopback(const struct sockaddr_storage *address) {
+  if (address->ss_family == AF_INET) {
     struct sockaddr_in four;
     memcpy(&four, address, sizeof four);
     return ntohl(four.sin_addr.s_addr) >> 24 == 127;
   }
-  if (address->sa_family != AF_INET6) return false;
+  if (address->ss_family != AF_INET6) return false;
   struct sockaddr_in6 six;
   memcpy(&six, address, sizeof six);
   return IN6_IS_ADDR_LOOPBACK(&six.sin6_addr);
@@ -99,16 +88,15 @@ kn_status kn_tcp_listen(const char *host, int64_t port, int *out_fd, bool *out_l
   *out_fd = -1;
   *out_loopback = false;
   *out_port = 0;
-  struct addrinfo *list = NULL;
-  KN_TRY(resolve(host, port, true, &list));
-  if (!list) return kn_status_make(KN_INTERNAL, "no address");
+  kn_address list[KN_ADDRESSES];
+  size_t count;
+  KN_TRY(kn_address_resolve(host, port, true, list, &count));
   int on = 1, error = 0;
-  int fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, list->ai_protocol);
+  int fd = socket(list->name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-      bind(fd, list->ai_addr, list->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+      bind(fd, (const struct sockaddr *)&list->name, list->size) < 0 || listen(fd, BACKLOG) < 0)
     error = errno;
-  *out_loopback = is_loopback(list->ai_addr);
-  freeaddrinfo(list);
+  *out_loopback = is_loopback(&list->name);
   if (error) {
     if (fd >= 0) close(fd);
     return kn_status_make(error == EADDRINUSE ? KN_BUSY : KN_IO_ERROR, "cannot listen on %.200s, port %lld: %s", host,

@@ -57,6 +57,10 @@ static void fractions_have_four_decimals(void **state) {
   check(KN_NUMBER_CHANGE, 0, "0.0000");
   check(KN_NUMBER_P_VALUE, 0.00009, "< 0.0001");
   check(KN_NUMBER_P_VALUE, 0.0312, "0.0312");
+  check(KN_NUMBER_CELSIUS, 54.25, "54.2 °C");
+  check(KN_NUMBER_CELSIUS, -1.25, "−1.2 °C");
+  check(KN_NUMBER_HERTZ, 1.5e9, "1.500 GHz");
+  check(KN_NUMBER_HERTZ, 6e8, "600.0 MHz");
   check(KN_NUMBER_COUNT, 10000, "10,000");
   check(KN_NUMBER_COUNT, 1234567, "1,234,567");
   check(KN_NUMBER_COUNT, 12, "12");
@@ -66,7 +70,7 @@ static void what_is_not_finite_or_huge_stays_readable(void **state) {
   (void)state;
   static const double odd[] = {NAN, INFINITY, -INFINITY, 1e300, -1e300, 1e-300, 5e-324, 1e15, -0.0};
   char text[KN_NUMBER_SIZE];
-  for (kn_number_kind kind = KN_NUMBER_COUNT; kind <= KN_NUMBER_P_VALUE; kind++)
+  for (kn_number_kind kind = KN_NUMBER_COUNT; kind <= KN_NUMBER_HERTZ; kind++)
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
       kn_number_text(kind, odd[i], text);
       assert_true(*text && strlen(text) < 40);
