@@ -13,6 +13,9 @@ if(NOT KENNING_TARGET_ONLY)
 endif()
 set(KENNING_STATIC ON)
 add_compile_definitions(KN_STATIC KN_LINKED_MODEL)
+# CMake's own choice would be -pie, which makes a program that wants a loader.
+unset(CMAKE_POSITION_INDEPENDENT_CODE)
+add_compile_options(-fPIE)
 
 # The build is configured anew when the archive changes.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${KENNING_LINKED_MODEL}")

@@ -1,6 +1,5 @@
 #include "resources/health.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <kenning/process.h>
 #include <kenning/services.h>
 
+#include "core/dynamic.h"
 #include "core/file.h"
 #include "resources/manifest.h"
 #include "resources/place.h"
@@ -130,13 +130,13 @@ static kn_status check_program(const program *p, kn_examination *findings) {
 static kn_status check_libraries(kn_examination *findings) {
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
     void *handle = NULL;
-    const char *file = NULL;
+    const char *file = NULL, *fault;
     for (size_t j = 0; j < 3 && libraries[i].files[j] && !handle; j++) {
       file = libraries[i].files[j];
-      handle = dlopen(file, RTLD_LAZY | RTLD_LOCAL);
+      handle = kn_dynamic_open(file, &fault);
     }
     if (handle) {
-      dlclose(handle);
+      kn_dynamic_close(handle);
       KN_TRY(add(findings, "libraries", KN_HEALTH_OK, libraries[i].name, kn_strdup(file), NULL));
     } else {
       char command[128];

@@ -7,8 +7,8 @@
 typedef struct kn_linked_runtime {
   kn_runtime_options base;
   bool loaded;
-  kn_iolist found_input, found_output; /* the model's, in its order */
-  kn_iospec spec;                      /* the same in the order that the host's specification has */
+  kn_iolist found_input, found_output;  /* the model's, in its order */
+  kn_iospec spec;                       /* the same in the order that the host's specification has */
   size_t *input_places, *output_places; /* of entries of `spec` in the model's order */
   void **inputs, **outputs;             /* the model's tensors */
 } kn_linked_runtime;

@@ -134,7 +134,8 @@ static kn_status output(void *self, const kn_tensor_view *outputs, size_t count)
   const kn_linked_runtime *runtime = self;
   KN_TRY(check_loaded(runtime, count, model->output_count));
   for (size_t i = 0; i < count; i++)
-    KN_TRY(kn_ioentry_fetch(&runtime->spec.output.entries[i], runtime->outputs[runtime->output_places[i]], &outputs[i]));
+    KN_TRY(
+        kn_ioentry_fetch(&runtime->spec.output.entries[i], runtime->outputs[runtime->output_places[i]], &outputs[i]));
   return NULL;
 }
 

@@ -105,9 +105,7 @@ static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t coun
   return NULL;
 }
 
-static kn_status invoke(void *self) {
-  return check_loaded(self);
-}
+static kn_status invoke(void *self) { return check_loaded(self); }
 
 static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
   const kn_null_runtime *runtime = self;
