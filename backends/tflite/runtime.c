@@ -1,4 +1,5 @@
 /* TFLiteRuntime: runs .tflite models with TensorFlow Lite, XNNPACK and delegates of the user. */
+#include "litert_session.h"
 #include "session.h"
 #include "tflite.h"
 
@@ -12,10 +13,19 @@ typedef struct tflite_runtime {
   int64_t num_threads;
   bool num_threads_given;
   char *library;
+  int engine;
   kn_tflite_api api;
-  kn_tflite_session session;
-  int32_t threads; /* of the loaded model */
+  kn_tflite_session session; /* of ENGINE_TFLITE */
+  kn_litert_api litert_api;
+  kn_litert_session litert; /* of ENGINE_LITERT */
+  int32_t threads;          /* of the loaded model */
 } tflite_runtime;
+
+enum { ENGINE_TFLITE, ENGINE_LITERT };
+
+static const kn_choice engines[] = {{"tflite", ENGINE_TFLITE, "TensorFlow Lite"},
+                                    {"litert", ENGINE_LITERT, "LiteRT: `kenning install litert`"},
+                                    {0}};
 
 #define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -27,7 +37,9 @@ static const kn_option rows[] = {
      .aliases = ALIASES("delegates")},
     {"num_threads", "Number of threads of one inference", KN_OPTION_INT, 0, KN_FIELD(tflite_runtime, num_threads),
      .def.i = 4, .min = 1, .max = 1024, KN_GIVEN(tflite_runtime, num_threads_given)},
-    {"library", "Path of the TensorFlow Lite library, in place of the installed one", KN_OPTION_PATH,
+    {"engine", "Library that runs the model", KN_OPTION_ENUM, 0, KN_FIELD(tflite_runtime, engine),
+     .def.i = ENGINE_TFLITE, .choices = engines},
+    {"library", "Path of the engine's library, in place of the installed one", KN_OPTION_PATH,
      KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(tflite_runtime, library)},
     {0}};
 
@@ -48,38 +60,38 @@ static int32_t choose_threads(const tflite_runtime *self) {
 static void runtime_unload(void *instance) {
   tflite_runtime *self = instance;
   kn_tflite_session_close(&self->session);
+  kn_litert_session_close(&self->litert);
 }
 
 static kn_status runtime_load(void *instance, const kn_load_request *request) {
   tflite_runtime *self = instance;
   runtime_unload(self);
+  if (self->engine == ENGINE_LITERT) {
+    KN_TRY(kn_litert_api_open(&self->litert_api, self->library));
+    self->threads = (int32_t)self->num_threads;
+    return kn_litert_session_open(&self->litert, &self->litert_api, request, self->threads);
+  }
   KN_TRY(kn_tflite_api_open(&self->api, self->library));
   self->threads = choose_threads(self);
   return kn_tflite_session_open(&self->session, &self->api, request, &self->delegates_list, self->threads);
 }
 
 static kn_status check_loaded(const tflite_runtime *self) {
-  return self->session.interpreter ? NULL : kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
+  bool loaded = self->session.interpreter || self->litert.loaded;
+  return loaded ? NULL : kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
+}
+
+static const kn_iospec *spec_of(const tflite_runtime *self) {
+  return self->engine == ENGINE_LITERT ? &self->litert.spec : &self->session.spec;
 }
 
 static kn_status runtime_iospec(void *instance, kn_iospec *out_spec) {
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  return kn_iospec_copy(&self->session.spec, out_spec);
+  return kn_iospec_copy(spec_of(self), out_spec);
 }
 
 /* ---- one inference ---- */
-
-static kn_status check_view(const kn_ioentry *entry, const kn_tensor_view *view, size_t elements) {
-  bool convertible = view->dtype == entry->dtype || (view->dtype == KN_FLOAT32 && entry->quantized);
-  if (!convertible)
-    return kn_status_make(KN_INVALID_ARGUMENT, "'%s' is %s in the model; %s cannot be exchanged with it", entry->name,
-                          kn_dtype_name(entry->dtype), kn_dtype_name(view->dtype));
-  if (kn_tensor_elements(view) != elements || view->bytes != elements * kn_dtype_size(view->dtype))
-    return kn_status_make(KN_INVALID_ARGUMENT, "'%s' has %zu elements in the model, the tensor handed over %zu",
-                          entry->name, elements, kn_tensor_elements(view));
-  return NULL;
-}
 
 static kn_status check_count(const kn_iolist *list, size_t count, const char *what) {
   if (count == list->count) return NULL;
@@ -89,24 +101,18 @@ static kn_status check_count(const kn_iolist *list, size_t count, const char *wh
 static kn_status runtime_set_input(void *instance, const kn_tensor_view *inputs, size_t count) {
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_count(&self->session.spec.input, count, "input"));
-  for (size_t i = 0; i < count; i++) {
-    const kn_ioentry *entry = &self->session.spec.input.entries[i];
-    const kn_tfl_tensor *tensor = self->session.inputs[i];
-    size_t bytes = self->api.TensorByteSize(tensor), elements = bytes / kn_dtype_size(entry->dtype);
-    void *data = self->api.TensorData(tensor);
-    KN_TRY(check_view(entry, &inputs[i], elements));
-    if (inputs[i].dtype == entry->dtype)
-      memcpy(data, inputs[i].data, bytes);
-    else
-      KN_TRY(kn_quantize(inputs[i].data, elements, entry->scale, entry->zero_point, entry->dtype, data));
-  }
+  const kn_iolist *list = &spec_of(self)->input;
+  KN_TRY(check_count(list, count, "input"));
+  if (self->engine == ENGINE_LITERT) return kn_litert_session_store(&self->litert, inputs);
+  for (size_t i = 0; i < count; i++)
+    KN_TRY(kn_ioentry_store(&list->entries[i], &inputs[i], self->api.TensorData(self->session.inputs[i])));
   return NULL;
 }
 
 static kn_status runtime_invoke(void *instance) {
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
+  if (self->engine == ENGINE_LITERT) return kn_litert_session_run(&self->litert);
   if (self->api.InterpreterInvoke(self->session.interpreter) == KN_TFL_OK) return NULL;
   return kn_tflite_session_failure(&self->session, "failed to run the model");
 }
@@ -114,18 +120,14 @@ static kn_status runtime_invoke(void *instance) {
 static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, size_t count) {
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_count(&self->session.spec.output, count, "output"));
+  const kn_iolist *list = &spec_of(self)->output;
+  KN_TRY(check_count(list, count, "output"));
+  if (self->engine == ENGINE_LITERT) return kn_litert_session_fetch(&self->litert, outputs);
   for (size_t i = 0; i < count; i++) {
-    const kn_ioentry *entry = &self->session.spec.output.entries[i];
-    const kn_tfl_tensor *tensor = self->session.outputs[i];
-    size_t bytes = self->api.TensorByteSize(tensor), elements = bytes / kn_dtype_size(entry->dtype);
-    const void *data = self->api.TensorData(tensor);
-    KN_TRY(check_view(entry, &outputs[i], elements));
-    if (!data) return kn_status_make(KN_INVALID_ARGUMENT, "'%s' has no value yet: the model has not run", entry->name);
-    if (outputs[i].dtype == entry->dtype)
-      memcpy(outputs[i].data, data, bytes);
-    else
-      KN_TRY(kn_dequantize(data, elements, entry->scale, entry->zero_point, entry->dtype, outputs[i].data));
+    const void *data = self->api.TensorData(self->session.outputs[i]);
+    if (!data)
+      return kn_status_make(KN_INVALID_ARGUMENT, "'%s' has no value yet: the model has not run", list->entries[i].name);
+    KN_TRY(kn_ioentry_fetch(&list->entries[i], data, &outputs[i]));
   }
   return NULL;
 }
@@ -140,19 +142,34 @@ static kn_status census(kn_record *record, const char *key, const size_t counts[
   return status;
 }
 
+static kn_status describe_library(kn_record *record, const char *path, const char *version, const char *hash) {
+  KN_TRY(kn_record_set_string(record, "library", path));
+  KN_TRY(kn_record_set_string(record, "library_version", version));
+  return kn_record_set_string(record, "library_sha256", hash);
+}
+
+static kn_status describe_engine(tflite_runtime *self, kn_record *record) {
+  if (self->engine == ENGINE_LITERT) {
+    const kn_litert_api *api = &self->litert_api;
+    KN_TRY(describe_library(record, api->path, api->version, api->sha256));
+    return kn_litert_session_describe(&self->litert, record);
+  }
+  char hash[65];
+  KN_TRY(kn_sha256_file(self->api.path, hash));
+  KN_TRY(describe_library(record, self->api.path, self->api.Version(), hash));
+  return kn_tflite_delegates_describe(&self->session.delegates, record);
+}
+
 static kn_status runtime_statistics(void *instance, kn_record *out_record) {
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  char hash[65];
-  KN_TRY(kn_sha256_file(self->api.path, hash));
+  const kn_tflite_model *file = self->engine == ENGINE_LITERT ? &self->litert.file : &self->session.file;
+  KN_TRY(kn_record_set_string(out_record, "engine", engines[self->engine].name));
   KN_TRY(kn_record_set_int(out_record, "threads", self->threads));
-  KN_TRY(kn_record_set_string(out_record, "library", self->api.path));
-  KN_TRY(kn_record_set_string(out_record, "library_version", self->api.Version()));
-  KN_TRY(kn_record_set_string(out_record, "library_sha256", hash));
-  KN_TRY(kn_tflite_delegates_describe(&self->session.delegates, out_record));
-  KN_TRY(kn_record_set_int(out_record, "weights_bytes", (int64_t)self->session.file.constant_bytes));
-  KN_TRY(census(out_record, "constant_types", self->session.file.constants));
-  return census(out_record, "activation_types", self->session.file.activations);
+  KN_TRY(describe_engine(self, out_record));
+  KN_TRY(kn_record_set_int(out_record, "weights_bytes", (int64_t)file->constant_bytes));
+  KN_TRY(census(out_record, "constant_types", file->constants));
+  return census(out_record, "activation_types", file->activations);
 }
 
 /* ---- the block ---- */
@@ -166,6 +183,14 @@ static void runtime_close(void *instance) {
   tflite_runtime *self = instance;
   runtime_unload(self);
   kn_tflite_api_clear(&self->api);
+  kn_litert_api_clear(&self->litert_api);
+}
+
+static kn_status runtime_check(const void *instance) {
+  const tflite_runtime *self = instance;
+  if (self->engine == ENGINE_LITERT && self->delegates_list.count)
+    return kn_status_make(KN_INVALID_ARGUMENT, "delegates_list needs engine tflite: litert brings its own");
+  return NULL;
 }
 
 static const char *runtime_model_path(void *instance) { return ((tflite_runtime *)instance)->save_model_path; }
@@ -193,4 +218,5 @@ const kn_class kn_tflite_runtime_class = {.struct_size = sizeof(kn_class),
                                           .options = rows,
                                           .instance_size = sizeof(tflite_runtime),
                                           .ops = &ops,
+                                          .check = runtime_check,
                                           .input_formats = (const char *const[]){"tflite", NULL}};
