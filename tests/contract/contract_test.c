@@ -128,6 +128,16 @@ static bool needs_data(const kn_class *cls) {
   return yyjson_obj_get(fixtures_dataset(&table, strrchr(cls->name, '.') + 1), "needs") != NULL;
 }
 
+/* Whether the table is about the class: "classes" names those that it is about, without it all are. */
+static bool is_meant(const kn_class *cls) {
+  yyjson_val *classes = yyjson_obj_get(table.json.root, "classes"), *name;
+  size_t i, count;
+  yyjson_arr_foreach(classes, i, count, name) {
+    if (yyjson_equals_str(name, strrchr(cls->name, '.') + 1)) return true;
+  }
+  return !classes;
+}
+
 static bool is_of(const kn_registered *entry, const char *plugin) {
   return entry->plugin ? !strcmp(entry->plugin->name, plugin) : !strcmp(plugin, "built-in");
 }
@@ -146,7 +156,7 @@ int main(int argc, char **argv) {
   size_t classes = 0, unchecked = 0, failed;
   for (size_t i = 0; !status && i < kn_registry_count(); i++) {
     const kn_registered *entry = kn_registry_at(i);
-    if (!is_of(entry, argv[1])) continue;
+    if (!is_of(entry, argv[1]) || !is_meant(entry->cls)) continue;
     classes++;
     if (!strcmp(argv[2], "tables"))
       add(entry->cls, class_rules, NULL);
