@@ -62,12 +62,12 @@ kn_status kn_onnx_model_iospec(const kn_onnx_model *model, kn_iospec *out_spec) 
   return status;
 }
 
-char *kn_onnx_model_weights_text(const kn_onnx_model *model) {
+char *kn_onnx_census_text(const size_t counts[KN_ONNX_TYPES]) {
   char *text = kn_strdup("");
   for (int type = 0; text && type < KN_ONNX_TYPES; type++) {
-    if (!model->weights[type]) continue;
-    char *longer = kn_format("%s%s%zu %s", text, *text ? ", " : "", model->weights[type],
-                             type ? kn_onnx_type_name(type) : "other");
+    if (!counts[type]) continue;
+    char *longer =
+        kn_format("%s%s%zu %s", text, *text ? ", " : "", counts[type], type ? kn_onnx_type_name(type) : "other");
     kn_free(text);
     text = longer;
   }

@@ -83,7 +83,7 @@ const kn_onnx_operator *kn_onnx_model_foreign(const kn_onnx_model *model);
 /* Specification of inputs and outputs, free dimensions as -1. */
 kn_status kn_onnx_model_iospec(const kn_onnx_model *model, kn_iospec *out_spec) KN_MUST_USE;
 /* Short text such as "53 FLOAT, 2 INT64". Free with kn_free; NULL without memory. */
-char *kn_onnx_model_weights_text(const kn_onnx_model *model);
+char *kn_onnx_census_text(const size_t counts[KN_ONNX_TYPES]);
 
 /* ---- shared by the files of the reader ---- */
 

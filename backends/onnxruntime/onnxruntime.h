@@ -4,6 +4,8 @@
 
 #include <kenning/block.h>
 
+extern const kn_class kn_onnx_compiler_class;
+extern const kn_class kn_onnx_quantizer_class;
 extern const kn_class kn_onnx_runtime_class;
 
 #endif

@@ -20,7 +20,7 @@ static kn_status read_file(kn_ort_session_state *state, const char *path) {
   state->operators = state->file.operators;
   state->opset = kn_onnx_model_opset(&state->file);
   state->weight_bytes = state->file.weight_bytes;
-  state->weights_text = kn_onnx_model_weights_text(&state->file);
+  state->weights_text = kn_onnx_census_text(state->file.weights);
   return state->weights_text ? NULL : kn_status_out_of_memory();
 }
 

@@ -58,10 +58,6 @@ kn_status kn_tflite_conversion_key(const kn_tflite_conversion *conversion, char 
 kn_status kn_tflite_conversion_run(const kn_tflite_conversion *conversion, const char *path,
                                    kn_record *record) KN_MUST_USE;
 
-/* Writes the first `count` samples, raw, to `path`, and their labels (int64) to `labels_path` unless that is NULL. */
-kn_status kn_tflite_samples_write(const kn_samples *samples, size_t count, const char *what, const char *path,
-                                  const char *labels_path) KN_MUST_USE;
-
 /* KN_BACKEND_FAILED unless the model is what the options ask for. `before_edgetpu`: the int8 model that the Edge TPU's
  * compiler still has to work on. */
 kn_status kn_tflite_verify(const kn_tflite_compiler *compiler, const kn_tflite_model *model,

@@ -142,6 +142,11 @@ typedef struct kn_samples {
   kn_status (*label)(void *context, size_t index, int64_t *out_label);
 } kn_samples;
 
+/* Writes the first `count` samples, raw, to `path`, and their labels (int64) to `labels_path` unless that is NULL: how
+ * tools get them. `what` is shown as progress. */
+KN_API kn_status kn_samples_write(const kn_samples *samples, size_t count, const char *what, const char *path,
+                                  const char *labels_path) KN_MUST_USE;
+
 /* ---- inference: what runtimes and model wrappers (native framework) have in common ---- */
 
 typedef struct kn_load_request {

@@ -115,6 +115,9 @@ typedef struct kn_plugin {
     (path, limit, out_data, out_bytes))                                                                               \
   X(kn_status, kn_file_temporary, (const char *path, char **out_temporary), (path, out_temporary))                    \
   X(kn_status, kn_file_publish, (const char *temporary, const char *path), (temporary, path))                         \
+  X(kn_status, kn_samples_write,                                                                                      \
+    (const kn_samples *samples, size_t count, const char *what, const char *path, const char *labels_path),           \
+    (samples, count, what, path, labels_path))                                                                        \
   X(kn_status, kn_process_run, (const kn_process_request *request, kn_process_result *out_result),                    \
     (request, out_result))                                                                                            \
   X(kn_status, kn_process_output, (const char *const *arguments, double timeout_s, char **out_text),                  \

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   kn_status_free(status);
   if (code == KN_OK) {
     kn_iospec spec;
-    char *text = kn_onnx_model_weights_text(&model);
+    char *text = kn_onnx_census_text(model.weights);
     if (!text || kn_onnx_model_iospec(&model, &spec)) abort();
     (void)kn_onnx_model_foreign(&model);
     kn_iospec_clear(&spec);

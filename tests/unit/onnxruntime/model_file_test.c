@@ -64,7 +64,7 @@ static void describes_quantized_weights(void **state) {
   assert_int_equal(model.inputs.count, 1); /* without the initializers */
   assert_true(kn_onnx_model_count(&model, "DequantizeLinear") > 0);
   assert_int_equal(model.weights[KN_ONNX_INT8], 4);
-  char *text = kn_onnx_model_weights_text(&model);
+  char *text = kn_onnx_census_text(model.weights);
   assert_string_equal(text, "10 FLOAT, 6 UINT8, 4 INT8, 4 INT32");
   kn_free(text);
   kn_onnx_model_clear(&model);

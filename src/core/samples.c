@@ -1,5 +1,6 @@
-/* Samples of a data set as raw files for the converter. */
-#include "compiler.h"
+/* Samples of a data set as raw files for tools. */
+#include <kenning/block.h>
+#include <kenning/services.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,8 +36,8 @@ static kn_status close_file(FILE *file, const char *path, kn_status status) {
   return status;
 }
 
-kn_status kn_tflite_samples_write(const kn_samples *samples, size_t count, const char *what, const char *path,
-                                  const char *labels_path) {
+kn_status kn_samples_write(const kn_samples *samples, size_t count, const char *what, const char *path,
+                           const char *labels_path) {
   kn_tensor_view sample;
   KN_TRY(kn_tensor_create(samples->dtype, samples->rank, samples->shape, &sample));
   FILE *file = fopen(path, "wbe"), *labels = file && labels_path ? fopen(labels_path, "wbe") : NULL;

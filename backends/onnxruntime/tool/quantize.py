@@ -1,0 +1,88 @@
+"""Quantizes an .onnx model to integers by ONNX Runtime's quantizer: static, calibrated on samples."""
+import argparse
+import os
+import sys
+import tempfile
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# The scripts beside this one, also where it is a link.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import numpy as np  # noqa: E402
+from onnxruntime.quantization import (CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType,  # noqa: E402
+                                      quantize_static)
+from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: E402
+
+from report import Refusal, progress, result, run  # noqa: E402
+
+METHODS = {"minmax": CalibrationMethod.MinMax, "entropy": CalibrationMethod.Entropy,
+           "percentile": CalibrationMethod.Percentile}
+TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--input", required=True)
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--input-name", required=True)
+    parser.add_argument("--samples", required=True, help="raw samples")
+    parser.add_argument("--sample-shape", required=True, help="of one sample without batch: 28,28,1")
+    parser.add_argument("--sample-type", default="float32")
+    parser.add_argument("--activations", choices=TYPES, default="uint8")
+    parser.add_argument("--method", choices=METHODS, default="minmax")
+    parser.add_argument("--per-tensor", action="store_true")
+    parser.add_argument("--full-range", action="store_true", help="weights of 8 bits instead of 7")
+    return parser.parse_args()
+
+
+class Samples(CalibrationDataReader):
+    def __init__(self, arguments):
+        shape = tuple(int(n) for n in arguments.sample_shape.split(",") if n)
+        self.samples = np.memmap(arguments.samples, dtype=arguments.sample_type, mode="r").reshape((-1, *shape))
+        self.name, self.next = arguments.input_name, 0
+        if not len(self.samples):
+            raise Refusal("invalid", "there are no samples to calibrate on")
+
+    def get_next(self):
+        if self.next == len(self.samples):
+            return None
+        if self.next % 10 == 0:
+            progress(self.next, len(self.samples), "calibration")
+        self.next += 1
+        return {self.name: np.ascontiguousarray(self.samples[self.next - 1: self.next], dtype=np.float32)}
+
+
+def quantize(arguments, prepared):
+    try:
+        quant_pre_process(arguments.input, prepared)
+    except Exception as fault:
+        # Shapes that cannot be inferred are no reason to give up: what is folded beforehand is what is missed.
+        print(fault, file=sys.stderr)
+        result("prepared", "no")
+        prepared = arguments.input
+    samples = Samples(arguments)
+    quantize_static(prepared, arguments.output, samples, quant_format=QuantFormat.QDQ,
+                    activation_type=TYPES[arguments.activations], weight_type=QuantType.QInt8,
+                    per_channel=not arguments.per_tensor, reduce_range=not arguments.full_range,
+                    calibrate_method=METHODS[arguments.method])
+    result("calibration_count", len(samples.samples))
+
+
+def main():
+    arguments = parse_arguments()
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    result("compiler_version", onnxruntime.__version__)
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            quantize(arguments, os.path.join(directory, "prepared.onnx"))
+        except Refusal:
+            raise
+        except Exception as fault:
+            print(fault, file=sys.stderr)
+            raise Refusal("incompatible", f"ONNX Runtime cannot quantize this model: {type(fault).__name__}: "
+                          f"{fault}") from fault
+
+
+run(main)
