@@ -121,6 +121,9 @@ static kn_status set_text(kn_record *record, const char *key, char *text) {
 
 static kn_status describe_contents(const compiled *result, kn_record *record) {
   const kn_onnx_model *model = &result->model;
+  kn_onnx_text version = model->producer_version; /* of which some write more than the number */
+  const char *space = version.length ? memchr(version.data, ' ', version.length) : NULL;
+  if (space) version.length = (size_t)(space - version.data);
   KN_TRY(kn_record_set_int(record, "weights_bytes", (int64_t)model->weight_bytes));
   KN_TRY(kn_record_set_int(record, "operators", (int64_t)model->operators));
   KN_TRY(kn_record_set_int(record, "operator_set", kn_onnx_model_opset(model)));
@@ -129,9 +132,8 @@ static kn_status describe_contents(const compiled *result, kn_record *record) {
   KN_TRY(set_text(record, "layer_weights", kn_onnx_census_text(result->layers.weights)));
   KN_TRY(set_text(record, "constants", kn_onnx_census_text(model->weights)));
   return set_text(record, "compiler_version",
-                  model->producer.length
-                      ? kn_format("%.*s %.*s", KN_ONNX_TEXT(model->producer), KN_ONNX_TEXT(model->producer_version))
-                      : kn_strdup("unknown"));
+                  model->producer.length ? kn_format("%.*s %.*s", KN_ONNX_TEXT(model->producer), KN_ONNX_TEXT(version))
+                                         : kn_strdup("unknown"));
 }
 
 static kn_status describe(const kn_onnx_compilation *at, const char *path, kn_iospec *out_spec, kn_record *record) {

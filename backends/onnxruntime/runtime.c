@@ -176,6 +176,20 @@ static void runtime_close(void *instance) {
   kn_ort_api_clear(&self->api);
 }
 
+static kn_status runtime_describe(void *instance, const char *path, kn_iospec *out_spec) {
+  kn_onnx_model model = {0};
+  char *bytes = NULL;
+  size_t count;
+  (void)instance;
+  *out_spec = (kn_iospec){0};
+  kn_status status = kn_file_read(path, (size_t)1 << 36, &bytes, &count);
+  if (!status) status = kn_onnx_model_read(bytes, count, &model);
+  if (!status) status = kn_onnx_model_iospec(&model, out_spec);
+  kn_onnx_model_clear(&model);
+  kn_free(bytes);
+  return kn_status_annotate(status, "while reading %s", path);
+}
+
 static const char *runtime_model_path(void *instance) { return ((onnx_runtime *)instance)->save_model_path; }
 
 static const kn_inference_ops inference = {.struct_size = sizeof inference,
@@ -191,7 +205,8 @@ static const kn_runtime_ops ops = {.struct_size = sizeof ops,
                                    .open = runtime_open,
                                    .close = runtime_close,
                                    .model_path = runtime_model_path,
-                                   .inference = &inference};
+                                   .inference = &inference,
+                                   .describe = runtime_describe};
 
 const kn_class kn_onnx_runtime_class = {.struct_size = sizeof(kn_class),
                                         .name = "kenning.runtimes.onnx.ONNXRuntime",

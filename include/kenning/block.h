@@ -240,6 +240,9 @@ typedef struct kn_runtime_ops {
   /* Model file that this runtime loads when the scenario has no optimizer (save_model_path), or NULL. */
   const char *(*model_path)(void *self);
   const kn_inference_ops *inference;
+  /* Specification of a model file without opening the framework, -1 for free dimensions; may be called on an instance
+   * that is not open. NULL slot: not possible. */
+  kn_status (*describe)(void *self, const char *path, kn_iospec *out_spec);
 } kn_runtime_ops;
 
 #ifdef __cplusplus

@@ -1,7 +1,9 @@
 /* list and info: what blocks there are. */
 #include "cli/options.h"
+#include "core/formats.h"
 #include "core/record_json.h"
 #include "core/registry.h"
+#include "resources/installation.h"
 
 #include <kenning/services.h>
 #include <stdio.h>
@@ -11,13 +13,7 @@
 static const char *lacks(const kn_class *cls, char out[128]) {
   if (!cls->ops) return "known by its parameters only: cannot run yet";
   if (!cls->framework) return NULL;
-  char *path;
-  kn_status status = kn_framework_file(cls->framework, "library", NULL, &path);
-  if (!status) {
-    kn_free(path);
-    return NULL;
-  }
-  kn_status_free(status);
+  if (kn_installation_there(cls->framework)) return NULL;
   snprintf(out, 128, "kenning install %s", cls->framework);
   return out;
 }
@@ -39,8 +35,9 @@ static kn_status list_json(void) {
     if (!status) status = kn_record_set_bool(block, "ready", need == NULL);
     if (!status && need) status = kn_record_set_string(block, "needs", need);
   }
-  char *text = status ? NULL : yyjson_mut_write_opts(kn_record_document(record), YYJSON_WRITE_PRETTY,
-                                                     &kn_json_allocator, NULL, NULL);
+  char *text =
+      status ? NULL
+             : yyjson_mut_write_opts(kn_record_document(record), YYJSON_WRITE_PRETTY, &kn_json_allocator, NULL, NULL);
   if (!status && !text) status = kn_status_out_of_memory();
   if (text) puts(text);
   kn_free(text);
@@ -127,7 +124,8 @@ static void print_class(const kn_class *cls) {
   const char *need = lacks(cls, text);
   printf("%s\n  %s\n\n", cls->name, cls->summary);
   printf("kind: %s\n", kn_kind_name(cls->kind));
-  if (entry && entry->plugin) printf("plug-in: %s %s (%s)\n", entry->plugin->name, entry->plugin->version, entry->plugin->license);
+  if (entry && entry->plugin)
+    printf("plug-in: %s %s (%s)\n", entry->plugin->name, entry->plugin->version, entry->plugin->license);
   if (entry && entry->plugin && entry->plugin->framework_version)
     printf("framework: %s %s\n", entry->plugin->name, entry->plugin->framework_version);
   print_formats("reads:", cls->input_formats);
@@ -138,11 +136,60 @@ static void print_class(const kn_class *cls) {
   for (size_t i = 0; (row = kn_option_at(cls, i)); i++) print_row(row);
 }
 
+/* ---- formats ---- */
+
+static const char *mark(const kn_class *cls, char out[160]) {
+  char text[128];
+  const char *need = lacks(cls, text);
+  snprintf(out, 160, "%s%s%s%s", kn_class_short_name(cls), need ? "  [" : "", need ? need : "", need ? "]" : "");
+  return out;
+}
+
+static bool reads(const kn_class *cls, const char *format) {
+  for (const char *const *each = cls->input_formats; each && *each; each++)
+    if (!strcmp(*each, format)) return true;
+  return false;
+}
+
+/* One format: what comes of it by which class, and what runs it. */
+static void print_format(const char *format) {
+  kn_conversion edge;
+  char text[160];
+  printf("%s\n", format);
+  for (size_t i = 0; kn_conversion_at(i, &edge); i++)
+    if (!strcmp(edge.from, format)) printf("  |-> %-12s %s\n", edge.to, mark(edge.cls, text));
+  for (size_t i = 0; i < kn_registry_count(); i++) {
+    const kn_class *cls = kn_registry_at(i)->cls;
+    if (cls->kind == KN_KIND_OPTIMIZER && reads(cls, format) && cls->output_formats &&
+        !strcmp(cls->output_formats[0], format))
+      printf("  |-> %-12s %s\n", format, mark(cls, text));
+  }
+  for (size_t i = 0; i < kn_registry_count(); i++) {
+    const kn_class *cls = kn_registry_at(i)->cls;
+    if (cls->kind == KN_KIND_RUNTIME && reads(cls, format)) printf("  runs: %s\n", mark(cls, text));
+  }
+}
+
+static kn_status print_ways(void) {
+  static const char *const formats[] = {"keras", "saved_model", "tflite", "onnx",    "torch",
+                                        "tvm",   "iree",        "mxnet",  "darknet", "openvino"};
+  KN_TRY(kn_registry_load());
+  printf(
+      "Model formats, what each is converted to by which class, and what runs it. Scenarios and `kenning convert` go\n"
+      "the shortest way; optimizers that must be told something are used only where they are named.\n\n");
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) print_format(formats[i]);
+  return NULL;
+}
+
 int kn_command_info(int argc, char **argv) {
   kn_instance options;
   kn_positionals names;
   bool done;
-  kn_status status = kn_command_parse(kn_command_find("info"), argc, argv, 1, 64, &options, &names, &done);
+  kn_status status = kn_command_parse(kn_command_find("info"), argc, argv, 0, 64, &options, &names, &done);
+  bool formats = !status && !done && ((const kn_info_values *)options.self)->formats;
+  if (formats) status = print_ways();
+  if (!status && !done && !formats && !names.count)
+    status = kn_status_make(KN_INVALID_ARGUMENT, "info needs the name of a class, or --formats");
   for (size_t i = 0; !done && i < names.count; i++) {
     const kn_class *cls;
     kn_status found = kn_registry_find(names.items[i], 0, &cls);

@@ -54,6 +54,19 @@
 const kn_option kn_list_options[] = {
     {"json", "Print JSON", KN_OPTION_BOOL, 0, KN_FIELD(kn_list_values, json)}, {0}};
 
+const kn_option kn_info_options[] = {
+    {"formats", "Show the model formats, what converts between them and what runs them", KN_OPTION_BOOL, 0,
+     KN_FIELD(kn_info_values, formats)},
+    {0}};
+
+const kn_option kn_convert_options[] = {
+    {"from", "Format of the input; default: what the file is", KN_OPTION_STRING, 0, KN_FIELD(kn_convert_values, from)},
+    {"to", "Format of the output; default: what its name says", KN_OPTION_STRING, 0, KN_FIELD(kn_convert_values, to)},
+    {"seed", "Seed of what is drawn on the way", KN_OPTION_INT, 0, KN_FIELD(kn_convert_values, seed), .def.i = 1,
+     .min = 0, .max = 9007199254740991.0},
+    KN_VERBOSITY_ROW(kn_convert_values),
+    {0}};
+
 const kn_option kn_check_options[] = {
     {"files", "Also check that the files which the scenario reads exist", KN_OPTION_BOOL, 0,
      KN_FIELD(kn_check_values, files)},

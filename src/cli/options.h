@@ -10,6 +10,16 @@ typedef struct kn_list_values {
   bool json;
 } kn_list_values;
 
+typedef struct kn_info_values {
+  bool formats;
+} kn_info_values;
+
+typedef struct kn_convert_values {
+  kn_common_options common;
+  char *from, *to;
+  int64_t seed;
+} kn_convert_values;
+
 typedef struct kn_check_values {
   kn_common_options common;
   bool files;
@@ -94,6 +104,6 @@ typedef struct kn_cache_values {
   bool json;
 } kn_cache_values;
 
-extern const kn_option kn_cache_options[], kn_install_options[], kn_doctor_options[];
+extern const kn_option kn_info_options[], kn_convert_options[], kn_cache_options[], kn_install_options[], kn_doctor_options[];
 
 #endif

@@ -1,6 +1,7 @@
 /* The commands that run scenarios: train, optimize, test and their chain, and the original's scenarios. */
 #include "cli/run.h"
 #include "core/file.h"
+#include "core/formats.h"
 #include "core/log.h"
 
 #include <kenning/resource.h>
@@ -58,6 +59,16 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
   return kn_file_check_output(path);
 }
 
+/* What nobody named but the flags and the formats ask for. Conversions of a scenario from a file are there already. */
+static kn_status complete(kn_scenario *scenario, kn_run_options *options) {
+  if (options->convert_to_onnx) {
+    KN_TRY(kn_scenario_convert_to_onnx(scenario, options->convert_to_onnx));
+    options->convert_to_onnx = NULL;
+  }
+  KN_TRY(kn_scenario_bridge(scenario));
+  return kn_scenario_check(scenario);
+}
+
 kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                           const char *output) {
   KN_TRY(kn_scenario_check_options(scenario));
@@ -67,7 +78,8 @@ kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *opt
   kn_status status = kn_pipeline_execute(scenario, options, steps, &measurements);
   if (measurements && output) {
     kn_status written = kn_measurements_write(measurements, output);
-    if (!written && status) kn_log(KN_LOG_WARNING, "what was measured until then is in %s, marked as incomplete", output);
+    if (!written && status)
+      kn_log(KN_LOG_WARNING, "what was measured until then is in %s, marked as incomplete", output);
     status = kn_status_join(status, written);
   }
   kn_measurements_destroy(measurements);
@@ -75,14 +87,14 @@ kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *opt
 }
 
 /* Parses a command line, sets the verbosity, and calls `body` unless help was asked for. */
-static int run_command(const kn_flags_request *request, kn_status (*body)(const kn_flags_request *, kn_command_line *)) {
+static int run_command(const kn_flags_request *request,
+                       kn_status (*body)(const kn_flags_request *, kn_command_line *)) {
   kn_command_line line;
   kn_status status = kn_command_line_parse(request, &line);
   if (!status && !line.help) {
     const kn_common_options *common = line.options.self;
     kn_log_set_level((kn_log_level)common->verbosity);
-    kn_resource_configure(
-        &(kn_resource_settings){.offline = common->offline, .base_uri = common->resources_uri});
+    kn_resource_configure(&(kn_resource_settings){.offline = common->offline, .base_uri = common->resources_uri});
     status = body(request, &line);
   }
   kn_command_line_clear(&line);
@@ -98,7 +110,8 @@ static kn_status json_tester(const kn_flags_request *request, kn_command_line *l
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(options.cfg_path, &scenario));
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
-  kn_status status = kn_run_scenario(&scenario, &options, steps, line->positionals.items[1]);
+  kn_status status = complete(&scenario, &options);
+  if (!status) status = kn_run_scenario(&scenario, &options, steps, line->positionals.items[1]);
   kn_scenario_clear(&scenario);
   return status;
 }
@@ -115,8 +128,8 @@ int kn_command_json_inference_tester(int argc, char **argv) {
 
 static kn_status tester(const kn_flags_request *request, kn_command_line *line) {
   const kn_tester_values *values = line->options.self;
-  KN_TRY(kn_scenario_check(&line->scenario));
   kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  KN_TRY(complete(&line->scenario, &options));
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
   return kn_run_scenario(&line->scenario, &options, steps, line->positionals.items[0]);
 }
@@ -135,6 +148,7 @@ int kn_command_inference_tester(int argc, char **argv) {
 static kn_status performance(const kn_flags_request *request, kn_command_line *line) {
   const kn_performance_values *values = line->options.self;
   kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  KN_TRY(complete(&line->scenario, &options));
   return kn_run_scenario(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]);
 }
 
@@ -192,17 +206,18 @@ static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
                                                    "which scenario? Give --json-cfg, or --modelwrapper-cls and "
                                                    "--dataset-cls with the flags of the classes"));
   if (values->json_cfg && any_class)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
-                                                   "the scenario is given twice: by --json-cfg and by classes"));
+    faults = kn_status_join(
+        faults, kn_status_make(KN_INVALID_ARGUMENT, "the scenario is given twice: by --json-cfg and by classes"));
   if ((steps & (KN_STEP_TEST | REPORT)) && !values->measurements.count)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "--measurements is needed: the file of measurements"));
+    faults = kn_status_join(faults,
+                            kn_status_make(KN_INVALID_ARGUMENT, "--measurements is needed: the file of measurements"));
   if (writes_measurements(steps) && values->measurements.count > 1)
     faults =
         kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "a run writes one file; --measurements names %zu",
                                               values->measurements.count));
   if ((steps & REPORT) && !values->report.report_path && !values->report.to_html)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
-                                                   "report needs --report-path, --to-html, or both"));
+    faults =
+        kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "report needs --report-path, --to-html, or both"));
   return faults;
 }
 
@@ -213,13 +228,14 @@ static kn_status run_steps(unsigned steps, const kn_flags_request *request, kn_c
   const char *output = writes ? values->measurements.items[0] : NULL;
   kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, &values->train);
   if (!values->json_cfg) {
-    KN_TRY(kn_scenario_check(&line->scenario));
+    KN_TRY(complete(&line->scenario, &options));
     return kn_run_scenario(&line->scenario, &options, steps & ~(unsigned)REPORT, output);
   }
   options.cfg_path = values->json_cfg;
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(values->json_cfg, &scenario));
-  kn_status status = kn_run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
+  kn_status status = complete(&scenario, &options);
+  if (!status) status = kn_run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
   kn_scenario_clear(&scenario);
   return status;
 }

@@ -11,6 +11,7 @@ typedef struct kn_instance {
   const kn_class *cls;
   void *self;      /* cls->instance_size bytes; starts with the options of the kind */
   char *where;     /* place of the block in the scenario, for messages; or NULL */
+  bool inserted;   /* nobody named it: a conversion between two blocks of the scenario */
   uint64_t given;  /* bit i: the i-th row (kn_option_at order) was set by the user */
 } kn_instance;
 

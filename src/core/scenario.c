@@ -1,4 +1,5 @@
 #include "core/scenario.h"
+#include "core/formats.h"
 #include "core/registry.h"
 
 #include <stdio.h>
@@ -142,6 +143,7 @@ kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   KN_TRY(kn_json_read(path, &out_scenario->json));
   kn_status faults = bind_scenario(out_scenario);
   bool bound = !faults;
+  if (bound) faults = kn_scenario_bridge(out_scenario);
   faults = kn_status_join(faults, kn_scenario_check(out_scenario));
   if (bound) faults = kn_status_join(faults, kn_scenario_check_options(out_scenario));
   if (faults) kn_scenario_clear(out_scenario);

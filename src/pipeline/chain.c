@@ -84,6 +84,7 @@ static kn_status compile(kn_session *session, const kn_instance *optimizer, cons
   kn_record *record;
   KN_TRY(kn_record_append_object(session->measurements->record, "optimizer_records", &record));
   KN_TRY(kn_record_set_string(record, "type", optimizer->cls->name));
+  if (optimizer->inserted) KN_TRY(kn_record_set_bool(record, "inserted", true));
   KN_TRY(ops->compile(optimizer->self, request, out_spec, record));
   const char *path = compiled_path(optimizer), *framework = string_of(record, "compiler_framework");
   if (!framework) framework = optimizer->cls->framework ? optimizer->cls->framework : optimizer->cls->name;

@@ -84,9 +84,11 @@ static kn_status check(const kn_scenario *scenario, const kn_run_options *option
     return kn_status_make(KN_INVALID_ARGUMENT,
                           "the numbers of warm-up inferences and of loader threads cannot be negative");
   KN_TRY(kn_scenario_check_runnable(scenario));
-  if (options->convert_to_onnx)
-    return kn_status_make(KN_NOT_INSTALLED,
-                          "this version of kenning cannot convert models to ONNX yet: leave out --convert-to-onnx");
+  if (options->convert_to_onnx) /* whoever owns the scenario has put the conversion into it and taken this away */
+    return kn_status_make(
+        KN_INVALID_ARGUMENT,
+        "convert_to_onnx is for scenarios of files and flags: give kenning.compilers.onnx.ONNXCompiler as "
+        "the first optimizer");
   return NULL;
 }
 

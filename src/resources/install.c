@@ -60,6 +60,7 @@ static kn_status check_room(const kn_install_plan *plans, size_t count, const ch
 /* The name of the directory of these files: version, and a hash of their hashes. */
 static kn_status directory_name(const kn_install_plan *plan, char **out_name) {
   kn_text text = {0};
+  kn_text_add(&text, "");
   char hex[65];
   *out_name = NULL;
   for (size_t i = 0; i < plan->file_count; i++)
@@ -274,7 +275,7 @@ static kn_status install_parts(kn_install_plan *plan, const kn_install_request *
                                const char *staging, const char *final) {
   const char *name = kn_manifest_head(&plan->manifest)->name;
   const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
-  bool early = build && build->with_environment;
+  bool early = build ? build->with_environment : !plan->file_count;
   if (early) KN_TRY(make_environment(plan, request, downloads));
   if (!plan->files_there) {
     KN_TRY(install_files(plan, downloads, staging, final));

@@ -85,6 +85,21 @@ const kn_installed_file *kn_installation_file(const kn_installation *installatio
   return NULL;
 }
 
+bool kn_installation_there(const char *framework) {
+  char *path = NULL;
+  kn_status status = kn_framework_file(framework, "library", NULL, &path);
+  bool there = !status;
+  kn_free(path);
+  kn_status_free(status);
+  if (there) return true;
+  kn_installation installation;
+  status = kn_installation_read(framework, &installation);
+  there = !status && !installation.file_count && installation.environment.directory;
+  kn_installation_clear(&installation);
+  kn_status_free(status);
+  return there;
+}
+
 static kn_status lock_path(const char *framework, char **out_path) {
   char *data;
   *out_path = NULL;

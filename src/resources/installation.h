@@ -43,6 +43,9 @@ void kn_installation_clear(kn_installation *installation);
 /* The file under `key`, or NULL. */
 const kn_installed_file *kn_installation_file(const kn_installation *installation, const char *key);
 
+/* Whether `framework` can be used: its library is there, or it is installed and has no library. Opens nothing. */
+bool kn_installation_there(const char *framework);
+
 /* The environment's interpreter; KN_NOT_INSTALLED when the framework has no environment or it is gone. */
 kn_status kn_installation_python(const kn_installation *installation, char **out_path) KN_MUST_USE;
 

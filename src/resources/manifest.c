@@ -373,7 +373,8 @@ static kn_status bind_list(const kn_class *cls, kn_status (*check)(const kn_inst
 /* Something is put in place, and what is made has all it takes. */
 static kn_status check_parts(const kn_json *json, const kn_manifest *manifest) {
   const kn_manifest_build *build = kn_manifest_build_of(manifest);
-  if (!yyjson_obj_get(json->root, "files") && !yyjson_obj_get(json->root, "build"))
+  if (!yyjson_obj_get(json->root, "files") && !yyjson_obj_get(json->root, "build") &&
+      !yyjson_obj_get(json->root, "environment"))
     return kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'files' is missing");
   if (yyjson_obj_get(json->root, "sources") && !yyjson_obj_get(json->root, "build"))
     return kn_status_make_at(KN_INVALID_ARGUMENT, json->name, "'build' is missing: 'sources' are for it");

@@ -14,7 +14,9 @@ void kn_install_plan_clear(kn_install_plan *plan) {
 }
 
 const char *kn_install_plan_version(const kn_install_plan *plan) {
-  return plan->file_count ? plan->files[0]->version : kn_manifest_build_of(&plan->manifest)->version;
+  const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
+  if (plan->file_count) return plan->files[0]->version;
+  return build ? build->version : kn_manifest_head(&plan->manifest)->version;
 }
 
 bool kn_install_plan_done(const kn_install_plan *plan) {
@@ -204,7 +206,8 @@ static kn_status plan_environment(kn_install_plan *plan, const kn_plan_options *
                                   const kn_installation *installed) {
   const kn_manifest_environment *definition = kn_manifest_environment_of(&plan->manifest);
   const kn_manifest_build *build = kn_manifest_build_of(&plan->manifest);
-  plan->with_environment = definition && (!options->only_library || (build && build->with_environment));
+  bool needed = build ? build->with_environment : !plan->manifest.file_count;
+  plan->with_environment = definition && (needed || !options->only_library);
   if (!plan->with_environment) return NULL;
   KN_TRY(kn_venv_plan(definition, downloads, &plan->environment));
   bool built = plan->environment.lock_sha256 && !options->force;

@@ -69,8 +69,9 @@ static bool takes(const char *const *formats, const char *format) {
   return false;
 }
 
-/* False for wrappers that are made for other data than the model's. */
+/* False for wrappers that are made for other data than the model's, and for the class that the fixture excepts. */
 static bool suits(const kn_class *cls, const model_fixture *model) {
+  if (model->except && !strcmp(model->except, strrchr(cls->name, '.') + 1)) return false;
   if (cls->kind != KN_KIND_MODELWRAPPER) return true;
   subject at = {.cls = cls, .name = strrchr(cls->name, '.') + 1, .table = &table, .model = model};
   subject_set_up(&at);

@@ -83,6 +83,7 @@ void fixtures_model(const fixtures *table, size_t index, model_fixture *out) {
                          .spec = yyjson_get_str(yyjson_obj_get(row, "spec")),
                          .weights = yyjson_get_str(yyjson_obj_get(row, "weights")),
                          .inputs = yyjson_get_str(yyjson_obj_get(row, "inputs")),
+                         .except = yyjson_get_str(yyjson_obj_get(row, "except")),
                          .fragile = yyjson_get_str(yyjson_obj_get(row, "fragile")),
                          .outputs = yyjson_get_str(yyjson_obj_get(row, "outputs")),
                          .dtype = KN_FLOAT32};

@@ -39,6 +39,24 @@ def names_of(tensors):
     return [re.sub(r"\W", "_", tensor.name.split(":")[0]) for tensor in tensors]
 
 
+def rename_outputs(path, names):
+    """Outputs get the names that the source has for them, where these are free."""
+    import onnx
+
+    model = onnx.load(path)
+    taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    for output, name in zip(model.graph.output, names):
+        if name in taken or name in {other.name for other in model.graph.input}:
+            continue
+        for node in model.graph.node:
+            for values in (node.input, node.output):
+                for i, value in enumerate(values):
+                    if value == output.name:
+                        values[i] = name
+        output.name = name
+    onnx.save(model, path)
+
+
 def convert_keras(arguments):
     import tensorflow as tf
 
@@ -53,6 +71,7 @@ def convert_keras(arguments):
         return [tf.identity(output) for output in tf.nest.flatten(outputs)]
 
     convert_function(call, signature, arguments.opset, arguments.output)
+    rename_outputs(arguments.output, getattr(model, "output_names", None) or [model.layers[-1].name])
     return lambda sample: [np.asarray(o) for o in tf.nest.flatten(
         model(sample if len(sample) > 1 else sample[0], training=False))]
 
@@ -79,6 +98,7 @@ def convert_saved_model(arguments):
 
     convert_function(call, [tf.TensorSpec(specs[n].shape, specs[n].dtype, n) for n in names], arguments.opset,
                      arguments.output)
+    rename_outputs(arguments.output, outputs)
     return lambda sample: [np.asarray(o) for o in call(*[tf.constant(s) for s in sample])]
 
 

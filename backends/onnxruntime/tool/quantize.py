@@ -52,6 +52,16 @@ class Samples(CalibrationDataReader):
         return {self.name: np.ascontiguousarray(self.samples[self.next - 1: self.next], dtype=np.float32)}
 
 
+def sign(path):
+    """What wrote the file, which the quantizer does not tell."""
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(path)
+    model.producer_name, model.producer_version = "onnxruntime.quantization", onnxruntime.__version__
+    onnx.save(model, path)
+
+
 def quantize(arguments, prepared):
     try:
         quant_pre_process(arguments.input, prepared)
@@ -66,6 +76,7 @@ def quantize(arguments, prepared):
                     per_channel=not arguments.per_tensor, reduce_range=not arguments.full_range,
                     calibrate_method=METHODS[arguments.method])
     result("calibration_count", len(samples.samples))
+    sign(arguments.output)
 
 
 def main():

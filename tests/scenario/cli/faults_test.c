@@ -50,8 +50,9 @@ static const fault faults[] = {
      {"s.json:1:", "inference_input_type int8 needs target int8"}},
     /* formats that do not meet */
     {"{\"model_wrapper\": {\"type\": \"TensorFlowClassifier\", \"parameters\": {\"model_path\": \"m.h5\"}}, " DATASET
-     ", " TFLITE("\"compiled_model_path\": \"x.tflite\"") ", \"runtime\": {\"type\": \"TVMRuntime\"}}",
-     {"TVMRuntime takes tvm", "TFLiteCompiler before it gives tflite"}},
+     ", \"optimizers\": [{\"type\": \"TVMCompiler\", \"parameters\": {\"compiled_model_path\": \"x.tar\"}}], "
+     "\"runtime\": {\"type\": \"TFLiteRuntime\"}}",
+     {"TFLiteRuntime takes tflite", "TVMCompiler before it gives tvm"}},
     /* ranges of items, and what only fits together */
     {"{" WRAPPER ", \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\":\n"
      "{\"input_dims\": [-1, 3,\n0, 4000000000], \"split_seed\": -1}}}",
@@ -64,7 +65,7 @@ static const fault faults[] = {
      {"s.json:2:10", "split_fraction_val 0.6 and split_fraction_calibration 0.5 are together more than all",
       "these input_dims has more bytes than can be counted"}},
     {"{" WRAPPER ", \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": {\"input_dims\": [1, "
-                 "1, 1, 1, 1, 1, 1, 1]}}}",
+     "1, 1, 1, 1, 1, 1, 1]}}}",
      {"input_dims has 8 dimensions"}},
     /* all of them at once */
     {"{\"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"a\": 1}},\n"

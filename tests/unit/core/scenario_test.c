@@ -1,3 +1,4 @@
+#include "core/formats.h"
 #include "core/memory.h"
 #include "core/record_json.h"
 #include "core/registry.h"
@@ -19,6 +20,8 @@ static char *directory;
 #define KERAS "\"model_wrapper\": {\"type\": \"TensorFlowClassifier\", \"parameters\": {\"model_path\": \"m.h5\"}}"
 #define COMPILER(path) "{\"type\": \"TFLiteCompiler\", \"parameters\": {\"compiled_model_path\": \"" path "\"}}"
 #define TVM(path) "{\"type\": \"TVMCompiler\", \"parameters\": {\"compiled_model_path\": \"" path "\"}}"
+#define QUANTIZER(path) "{\"type\": \"ONNXRuntimeQuantizer\", \"parameters\": {\"compiled_model_path\": \"" path "\"}}"
+#define ONNX_RUNTIME "\"runtime\": {\"type\": \"ONNXRuntime\"}"
 #define RUNTIME "\"runtime\": {\"type\": \"TFLiteRuntime\"}"
 
 static kn_status read_text(const char *text, kn_scenario *scenario) {
@@ -211,17 +214,62 @@ static void a_faulty_runtime_is_no_missing_one(void **state) {
   kt_assert_fault(status, KN_NOT_FOUND, "did you mean 'TFLiteRuntime'?");
 }
 
+static const char *path_of(const kn_instance *optimizer) {
+  return ((const kn_optimizer_options *)optimizer->self)->compiled_model_path;
+}
+
+static void conversions_are_inserted(void **state) {
+  (void)state;
+  kn_scenario scenario;
+  kt_assert_ok(
+      read_text("{" KERAS ", " DATASET ", \"optimizers\": [" QUANTIZER("b/q.onnx") "], " ONNX_RUNTIME "}", &scenario));
+  assert_int_equal(scenario.optimizer_count, 2);
+  assert_string_equal(kn_class_short_name(scenario.optimizers[0].cls), "ONNXCompiler");
+  assert_true(scenario.optimizers[0].inserted);
+  assert_string_equal(path_of(&scenario.optimizers[0]), "b/q.onnx.from-keras.onnx");
+  assert_false(scenario.optimizers[1].inserted);
+  kn_scenario_clear(&scenario);
+  /* Before the runtime; and as the first of all, on demand. */
+  kt_assert_ok(
+      read_text("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("b/a.tflite") "], " ONNX_RUNTIME "}", &scenario));
+  assert_int_equal(scenario.optimizer_count, 2);
+  assert_string_equal(path_of(&scenario.optimizers[1]), "b/a.tflite.from-tflite.onnx");
+  kn_scenario_clear(&scenario);
+  kt_assert_ok(
+      read_text("{" KERAS ", " DATASET ", \"optimizers\": [" QUANTIZER("b/q.onnx") "], " ONNX_RUNTIME "}", &scenario));
+  kt_assert_ok(kn_scenario_convert_to_onnx(&scenario, "first.onnx"));
+  assert_string_equal(path_of(&scenario.optimizers[0]), "first.onnx");
+  kn_scenario_clear(&scenario);
+}
+
+static void ways_between_formats_are_found(void **state) {
+  (void)state;
+  static const char *const keras[] = {"keras", NULL}, *const onnx[] = {"onnx", NULL}, *const no[] = {"darknet", NULL};
+  kn_conversion_path path;
+  assert_true(kn_conversion_find(keras, onnx, &path));
+  assert_int_equal(path.count, 1);
+  assert_string_equal(path.steps[0].from, "keras");
+  assert_string_equal(path.steps[0].to, "onnx");
+  assert_true(kn_conversion_find(onnx, onnx, &path));
+  assert_int_equal(path.count, 0);
+  assert_false(kn_conversion_find(keras, no, &path));
+  assert_string_equal(kn_format_of_name("a/b.tflite"), "tflite");
+  assert_string_equal(kn_format_of_name("x.h5"), "keras");
+  assert_null(kn_format_of_name("onnx"));
+  assert_string_equal(kn_format_ending("onnx"), ".onnx");
+}
+
 static void formats_must_meet(void **state) {
   (void)state;
   assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") ",\n" TVM("b.tar") "], " RUNTIME "}",
                  KN_INCOMPATIBLE, "TFLiteRuntime takes tflite, but TVMCompiler before it gives tvm");
   assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" TVM("b.tar") ",\n" COMPILER("a.tflite") "], " RUNTIME "}",
                  KN_INCOMPATIBLE, "s.json:2:10: TFLiteCompiler takes ");
-  assert_refused("{" KERAS ", " DATASET
-                 ", \"optimizers\": [" COMPILER("a.tflite") "], \"runtime\": {\"type\": \"TVMRuntime\"}}",
-                 KN_INCOMPATIBLE, "TVMRuntime takes tvm, but TFLiteCompiler before it gives tflite");
   assert_refused("{" WRAPPER ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") "], " RUNTIME "}", KN_INCOMPATIBLE,
                  "TFLiteCompiler takes keras, saved_model, but NullModelWrapper before it gives none");
+  assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" TVM("b.tar") ",\n" QUANTIZER("q.onnx") "], " ONNX_RUNTIME
+                                                                                                     "}",
+                 KN_INCOMPATIBLE, "ONNXRuntimeQuantizer takes onnx, but TVMCompiler before it gives tvm");
   kn_scenario scenario; /* without optimizers the runtime loads its own model */
   kt_assert_ok(read_text("{" KERAS ", " DATASET ", " RUNTIME "}", &scenario));
   kn_scenario_clear(&scenario);
@@ -299,6 +347,8 @@ int main(void) {
       cmocka_unit_test(all_faults_come_at_once),
       cmocka_unit_test(optimizers_and_protocols_need_a_runtime),
       cmocka_unit_test(a_faulty_runtime_is_no_missing_one),
+      cmocka_unit_test(conversions_are_inserted),
+      cmocka_unit_test(ways_between_formats_are_found),
       cmocka_unit_test(formats_must_meet),
       cmocka_unit_test(an_optimizer_does_not_write_its_input),
       cmocka_unit_test(missing_files_are_found_on_request),

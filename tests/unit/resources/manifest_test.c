@@ -84,7 +84,7 @@ static void faults_are_told_with_their_place(void **state) {
   } cases[] = {
       {"[]", "a manifest is an object"},
       {"{}", "'framework' is missing"},
-      {"{" FRAMEWORK "}", "'files' is missing"},
+      {"{" FRAMEWORK "}", "'files' is missing"}, /* nothing at all would be installed */
       {"{" FRAMEWORK ", \"files\": []}", "at least one file"},
       {"{" FRAMEWORK ", \"files\": {}}", "at least one file"},
       {"{" FRAMEWORK ", \"files\": [3]}", "must be an object"},

@@ -1,0 +1,137 @@
+/* convert: a model from format to format, over as many steps as it takes. */
+#include "cli/options.h"
+#include "core/file.h"
+#include "core/formats.h"
+#include "core/log.h"
+#include "core/record_json.h"
+#include "core/registry.h"
+
+#include <kenning/services.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what is asked for ---- */
+
+static kn_status find_way(const kn_convert_values *values, const char *in, const char *out, kn_conversion_path *path) {
+  const char *from = values->from ? values->from : kn_format_of_file(in);
+  const char *to = values->to ? values->to : kn_format_of_name(out);
+  if (!from) return kn_status_make(KN_INVALID_ARGUMENT, "the format of %s is not known: give it with --from", in);
+  if (!to) return kn_status_make(KN_INVALID_ARGUMENT, "the name %s tells no format: give it with --to", out);
+  if (!kn_conversion_find((const char *const[]){from, NULL}, (const char *const[]){to, NULL}, path))
+    return kn_status_make(KN_INCOMPATIBLE,
+                          "there is no way from %s to %s; `kenning info --formats` shows what there is", from, to);
+  if (!path->count) return kn_status_make(KN_INVALID_ARGUMENT, "%s is of format %s already", in, from);
+  return NULL;
+}
+
+/* The model's specification: what stands beside it, or what a runtime reads out of the file. Nothing where neither
+ * tells: converters that need one say so. */
+static kn_status read_spec(const char *in, const char *format, kn_iospec *out_spec) {
+  char *path = kn_format("%s.json", in);
+  if (!path) return kn_status_out_of_memory();
+  bool beside = kn_file_exists(path, NULL);
+  kn_status status = beside ? kn_iospec_read(path, out_spec) : NULL;
+  kn_free(path);
+  for (size_t i = 0; i < kn_registry_count() && !beside && !status; i++) {
+    const kn_class *cls = kn_registry_at(i)->cls;
+    const kn_runtime_ops *ops = cls->kind == KN_KIND_RUNTIME ? cls->ops : NULL;
+    if (!ops || !ops->describe || strcmp(cls->input_formats[0], format)) continue;
+    kn_instance instance;
+    KN_TRY(kn_instance_create(cls, &instance));
+    status = ops->describe(instance.self, in, out_spec);
+    kn_instance_destroy(&instance);
+    break;
+  }
+  return status;
+}
+
+/* ---- one step ---- */
+
+typedef struct model {
+  char *path;
+  kn_iospec spec;
+  bool temporary;
+} model;
+
+static void clear_model(model *m) {
+  kn_status status = m->temporary ? kn_directory_remove(m->path) : NULL;
+  kn_status_free(status); /* what is left in place of a temporary file is no reason to fail */
+  kn_iospec_clear(&m->spec);
+  kn_free(m->path);
+  *m = (model){0};
+}
+
+static kn_status compile(const kn_conversion *step, const model *from, model *to, uint64_t seed) {
+  const kn_optimizer_ops *ops = step->cls->ops;
+  kn_instance instance;
+  kn_record *record = NULL;
+  size_t index;
+  KN_TRY(kn_instance_create(step->cls, &instance));
+  const kn_option *row = kn_option_find(step->cls, "compiled_model_path", &index);
+  const kn_compile_request request = {
+      .input_path = from->path, .input_format = step->from, .input_spec = &from->spec, .seed = seed};
+  kn_status status = kn_instance_set_text(&instance, row, index, to->path, row->name);
+  if (!status) status = kn_record_create(&record);
+  if (!status) status = ops->open(instance.self);
+  if (!status) status = ops->compile(instance.self, &request, &to->spec, record);
+  ops->close(instance.self);
+  if (record) kn_record_destroy(record);
+  kn_instance_destroy(&instance);
+  return kn_status_annotate(status, "while %s converts %s to %s", kn_class_short_name(step->cls), step->from, step->to);
+}
+
+/* `at` becomes the result; the last one is `out`. */
+static kn_status run_step(const kn_conversion *step, model *at, const char *out, bool last, uint64_t seed) {
+  model result = {.temporary = !last};
+  if (last) {
+    result.path = kn_strdup(out);
+  } else {
+    char *name = kn_format("%s.step%s", out, kn_format_ending(step->to));
+    kn_status status = name ? kn_file_temporary(name, &result.path) : kn_status_out_of_memory();
+    kn_free(name);
+    KN_TRY(status);
+  }
+  if (!result.path) return kn_status_out_of_memory();
+  kn_log(KN_LOG_INFO, "%s: %s to %s, %s", kn_class_short_name(step->cls), step->from, step->to, result.path);
+  kn_status status = compile(step, at, &result, seed);
+  clear_model(status ? &result : at);
+  if (!status) *at = result;
+  return status;
+}
+
+static kn_status run_steps(const kn_convert_values *values, const char *in, const char *out,
+                           const kn_conversion_path *path) {
+  model at = {.path = kn_strdup(in)};
+  kn_status status = at.path ? read_spec(in, path->steps[0].from, &at.spec) : kn_status_out_of_memory();
+  for (size_t i = 0; i < path->count && !status; i++)
+    status = run_step(&path->steps[i], &at, out, i + 1 == path->count, (uint64_t)values->seed);
+  char *spec_path = status ? NULL : kn_format("%s.json", out);
+  if (!status) status = spec_path ? kn_iospec_write(&at.spec, spec_path) : kn_status_out_of_memory();
+  kn_free(spec_path);
+  clear_model(&at);
+  return status;
+}
+
+static kn_status convert(const kn_convert_values *values, const char *in, const char *out) {
+  kn_conversion_path path;
+  kn_log_set_level((kn_log_level)values->common.verbosity);
+  KN_TRY(kn_registry_load());
+  const char *format = values->from ? values->from : kn_format_of_file(in);
+  KN_TRY(kn_file_check_input(in, format && !strcmp(format, "saved_model")));
+  KN_TRY(kn_file_check_output(out));
+  KN_TRY(find_way(values, in, out, &path));
+  KN_TRY(run_steps(values, in, out, &path));
+  printf("%s\n", out);
+  return NULL;
+}
+
+int kn_command_convert(int argc, char **argv) {
+  kn_instance options;
+  kn_positionals names;
+  bool done;
+  kn_status status = kn_command_parse(kn_command_find("convert"), argc, argv, 2, 2, &options, &names, &done);
+  if (!status && !done) status = convert(options.self, names.items[0], names.items[1]);
+  kn_free(names.items);
+  kn_instance_destroy(&options);
+  return kn_command_finish(status);
+}

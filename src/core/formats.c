@@ -1,0 +1,111 @@
+#include "core/formats.h"
+#include "core/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- names of formats ---- */
+
+static const struct {
+  const char *ending, *format; /* the first of a format is the one that is written */
+} endings[] = {{".h5", "keras"},        {".keras", "keras"},  {".hdf5", "keras"},    {".tflite", "tflite"},
+               {".onnx", "onnx"},       {".pt", "torch"},     {".pth", "torch"},     {".pt2", "torch"},
+               {".tar", "tvm"},         {".so", "tvm"},       {".vmfb", "iree"},     {".params", "mxnet"},
+               {".weights", "darknet"}, {".xml", "openvino"}, {".pb", "saved_model"}};
+enum { ENDINGS = sizeof endings / sizeof *endings };
+
+const char *kn_format_ending(const char *format) {
+  if (!strcmp(format, "saved_model")) return "";
+  for (size_t i = 0; i < ENDINGS; i++)
+    if (!strcmp(endings[i].format, format)) return endings[i].ending;
+  return "";
+}
+
+const char *kn_format_of_name(const char *path) {
+  size_t length = strlen(path);
+  for (size_t i = 0; i < ENDINGS; i++) {
+    size_t tail = strlen(endings[i].ending);
+    if (length > tail && !strcmp(path + length - tail, endings[i].ending)) return endings[i].format;
+  }
+  return length && path[length - 1] == '/' ? "saved_model" : NULL;
+}
+
+const char *kn_format_of_file(const char *path) {
+  struct stat found;
+  unsigned char head[8] = {0};
+  if (stat(path, &found) != 0) return NULL;
+  if (S_ISDIR(found.st_mode)) return "saved_model";
+  FILE *file = S_ISREG(found.st_mode) ? fopen(path, "rbe") : NULL;
+  size_t length = file ? fread(head, 1, sizeof head, file) : 0;
+  if (file) fclose(file);
+  if (length == 8 && !memcmp(head, "\x89HDF\r\n\x1a\n", 8)) return "keras";
+  if (length == 8 && !memcmp(head + 4, "TFL3", 4)) return "tflite";
+  return kn_format_of_name(path);
+}
+
+/* ---- edges ---- */
+
+/* Whether a class can run with the path of its result as its only parameter. */
+static bool is_plain(const kn_class *cls) {
+  const kn_option *row;
+  if (cls->kind != KN_KIND_OPTIMIZER || !cls->ops || !cls->input_formats || !cls->output_formats) return false;
+  for (size_t i = 0; (row = kn_option_at(cls, i)); i++)
+    if ((row->flags & KN_OPTION_REQUIRED) && strcmp(row->name, "compiled_model_path")) return false;
+  return true;
+}
+
+/* What a class writes with its defaults; NULL without memory. */
+static const char *default_output(const kn_class *cls) {
+  const kn_optimizer_ops *ops = cls->ops;
+  kn_instance instance;
+  if (!ops->output_format) return cls->output_formats[0];
+  kn_status status = kn_instance_create(cls, &instance);
+  const char *format = status ? NULL : ops->output_format(instance.self);
+  if (!status) kn_instance_destroy(&instance);
+  kn_status_free(status);
+  return format;
+}
+
+bool kn_conversion_at(size_t index, kn_conversion *out_conversion) {
+  for (size_t i = 0; i < kn_registry_count(); i++) {
+    const kn_class *cls = kn_registry_at(i)->cls;
+    const char *to = is_plain(cls) ? default_output(cls) : NULL;
+    for (const char *const *from = cls->input_formats; to && *from; from++) {
+      if (!strcmp(*from, to) || !strcmp(*from, "any") || !strcmp(to, "any")) continue;
+      if (index--) continue;
+      *out_conversion = (kn_conversion){.cls = cls, .from = *from, .to = to};
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool has(const char *const *formats, const char *format) {
+  for (; *formats; formats++)
+    if (!strcmp(*formats, format) || !strcmp(*formats, "any") || !strcmp(format, "any")) return true;
+  return false;
+}
+
+/* Goes on from `path`, which ends in `format`, with exactly `left` more steps. */
+static bool extend(kn_conversion_path *path, const char *format, const char *const *to, size_t left) {
+  kn_conversion edge;
+  if (!left) return has(to, format);
+  for (size_t i = 0; kn_conversion_at(i, &edge); i++) {
+    if (strcmp(edge.from, format)) continue;
+    path->steps[path->count++] = edge;
+    if (extend(path, edge.to, to, left - 1)) return true;
+    path->count--;
+  }
+  return false;
+}
+
+bool kn_conversion_find(const char *const *from, const char *const *to, kn_conversion_path *out_path) {
+  *out_path = (kn_conversion_path){0};
+  /* Longer ways are no service: every step may lose something. */
+  for (size_t steps = 0; steps <= 4; steps++)
+    for (const char *const *start = from; *start; start++)
+      if (extend(out_path, *start, to, steps)) return true;
+  return false;
+}

@@ -1,0 +1,41 @@
+/* Model formats and the ways from one to another: a graph whose edges are the optimizers that need no parameters but
+ * the path of their result. */
+#ifndef KENNING_CORE_FORMATS_H
+#define KENNING_CORE_FORMATS_H
+
+#include "core/scenario.h"
+
+/* One edge. */
+typedef struct kn_conversion {
+  const kn_class *cls;
+  const char *from, *to;
+} kn_conversion;
+
+enum { KN_CONVERSION_STEPS = 8 };
+
+typedef struct kn_conversion_path {
+  kn_conversion steps[KN_CONVERSION_STEPS];
+  size_t count; /* 0: the formats meet as they are */
+} kn_conversion_path;
+
+/* Edge `index` of the graph, in the order of the registry; false past the last. Load the registry first. */
+bool kn_conversion_at(size_t index, kn_conversion *out_conversion);
+/* A shortest way from any of `from` to any of `to` (NULL-terminated lists); of several the one whose edges come first.
+ * False when there is none. */
+bool kn_conversion_find(const char *const *from, const char *const *to, kn_conversion_path *out_path);
+
+/* ".onnx" for "onnx"; "" where a model is a directory or has no ending of its own. */
+const char *kn_format_ending(const char *format);
+/* Format of a model file that is there, by its first bytes, or by its name. NULL: not known. */
+const char *kn_format_of_file(const char *path);
+/* Format that a path's ending stands for. NULL: none. */
+const char *kn_format_of_name(const char *path);
+
+/* Puts conversions into the scenario where a block gives what the next does not take, and says so. Blocks between which
+ * there is no way stay as they are, for kn_scenario_check to tell. */
+kn_status kn_scenario_bridge(kn_scenario *scenario) KN_MUST_USE;
+/* Puts a conversion of the wrapper's model to ONNX, written to `path`, in front of all optimizers. KN_INCOMPATIBLE when
+ * there is no way. */
+kn_status kn_scenario_convert_to_onnx(kn_scenario *scenario, const char *path) KN_MUST_USE;
+
+#endif
