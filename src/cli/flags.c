@@ -103,7 +103,9 @@ static kn_status make(const char *name, kn_kind kind, kn_instance *instance) {
 static kn_status make_instances(const found_classes *found, kn_scenario *scenario) {
   kn_status faults = make(found->wrapper, KN_KIND_MODELWRAPPER, &scenario->model_wrapper);
   faults = kn_status_join(faults, make(found->dataset, KN_KIND_DATASET, &scenario->dataset));
-  faults = kn_status_join(faults, make(found->runtime, KN_KIND_RUNTIME, &scenario->runtime));
+  scenario->runtime_auto = scenario->runtime_given = found->runtime && !strcmp(found->runtime, "auto");
+  if (!scenario->runtime_auto)
+    faults = kn_status_join(faults, make(found->runtime, KN_KIND_RUNTIME, &scenario->runtime));
   faults = kn_status_join(faults, make(found->protocol, KN_KIND_RUNTIMEPROTOCOL, &scenario->runtime_protocol));
   size_t count = found->optimizers ? found->optimizers->count : 0;
   if (!count) return faults;

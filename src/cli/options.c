@@ -16,7 +16,7 @@
   }
 
 #define CLASS_ROWS(type)                                                                                            \
-  {"runtime_cls", "Class of the runtime", KN_OPTION_STRING, 0, KN_FIELD(type, classes.runtime_cls)},                \
+  {"runtime_cls", "Class of the runtime; auto: the fastest of those that can run the model here", KN_OPTION_STRING, 0, KN_FIELD(type, classes.runtime_cls)},                \
       {"compiler_cls", "Classes of the optimizers, in order", KN_OPTION_STRING_LIST, 0,                             \
        KN_FIELD(type, classes.compiler_cls), .aliases = ALIASES("modelcompiler_cls", "optimizer_cls")},             \
   {                                                                                                                 \

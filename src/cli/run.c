@@ -1,5 +1,6 @@
 /* The commands that run scenarios: train, optimize, test and their chain, and the original's scenarios. */
 #include "cli/run.h"
+#include "cli/auto.h"
 #include "core/file.h"
 #include "core/formats.h"
 #include "core/log.h"
@@ -60,13 +61,19 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
 }
 
 /* What nobody named but the flags and the formats ask for. Conversions of a scenario from a file are there already. */
-static kn_status complete(kn_scenario *scenario, kn_run_options *options) {
+static kn_status complete(kn_scenario *scenario, kn_run_options *options, unsigned steps, const char *output) {
+  if (options->convert_to_onnx && scenario->runtime_auto)
+    return kn_status_make(KN_INVALID_ARGUMENT,
+                          "--convert-to-onnx does not go with a runtime that is chosen: name "
+                          "kenning.compilers.onnx.ONNXCompiler as the first optimizer");
   if (options->convert_to_onnx) {
     KN_TRY(kn_scenario_convert_to_onnx(scenario, options->convert_to_onnx));
     options->convert_to_onnx = NULL;
   }
   KN_TRY(kn_scenario_bridge(scenario));
-  return kn_scenario_check(scenario);
+  KN_TRY(kn_scenario_check(scenario));
+  if (!scenario->runtime_auto || !(steps & (KN_STEP_TEST | KN_STEP_OPTIMIZE))) return NULL;
+  return kn_auto_choose(scenario, output, !(steps & KN_STEP_OPTIMIZE));
 }
 
 kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
@@ -76,6 +83,7 @@ kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *opt
   if (output) KN_TRY(check_output(scenario, options->cfg_path, output));
   kn_measurements *measurements = NULL;
   kn_status status = kn_pipeline_execute(scenario, options, steps, &measurements);
+  if (measurements) status = kn_status_join(status, kn_auto_record(measurements->record));
   if (measurements && output) {
     kn_status written = kn_measurements_write(measurements, output);
     if (!written && status)
@@ -110,7 +118,7 @@ static kn_status json_tester(const kn_flags_request *request, kn_command_line *l
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(options.cfg_path, &scenario));
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
-  kn_status status = complete(&scenario, &options);
+  kn_status status = complete(&scenario, &options, steps, line->positionals.items[1]);
   if (!status) status = kn_run_scenario(&scenario, &options, steps, line->positionals.items[1]);
   kn_scenario_clear(&scenario);
   return status;
@@ -129,8 +137,8 @@ int kn_command_json_inference_tester(int argc, char **argv) {
 static kn_status tester(const kn_flags_request *request, kn_command_line *line) {
   const kn_tester_values *values = line->options.self;
   kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
-  KN_TRY(complete(&line->scenario, &options));
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
+  KN_TRY(complete(&line->scenario, &options, steps, line->positionals.items[0]));
   return kn_run_scenario(&line->scenario, &options, steps, line->positionals.items[0]);
 }
 
@@ -148,7 +156,7 @@ int kn_command_inference_tester(int argc, char **argv) {
 static kn_status performance(const kn_flags_request *request, kn_command_line *line) {
   const kn_performance_values *values = line->options.self;
   kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
-  KN_TRY(complete(&line->scenario, &options));
+  KN_TRY(complete(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]));
   return kn_run_scenario(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]);
 }
 
@@ -228,13 +236,13 @@ static kn_status run_steps(unsigned steps, const kn_flags_request *request, kn_c
   const char *output = writes ? values->measurements.items[0] : NULL;
   kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, &values->train);
   if (!values->json_cfg) {
-    KN_TRY(complete(&line->scenario, &options));
+    KN_TRY(complete(&line->scenario, &options, steps, output));
     return kn_run_scenario(&line->scenario, &options, steps & ~(unsigned)REPORT, output);
   }
   options.cfg_path = values->json_cfg;
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(values->json_cfg, &scenario));
-  kn_status status = complete(&scenario, &options);
+  kn_status status = complete(&scenario, &options, steps, output);
   if (!status) status = kn_run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
   kn_scenario_clear(&scenario);
   return status;

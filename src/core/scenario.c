@@ -75,6 +75,11 @@ static kn_status bind_optimizers(const kn_json *json, yyjson_val *key, yyjson_va
   return faults;
 }
 
+static bool names_auto(yyjson_val *runtime) {
+  const char *type = yyjson_get_str(yyjson_obj_get(runtime, "type"));
+  return type && !strcmp(type, "auto");
+}
+
 static kn_status bind_scenario(kn_scenario *scenario) {
   const kn_json *json = &scenario->json;
   if (!yyjson_is_obj(json->root)) return fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
@@ -126,6 +131,10 @@ static kn_status bind_scenario(kn_scenario *scenario) {
       continue;
     }
     scenario->runtime_given |= which == 3;
+    if (which == 3 && names_auto(value)) {
+      scenario->runtime_auto = true;
+      continue;
+    }
     faults = kn_status_join(faults, which == 2
                                         ? bind_optimizers(json, key, value, scenario)
                                         : bind_block(json, key, value, slots[which].kind, slots[which].instance));
@@ -324,6 +333,10 @@ static kn_status check_runnable(const kn_instance *instance) {
 }
 
 kn_status kn_scenario_check_runnable(const kn_scenario *scenario) {
+  if (scenario->runtime_auto)
+    return kn_status_make_at(KN_INVALID_ARGUMENT, scenario->json.name,
+                             "a runtime is chosen (\"auto\") by the commands that test a scenario; here one must be named");
+  return for_each(scenario, check_runnable);
   kn_scenario here = *scenario;
   if (here.runtime_protocol.cls) here.runtime = (kn_instance){0}; /* it runs on the target, which judges it */
   return for_each(&here, check_runnable);

@@ -13,6 +13,7 @@ typedef struct kn_scenario {
   size_t optimizer_count;
   kn_instance runtime;
   bool runtime_given;         /* a runtime is named, even if it could not be bound */
+  bool runtime_auto;          /* "auto" is: it has yet to be chosen */
   kn_instance runtime_protocol;
 } kn_scenario;
 

@@ -181,6 +181,36 @@ static kn_status add_contents(const kn_run *run, kn_findings *findings) {
   return add(findings, KN_FINDING_NOTE, &text);
 }
 
+/* Which runtimes were tried where "auto" was asked for, and what became of them. */
+static kn_status add_selection(const kn_run *run, kn_findings *findings) {
+  kn_text text = {0};
+  yyjson_val *list = kn_run_member(run, NULL, "runtime_selection"), *entry;
+  size_t i, count;
+  yyjson_arr_foreach(list, i, count, entry) {
+    const char *name = yyjson_get_str(yyjson_obj_get(entry, "runtime")), *dot = name ? strrchr(name, '.') : NULL;
+    const char *failed = yyjson_get_str(yyjson_obj_get(entry, "failed"));
+    const char *needs = yyjson_get_str(yyjson_obj_get(entry, "needs"));
+    yyjson_val *median = yyjson_obj_get(entry, "median_s");
+    char number[KN_NUMBER_SIZE];
+    if (!name) continue;
+    if (!text.length)
+      kn_text_format(&text, "The runtime of %s was chosen by median inference time: ", run->name);
+    else
+      kn_text_add(&text, "; ");
+    kn_text_format(&text, "%s ", dot ? dot + 1 : name);
+    if (failed)
+      kn_text_format(&text, "cannot run it (%.160s)", failed);
+    else if (needs)
+      kn_text_format(&text, "was not tried (%.160s)", needs);
+    else
+      kn_text_format(&text, "%s%s",
+                     yyjson_is_num(median) ? kn_number_text(KN_NUMBER_SECONDS, yyjson_get_num(median), number) : "?",
+                     yyjson_get_bool(yyjson_obj_get(entry, "chosen")) ? " (chosen)" : "");
+  }
+  if (text.length) kn_text_add(&text, ".");
+  return add(findings, KN_FINDING_NOTE, &text);
+}
+
 /* ---- about the comparison ---- */
 
 static bool differs(const kn_report_model *model, const char *object, const char *member) {
@@ -239,6 +269,7 @@ static kn_status collect(const kn_report_model *model, kn_findings *findings) {
     KN_TRY(add_split(&model->runs[i], findings));
     KN_TRY(add_nothing_measured(&model->runs[i], findings));
     KN_TRY(add_not_finite(&model->runs[i], findings));
+    KN_TRY(add_selection(&model->runs[i], findings));
     if (model->run_count > 1) KN_TRY(add_contents(&model->runs[i], findings));
   }
   return NULL;

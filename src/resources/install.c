@@ -225,6 +225,25 @@ static kn_status remove_others(const char *parent, const char *keep) {
   return status;
 }
 
+/* Everything that is installed, by whichever version of this program. Free with kn_place_free_names. */
+static kn_status list_installed(const char *data, kn_string_list *out_names) {
+  *out_names = (kn_string_list){0};
+  DIR *listing = opendir(data);
+  kn_status status = NULL;
+  for (struct dirent *entry; listing && !status && (entry = readdir(listing));) {
+    if (*entry->d_name == '.' || !kn_place_is_name(entry->d_name)) continue;
+    char **items = kn_realloc(out_names->items, (out_names->count + 1) * sizeof *items);
+    if (items) out_names->items = items;
+    if (!items || !(items[out_names->count] = kn_strdup(entry->d_name)))
+      status = kn_status_out_of_memory();
+    else
+      out_names->count++;
+  }
+  if (listing) closedir(listing);
+  if (status) kn_place_free_names(out_names);
+  return status;
+}
+
 static kn_status is_used(const kn_string_list *frameworks, const char *environment, bool *out_used) {
   *out_used = false;
   for (size_t i = 0; i < frameworks->count && !*out_used; i++) {
@@ -243,7 +262,7 @@ static kn_status is_used(const kn_string_list *frameworks, const char *environme
 /* Removes the environments that no installed framework uses any more. */
 static kn_status remove_unused_environments(const char *data) {
   kn_string_list frameworks;
-  KN_TRY(kn_place_backends(&frameworks));
+  KN_TRY(list_installed(data, &frameworks));
   char *parent = kn_format("%s/environments", data);
   DIR *listing = parent ? opendir(parent) : NULL;
   kn_status status = parent ? NULL : kn_status_out_of_memory();
