@@ -336,7 +336,6 @@ kn_status kn_scenario_check_runnable(const kn_scenario *scenario) {
   if (scenario->runtime_auto)
     return kn_status_make_at(KN_INVALID_ARGUMENT, scenario->json.name,
                              "a runtime is chosen (\"auto\") by the commands that test a scenario; here one must be named");
-  return for_each(scenario, check_runnable);
   kn_scenario here = *scenario;
   if (here.runtime_protocol.cls) here.runtime = (kn_instance){0}; /* it runs on the target, which judges it */
   return for_each(&here, check_runnable);
