@@ -6,12 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const kn_class kn_linked_runtime_class, kn_null_runtime_class, kn_network_protocol_class, kn_network_protocol_today_class,
-    kn_unix_protocol_class;
+extern const kn_class kn_linked_runtime_class, kn_null_runtime_class, kn_network_protocol_class,
+    kn_network_protocol_today_class, kn_unix_protocol_class, kn_uart_protocol_class;
 
 /* In place of the library's list: no data sets, no model wrappers. */
-const kn_class *const kn_builtin_classes[] = {&kn_linked_runtime_class, &kn_null_runtime_class, &kn_network_protocol_class,
-                                              &kn_network_protocol_today_class, &kn_unix_protocol_class, NULL};
+const kn_class *const kn_builtin_classes[] = {&kn_linked_runtime_class,
+                                              &kn_null_runtime_class,
+                                              &kn_network_protocol_class,
+                                              &kn_network_protocol_today_class,
+                                              &kn_unix_protocol_class,
+                                              &kn_uart_protocol_class,
+                                              NULL};
 
 int main(int argc, char **argv) {
   static const char *const worker[] = {"--worker", NULL};

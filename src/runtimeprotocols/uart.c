@@ -1,7 +1,8 @@
-/* UARTProtocol: a target on a serial line, as kenning-zephyr-runtime is one. The host's end alone, as the original's.
- */
+/* UARTProtocol: a target on a serial line, as kenning-zephyr-runtime is one. The original has the host's end alone. */
 #include "runtimeprotocols/link.h"
 #include "transport/uart.h"
+
+#include <kenning/services.h>
 
 typedef struct uart_protocol {
   kn_link_options link;
@@ -48,19 +49,26 @@ static kn_status connect_to(void *self, const char *model_path, int64_t deadline
 }
 
 static kn_status listen_on(void *self, int *out_fd, char **out_where) {
-  (void)self;
+  const uart_protocol *protocol = self;
+  kn_connection line;
   *out_fd = -1;
   *out_where = NULL;
-  return kn_status_make(KN_INVALID_ARGUMENT,
-                        "UARTProtocol is the host's end of a serial line; what serves there is a "
-                        "runtime of the board, such as kenning-zephyr-runtime");
+  KN_TRY(kn_uart_open(protocol->port, protocol->baudrate, &line));
+  *out_where = kn_format("%s, %lld baud", protocol->port, (long long)protocol->baudrate);
+  if (!*out_where) {
+    kn_connection_close(&line);
+    return kn_status_out_of_memory();
+  }
+  *out_fd = line.fd;
+  return NULL;
 }
 
 static const kn_runtimeprotocol_ops ops = {.struct_size = sizeof ops,
                                            .open = open_protocol,
                                            .close = close_protocol,
                                            .connect = connect_to,
-                                           .listen = listen_on};
+                                           .listen = listen_on,
+                                           .line = true};
 
 extern const kn_class kn_uart_protocol_class;
 const kn_class kn_uart_protocol_class = {.struct_size = sizeof(kn_class),

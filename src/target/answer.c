@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum {
+  REPETITIONS = 3, /* of one answer */
   LOG_LIMIT = 64 << 10,
   NOTICES_LIMIT = 10000 /* messages that a target may put between a request and its answer */
 };
@@ -48,9 +49,7 @@ kn_status kn_answer_payload(kn_client *client, const kn_frame *frame, uint8_t su
   uint8_t *to = answer->data + answer->bytes;
   KN_TRY(kn_client_read(client, to, frame->payload, kn_client_deadline(client, frame->payload)));
   answer->bytes = needed;
-  if (kn_client_has_sums(client) && kn_frame_sum(sum, to, frame->payload) != KN_CHECKSUM)
-    return kn_status_make(KN_BAD_DATA, "the checksum of the target's %s is wrong: the connection is disturbed",
-                          kn_answer_name(frame->type));
+  if (kn_client_has_sums(client) && kn_frame_sum(sum, to, frame->payload) != KN_CHECKSUM) answer->disturbed = true;
   return NULL;
 }
 
@@ -101,6 +100,7 @@ static kn_status refused(kn_client *client, kn_message type, const kn_frame *fra
   kn_free(said.data);
   if (status) return status;
   answer->refused = true;
+  client->misheard = strstr(client->last_log, "bad checksum");
   const char *log = client->last_log;
   if (!*log && code != KN_BACKEND_FAILED) log = kn_code_name(code);
   return kn_status_make(code, "the target refused %s%s%s; its log tells more", kn_answer_name(type), *log ? ": " : "",
@@ -174,14 +174,43 @@ kn_status kn_answer_begin(kn_client *client, kn_message type, bool first, kn_fra
   return begin_of_today(client, type, first, frame, sum, answer);
 }
 
-kn_status kn_answer_read(kn_client *client, kn_message type, kn_answer *answer) {
-  kn_frame frame;
+kn_status kn_answer_again(kn_client *client, kn_message type, kn_answer *answer) {
+  const kn_wire_config *wire = &client->link.wire;
+  uint8_t header[KN_FRAME_HEADER_MAXIMUM];
+  size_t size = kn_frame_header_size(wire->format);
+  if (++client->repetitions > REPETITIONS)
+    return kn_status_make(KN_BAD_DATA,
+                          "the checksum of the target's %s is wrong, again and again: the line is disturbed",
+                          kn_answer_name(type));
+  kn_log(KN_LOG_WARNING, "the target's %s was disturbed: it is asked to say it again", kn_answer_name(type));
+  kn_frame frame = {.type = type, .flow = KN_FLOW_RETRANSMIT, .flags = KN_FLAG_FIRST | KN_FLAG_LAST};
+  kn_frame_encode(wire->format, wire->big_endian, &frame, header);
+  frame.checksum = kn_frame_sum(0, header, size) ^ KN_CHECKSUM;
+  kn_frame_encode(wire->format, wire->big_endian, &frame, header);
+  const kn_piece piece = {header, size};
+  answer->bytes = 0;
+  answer->disturbed = false;
+  return kn_connection_write(&client->connection, &piece, 1, kn_client_deadline(client, size));
+}
+
+static kn_status read_once(kn_client *client, kn_message type, kn_answer *answer, kn_frame *frame) {
   uint8_t sum;
   bool first = true;
   do {
-    KN_TRY(kn_answer_begin(client, type, first, &frame, &sum, answer));
-    KN_TRY(kn_answer_payload(client, &frame, sum, answer));
+    KN_TRY(kn_answer_begin(client, type, first, frame, &sum, answer));
+    KN_TRY(kn_answer_payload(client, frame, sum, answer));
     first = false;
-  } while (!(frame.flags & KN_FLAG_LAST));
+  } while (!(frame->flags & KN_FLAG_LAST));
+  return NULL;
+}
+
+kn_status kn_answer_read(kn_client *client, kn_message type, kn_answer *answer) {
+  kn_frame frame;
+  client->repetitions = 0;
+  KN_TRY(read_once(client, type, answer, &frame));
+  while (answer->disturbed) {
+    KN_TRY(kn_answer_again(client, type, answer));
+    KN_TRY(read_once(client, type, answer, &frame));
+  }
   return client->link.wire.format == KN_WIRE_2022 ? NULL : check_action(&frame, type, answer);
 }

@@ -11,7 +11,8 @@ typedef struct kn_answer {
   size_t limit;    /* `grows`: the most it may become */
   bool grows;      /* `data` is the client's own, with room for one byte behind */
   size_t bytes;
-  bool refused; /* the target said no: the connection is fine */
+  bool refused;   /* the target said no: the connection is fine */
+  bool disturbed; /* a checksum was wrong; what was read is worth nothing */
 } kn_answer;
 
 /* When a message of so many bytes must be over. */
@@ -31,6 +32,8 @@ kn_status kn_answer_begin(kn_client *client, kn_message type, bool first, kn_fra
                           kn_answer *answer) KN_MUST_USE;
 /* The payload behind a header whose bytes have the given sum. */
 kn_status kn_answer_payload(kn_client *client, const kn_frame *frame, uint8_t sum, kn_answer *answer) KN_MUST_USE;
+/* Asks for the whole answer again after one that was disturbed: KN_BAD_DATA when that was done often enough. */
+kn_status kn_answer_again(kn_client *client, kn_message type, kn_answer *answer) KN_MUST_USE;
 /* All of it. */
 kn_status kn_answer_read(kn_client *client, kn_message type, kn_answer *answer) KN_MUST_USE;
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PING_TRIES = 5, PING_TIMEOUT_S = 1 };
+enum { PING_TRIES = 5, PING_TIMEOUT_S = 1, SENDINGS = 4 /* of a request that arrives disturbed */ };
 
 /* What follows on a connection that failed once cannot be understood: it is closed, so that later requests do not wait
  * for an answer. A refusal is an answer like another. */
@@ -23,6 +23,7 @@ static kn_status settle(kn_client *client, kn_status status, kn_message type, bo
 
 static kn_status receive(kn_client *client, kn_message type, kn_answer *answer) {
   client->last_log[0] = '\0';
+  client->misheard = answer->refused = false;
   kn_status status = kn_answer_read(client, type, answer);
   return settle(client, status, type, answer->refused);
 }
@@ -134,12 +135,19 @@ kn_status kn_client_upload_file(kn_client *client, kn_message type, const char *
   else if (!S_ISREG(found.st_mode) || !found.st_size)
     status =
         kn_status_make(KN_INCOMPATIBLE, "%s is no file with something in it: only those are sent to a target", path);
-  if (!status) status = send_file(client, type, file, path, (size_t)found.st_size);
+  for (int tries = 1; !status; tries++) {
+    uint8_t action[8];
+    kn_answer answer = {.data = action, .capacity = sizeof action};
+    status = send_file(client, type, file, path, (size_t)found.st_size);
+    if (status) break;
+    status = receive(client, type, &answer);
+    bool again = answer.refused && client->misheard && tries < SENDINGS && lseek(file, 0, SEEK_SET) == 0;
+    if (!again) return close(file), status;
+    kn_status_free(status);
+    status = NULL;
+  }
   close(file);
-  KN_TRY(settle(client, kn_status_annotate(status, "while sending %s", path), type, false));
-  uint8_t action[8];
-  kn_answer answer = {.data = action, .capacity = sizeof action};
-  return receive(client, type, &answer);
+  return settle(client, kn_status_annotate(status, "while sending %s", path), type, false);
 }
 
 /* ---- requests ---- */
@@ -198,11 +206,21 @@ void kn_client_close(kn_client *client) {
   *client = (kn_client){.connection.fd = -1};
 }
 
+/* A request that arrives disturbed is sent again. */
+static kn_status request(kn_client *client, kn_message type, const void *payload, size_t bytes, kn_answer *answer) {
+  for (int tries = 1;; tries++) {
+    answer->bytes = 0;
+    KN_TRY(send_request(client, type, payload, bytes));
+    kn_status status = receive(client, type, answer);
+    if (!answer->refused || !client->misheard || tries == SENDINGS) return status;
+    kn_status_free(status);
+  }
+}
+
 kn_status kn_client_upload(kn_client *client, kn_message type, const void *payload, size_t bytes) {
   uint8_t action[8];
   kn_answer answer = {.data = action, .capacity = sizeof action};
-  KN_TRY(send_request(client, type, payload, bytes));
-  return receive(client, type, &answer);
+  return request(client, type, payload, bytes, &answer);
 }
 
 kn_status kn_client_specify(kn_client *client, const void *spec, size_t bytes) {
@@ -221,9 +239,8 @@ kn_status kn_client_specify(kn_client *client, const void *spec, size_t bytes) {
     spec = text;
     bytes += KN_OFFER_BYTES;
   }
-  kn_status status = send_request(client, KN_MESSAGE_IO_SPEC, spec, bytes);
+  kn_status status = request(client, KN_MESSAGE_IO_SPEC, spec, bytes, &answer);
   kn_free(text);
-  if (!status) status = receive(client, KN_MESSAGE_IO_SPEC, &answer);
   if (status) return status;
   size_t before = client->link.wire.format == KN_WIRE_2022 ? 0 : 1;
   client->extended =
@@ -241,8 +258,7 @@ kn_status kn_client_process(kn_client *client) {
 
 kn_status kn_client_output(kn_client *client, void *to, size_t bytes) {
   kn_answer answer = {.data = to, .capacity = bytes};
-  KN_TRY(send_request(client, KN_MESSAGE_OUTPUT, NULL, 0));
-  KN_TRY(receive(client, KN_MESSAGE_OUTPUT, &answer));
+  KN_TRY(request(client, KN_MESSAGE_OUTPUT, NULL, 0, &answer));
   if (answer.bytes == bytes) return NULL;
   return settle(client,
                 kn_status_make(KN_BAD_DATA, "the target's output has %zu bytes; the io specification says %zu",
@@ -254,8 +270,7 @@ kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text,
   kn_answer answer = {.grows = true, .limit = limit};
   *out_text = NULL;
   *out_bytes = 0;
-  kn_status status = send_request(client, KN_MESSAGE_STATS, NULL, 0);
-  if (!status) status = receive(client, KN_MESSAGE_STATS, &answer);
+  kn_status status = request(client, KN_MESSAGE_STATS, NULL, 0, &answer);
   if (!status && !answer.data) status = kn_answer_reserve(&answer, 0);
   if (status || !answer.data) {
     kn_free(answer.data);
@@ -294,16 +309,28 @@ kn_status kn_client_infer_wait(kn_client *client, kn_infer_times *out_times) {
   *out_times = (kn_infer_times){0};
   KN_TRY(check_connected(client));
   client->last_log[0] = '\0';
+  client->misheard = false;
+  client->repetitions = 0;
   kn_status status = read_times(client, out_times, &answer);
   return settle(client, status, KN_MESSAGE_INFER, answer.refused);
 }
 
-static kn_status read_outputs(kn_client *client, kn_answer *answer, size_t bytes) {
+static kn_status read_outputs(kn_client *client, kn_answer *answer) {
   kn_pending *pending = &client->pending;
   for (;;) {
     KN_TRY(kn_answer_payload(client, &pending->frame, pending->sum, answer));
-    if (pending->frame.flags & KN_FLAG_LAST) break;
+    if (pending->frame.flags & KN_FLAG_LAST) return NULL;
     KN_TRY(kn_answer_begin(client, KN_MESSAGE_INFER, false, &pending->frame, &pending->sum, answer));
+  }
+}
+
+static kn_status finish(kn_client *client, kn_answer *answer, size_t bytes) {
+  kn_infer_times times;
+  KN_TRY(read_outputs(client, answer));
+  while (answer->disturbed) {
+    KN_TRY(kn_answer_again(client, KN_MESSAGE_INFER, answer));
+    KN_TRY(read_times(client, &times, answer));
+    KN_TRY(read_outputs(client, answer));
   }
   if (answer->bytes == bytes) return NULL;
   return kn_status_make(KN_BAD_DATA, "the target's output has %zu bytes; the io specification says %zu", answer->bytes,
@@ -314,8 +341,8 @@ kn_status kn_client_infer_finish(kn_client *client, void *to, size_t bytes) {
   kn_answer answer = {.data = to, .capacity = bytes};
   KN_TRY(check_connected(client));
   if (!client->pending.open) return kn_status_make(KN_INVALID_ARGUMENT, "there is no inference under way");
+  kn_status status = finish(client, &answer, bytes);
   client->pending.open = false;
-  kn_status status = read_outputs(client, &answer, bytes);
   return settle(client, status, KN_MESSAGE_INFER, answer.refused);
 }
 
@@ -323,8 +350,7 @@ kn_status kn_client_clock(kn_client *client, int64_t *out_ns) {
   uint8_t reply[8];
   kn_answer answer = {.data = reply, .capacity = sizeof reply};
   *out_ns = 0;
-  KN_TRY(send_request(client, KN_MESSAGE_CLOCK, NULL, 0));
-  KN_TRY(receive(client, KN_MESSAGE_CLOCK, &answer));
+  KN_TRY(request(client, KN_MESSAGE_CLOCK, NULL, 0, &answer));
   uint64_t ns = answer.bytes == sizeof reply ? kn_wire_get(reply, sizeof reply) : UINT64_MAX;
   if (ns > INT64_MAX)
     return settle(client, kn_status_make(KN_BAD_DATA, "the target's clock is none"), KN_MESSAGE_CLOCK, false);
@@ -337,8 +363,7 @@ kn_status kn_client_identify(kn_client *client, const kn_identity *model, bool *
   kn_answer answer = {.data = action, .capacity = sizeof action};
   *out_loaded = false;
   kn_identity_write(model, payload);
-  KN_TRY(send_request(client, KN_MESSAGE_IDENTITY, payload, sizeof payload));
-  kn_status status = receive(client, KN_MESSAGE_IDENTITY, &answer);
+  kn_status status = request(client, KN_MESSAGE_IDENTITY, payload, sizeof payload, &answer);
   *out_loaded = !status;
   if (!answer.refused) return status;
   kn_log(KN_LOG_DEBUG, "the model is sent: %s", kn_status_message(status, 0));

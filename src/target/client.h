@@ -19,7 +19,9 @@ typedef struct kn_client {
   kn_link_config link;
   uint8_t *piece; /* of a file on its way, one frame long */
   size_t piece_bytes;
-  bool extended; /* the target granted the extensions */
+  bool extended;   /* the target granted the extensions */
+  bool misheard;   /* the target refused the last request since it arrived disturbed: it may be sent again */
+  int repetitions; /* of the answer under way */
   kn_pending pending;
   char last_log[256]; /* the target's last error message, "" when there is none */
 } kn_client;

@@ -187,3 +187,24 @@ kn_status kn_target_engine_statistics(kn_target_engine *engine, char **out_json,
   kn_record_destroy(record);
   return status;
 }
+
+kn_status kn_target_engine_statistics_packed(kn_target_engine *engine, uint8_t **out_bytes, size_t *out_count) {
+  double total = 0, longest = 0;
+  for (size_t i = 0; i < engine->steps.count; i++) {
+    total += engine->steps.values[i];
+    if (engine->steps.values[i] > longest) longest = engine->steps.values[i];
+  }
+  const kn_packed_row rows[] = {{"inferences", KN_PACKED_PLAIN, engine->steps.count},
+                                {"inference_total", KN_PACKED_TIME, (uint64_t)(total * 1e9)},
+                                {"inference_longest", KN_PACKED_TIME, (uint64_t)(longest * 1e9)},
+                                {"cpu_time", KN_PACKED_TIME, (uint64_t)kn_process_cpu_ns()},
+                                {"peak_rss_bytes", KN_PACKED_ALLOCATION, kn_process_peak_rss_bytes()}};
+  enum { ROWS = sizeof rows / sizeof *rows };
+  *out_count = 0;
+  *out_bytes = kn_alloc((size_t)ROWS * KN_PACKED_ROW);
+  if (!*out_bytes) return kn_status_out_of_memory();
+  for (size_t i = 0; i < ROWS; i++) kn_packed_statistics_write(&rows[i], *out_bytes + i * KN_PACKED_ROW);
+  *out_count = (size_t)ROWS * KN_PACKED_ROW;
+  kn_sampler_stop(engine->sampler);
+  return NULL;
+}

@@ -11,10 +11,10 @@
 
 typedef struct kn_target_engine {
   const kn_inference_ops *ops;
-  void *self;           /* the runtime, open */
-  size_t payload_limit; /* bytes of all inputs, and of all outputs */
-  double deadline_s;    /* 0: none. A call of the runtime that takes longer ends the process by SIGALRM */
-  kn_iospec spec;       /* as the client sent it */
+  void *self;                  /* the runtime, open */
+  size_t payload_limit;        /* bytes of all inputs, and of all outputs */
+  double deadline_s;           /* 0: none. A call of the runtime that takes longer ends the process by SIGALRM */
+  kn_iospec spec;              /* as the client sent it */
   struct kn_slots_peer *slots; /* what the host shares besides its messages; NULL: nothing */
   bool has_spec;
   bool loaded;
@@ -45,5 +45,9 @@ kn_status kn_target_engine_infer(kn_target_engine *engine, void *input, void *ou
                                  kn_infer_times *out_times) KN_MUST_USE;
 /* What was measured, as JSON; ends the sampling. Free with kn_free. */
 kn_status kn_target_engine_statistics(kn_target_engine *engine, char **out_json, size_t *out_bytes) KN_MUST_USE;
+
+/* The same in rows for hosts without JSON (wire/packed.h). */
+kn_status kn_target_engine_statistics_packed(kn_target_engine *engine, uint8_t **out_bytes,
+                                             size_t *out_count) KN_MUST_USE;
 
 #endif

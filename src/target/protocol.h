@@ -36,6 +36,7 @@ typedef struct kn_runtimeprotocol_ops {
   kn_status (*listen)(void *self, int *out_fd, char **out_where);
   /* Prepares an accepted connection, which may take a handshake; NULL slot: nothing to do. */
   kn_status (*prepare)(void *self, kn_connection *connection, int64_t deadline_ns);
+  bool line;     /* what `listen` gives is the connection itself: a line with one peer */
   bool in_place; /* the target reads the host's own model file */
   /* Says more about a failure that may come from the end of the target; NULL slot: nothing is known. Takes `status`. */
   kn_status (*explain)(void *self, kn_status status);

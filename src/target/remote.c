@@ -211,6 +211,11 @@ enum { INPUT, RUN, OUTPUT };
 
 static kn_status perform(kn_remote *remote, int step) {
   kn_status status = steps[step](remote);
+  for (int tries = 0; status && remote->client.misheard && step == RUN && tries < 3; tries++) {
+    kn_status_free(status); /* the inputs arrived disturbed */
+    status = send_input(remote);
+    if (!status) status = run(remote);
+  }
   while (status && remote->tries > 0 && remote->client.connection.fd < 0 && passes(kn_status_code(status))) {
     status = reconnect(remote, status);
     if (status) break;

@@ -3,6 +3,7 @@
 #include "target/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <kenning/services.h>
 #include <limits.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,14 +61,22 @@ static void end_worker(kn_server *server) {
 
 /* ---- clients ---- */
 
+static void rest(void) { nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL); }
+
 static void pause_accepting(kn_server *server, int error) {
   if (!server->starved) kn_log(KN_LOG_WARNING, "no client can be taken at the moment: %s", strerror(error));
   server->starved = true;
-  nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+  rest();
+}
+
+/* A line has one client, who is there when it speaks. */
+static int accept_client(const kn_server *server) {
+  return server->ops->line ? fcntl(server->listener, F_DUPFD_CLOEXEC, 0)
+                           : accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 }
 
 static void take_client(kn_server *server) {
-  int client = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+  int client = accept_client(server);
   if (client < 0) {
     bool passing = errno == EINTR || errno == EAGAIN || errno == ECONNABORTED || errno == EPROTO;
     if (!passing) pause_accepting(server, errno);
@@ -93,6 +103,12 @@ static void take_client(kn_server *server) {
   close(client);
 }
 
+/* What the last client of a line left half-said means nothing to the next one. */
+static void clear_line(const kn_server *server) {
+  rest();
+  (void)!tcflush(server->listener, TCIFLUSH);
+}
+
 /* Signals come only while it waits here. */
 static kn_status accept_all(kn_server *server) {
   sigset_t during;
@@ -100,14 +116,21 @@ static kn_status accept_all(kn_server *server) {
   sigdelset(&during, SIGINT);
   sigdelset(&during, SIGTERM);
   while (!kn_cancelled()) {
-    struct pollfd both[] = {{.fd = server->listener, .events = POLLIN},
+    bool deaf = server->ops->line && server->worker.pid; /* the worker listens to the line */
+    struct pollfd both[] = {{.fd = deaf ? -1 : server->listener, .events = POLLIN},
                             {.fd = server->worker.pid ? server->worker.watch : -1, .events = POLLIN}};
     if (ppoll(both, 2, NULL, &during) < 0) {
       if (errno == EINTR) continue;
       return kn_status_make(KN_IO_ERROR, "waiting for clients failed: %s", strerror(errno));
     }
-    if (both[1].revents) reap(server);
-    if (both[0].revents) take_client(server);
+    if (both[1].revents) {
+      reap(server);
+      if (server->ops->line) clear_line(server);
+    } else if (both[0].revents & POLLIN) {
+      take_client(server);
+    } else if (both[0].revents) {
+      rest(); /* the other end of the line is closed */
+    }
   }
   return NULL;
 }

@@ -157,3 +157,12 @@ bool kn_packed_statistics_row(const uint8_t *bytes, size_t count, size_t index, 
   out_row->kind = (kn_packed_kind)kind;
   return true;
 }
+
+void kn_packed_statistics_write(const kn_packed_row *row, uint8_t *out) {
+  memset(out, 0, KN_PACKED_ROW);
+  memcpy(out, row->name, strnlen(row->name, KN_PACKED_ROW_NAME));
+  for (int i = 0; i < 8; i++) {
+    out[KN_PACKED_ROW_NAME + i] = (uint8_t)((uint64_t)row->kind >> (8 * i));
+    out[KN_PACKED_ROW_NAME + 8 + i] = (uint8_t)(row->value >> (8 * i));
+  }
+}

@@ -37,4 +37,7 @@ size_t kn_packed_statistics_count(size_t count);
 /* Row `index`; false when its kind is unknown or its name empty. */
 bool kn_packed_statistics_row(const uint8_t *bytes, size_t count, size_t index, kn_packed_row *out_row) KN_MUST_USE;
 
+/* Writes a row of KN_PACKED_ROW bytes. */
+void kn_packed_statistics_write(const kn_packed_row *row, uint8_t *out);
+
 #endif

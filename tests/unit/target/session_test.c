@@ -3,6 +3,7 @@
 #include "support/status.h"
 #include "support/unit.h"
 #include "unit/target/peer.h"
+#include "wire/packed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,12 +116,51 @@ static void statistics_hold_every_inference(void **state) {
   }
 }
 
+/* A host without JSON, which knows nothing of the extensions. */
+static void a_host_without_json_gets_rows(void **state) {
+  (void)state;
+  const kn_wire_config *wire = &kt_wires[5];
+  kn_iospec spec;
+  uint8_t packed[KN_PACKED_IOSPEC];
+  kt_assert_ok(kn_iospec_parse(KT_SPEC, strlen(KT_SPEC), "test", &spec));
+  kt_assert_ok(kn_packed_iospec_write(&spec, "model", packed));
+  kn_iospec_clear(&spec);
+  static const float input[4] = {1.5F, -2, 3, 4};
+  kt_bytes bytes = {0};
+  kt_bytes_add_request(&bytes, wire, KN_MESSAGE_IO_SPEC, packed, sizeof packed);
+  kt_bytes_add_request(&bytes, wire, KN_MESSAGE_MODEL, "model", 5);
+  kt_bytes_add_request(&bytes, wire, KN_MESSAGE_DATA, input, sizeof input);
+  kt_bytes_add_request(&bytes, wire, KN_MESSAGE_PROCESS, NULL, 0);
+  kt_target target;
+  kt_target_open(&target, wire);
+  kt_target_feed(&target, bytes.data, bytes.count, SIZE_MAX);
+  uint8_t *rows;
+  size_t count;
+  kt_assert_ok(kn_target_engine_statistics_packed(&target.engine, &rows, &count));
+  kn_packed_row row;
+  assert_int_equal(kn_packed_statistics_count(count), 5);
+  assert_true(kn_packed_statistics_row(rows, count, 0, &row));
+  assert_string_equal(row.name, "inferences");
+  assert_int_equal(row.value, 1);
+  assert_true(kn_packed_statistics_row(rows, count, 1, &row));
+  assert_int_equal(row.kind, KN_PACKED_TIME);
+  kn_free(rows);
+  kt_bytes_free(&bytes);
+  kt_bytes_free(&target.replies);
+  kt_bytes_add_request(&bytes, wire, KN_MESSAGE_STATS, NULL, 0);
+  kt_target_feed(&target, bytes.data, bytes.count, SIZE_MAX);
+  char *text = kt_replies_text(&target, wire);
+  assert_non_null(strstr(text, "STATS success of 52"));
+  free(text);
+  kt_bytes_free(&bytes);
+  kt_target_close(&target);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_session_is_answered_in_every_format),
-      cmocka_unit_test(a_session_may_be_cut_at_every_byte),
-      cmocka_unit_test(answers_are_those_that_were_recorded),
-      cmocka_unit_test(statistics_hold_every_inference),
+      cmocka_unit_test(a_session_is_answered_in_every_format), cmocka_unit_test(a_session_may_be_cut_at_every_byte),
+      cmocka_unit_test(answers_are_those_that_were_recorded),  cmocka_unit_test(statistics_hold_every_inference),
+      cmocka_unit_test(a_host_without_json_gets_rows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

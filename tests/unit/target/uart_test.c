@@ -1,4 +1,4 @@
-/* A serial line: two pseudo-terminals with a relay between them that passes bytes on at the pace of 115200 baud. */
+/* A board on a serial line of 115200 baud, and lines that disturb what they carry. */
 #include "core/record_json.h"
 #include "core/registry.h"
 #include "support/directory.h"
@@ -7,6 +7,7 @@
 #include "target/remote.h"
 #include "target/worker.h"
 #include "transport/uart.h"
+#include "unit/target/line.h"
 #include "unit/target/peer.h"
 
 #include <errno.h>
@@ -18,69 +19,6 @@
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
-
-enum { BYTES_PER_SECOND = 11520, PIECE = 64 };
-
-typedef struct line {
-  int masters[2];
-  char names[2][64];
-  pthread_t relay;
-  volatile bool stop;
-  size_t disturb; /* the byte of this number, of those that go to the target, is changed; 0: none */
-  size_t passed;
-} line;
-
-static int open_terminal(char *name, size_t size) {
-  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-  assert_true(master >= 0);
-  assert_int_equal(grantpt(master), 0);
-  assert_int_equal(unlockpt(master), 0);
-  assert_int_equal(ptsname_r(master, name, size), 0);
-  /* Raw from the start, and the other end stays open: otherwise the first reader gets an error before it is. */
-  int slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  assert_true(slave >= 0);
-  struct termios settings;
-  assert_int_equal(tcgetattr(slave, &settings), 0);
-  cfmakeraw(&settings);
-  assert_int_equal(tcsetattr(slave, TCSANOW, &settings), 0);
-  return master;
-}
-
-static void *relay(void *context) {
-  line *l = context;
-  while (!l->stop) {
-    struct pollfd both[] = {{.fd = l->masters[0], .events = POLLIN}, {.fd = l->masters[1], .events = POLLIN}};
-    if (poll(both, 2, 20) <= 0) continue;
-    for (int i = 0; i < 2; i++) {
-      uint8_t bytes[PIECE];
-      ssize_t got = both[i].revents & POLLIN ? read(l->masters[i], bytes, sizeof bytes) : 0;
-      if (got <= 0) continue;
-      for (ssize_t k = 0; i == 0 && k < got; k++)
-        if (++l->passed == l->disturb) bytes[k] ^= 0x10;
-      usleep((useconds_t)(got * 1000000 / BYTES_PER_SECOND));
-      for (ssize_t sent = 0; sent < got;) {
-        ssize_t now = write(l->masters[1 - i], bytes + sent, (size_t)(got - sent));
-        if (now > 0)
-          sent += now;
-        else if (errno != EINTR && errno != EAGAIN)
-          return NULL;
-      }
-    }
-  }
-  return NULL;
-}
-
-static void open_line(line *l, size_t disturb) {
-  *l = (line){.disturb = disturb};
-  for (int i = 0; i < 2; i++) l->masters[i] = open_terminal(l->names[i], sizeof l->names[i]);
-  assert_int_equal(pthread_create(&l->relay, NULL, relay, l), 0);
-}
-
-static void close_line(line *l) {
-  l->stop = true;
-  pthread_join(l->relay, NULL);
-  for (int i = 0; i < 2; i++) close(l->masters[i]);
-}
 
 typedef struct board {
   kt_target target;
@@ -131,18 +69,14 @@ static kn_iospec make_spec(void) {
   return spec;
 }
 
-static void inferences_go_over_a_serial_line(void **state) {
-  (void)state;
-  line l;
-  board b;
+static void infer_over(line *l, board *b) {
   pthread_t thread;
-  open_line(&l, 0);
-  start_board(&b, &l);
-  assert_int_equal(pthread_create(&thread, NULL, serve, &b), 0);
-  kn_instance protocol = make_protocol(l.names[0], "10");
+  start_board(b, l);
+  assert_int_equal(pthread_create(&thread, NULL, serve, b), 0);
+  kn_instance protocol = make_protocol(l->names[0], "10");
   kn_remote remote = {.protocol = &protocol, .client.connection.fd = -1};
   kn_iospec spec = make_spec();
-  char *model = kt_path(b.target.directory, "sent.bin");
+  char *model = kt_path(b->target.directory, "sent.bin");
   kt_file_write_text(model,
                      "a model in pieces of 136 bytes, of which there are two: .............................."
                      "......................................................................................");
@@ -164,43 +98,44 @@ static void inferences_go_over_a_serial_line(void **state) {
   kn_record_destroy(record);
   kn_remote_inference.unload(&remote);
   pthread_join(thread, NULL);
-  kt_assert_fault(b.status, KN_TIMEOUT, NULL); /* a line is not closed: the board waits until it is tired of it */
-  kn_connection_close(&b.connection);
+  kt_assert_ok(b->status); /* a line is not closed, but the host said goodbye */
+  kn_connection_close(&b->connection);
   kn_instance_destroy(&protocol);
   kn_iospec_clear(&spec);
   free(model);
-  kt_target_close(&b.target);
-  close_line(&l);
+  kt_target_close(&b->target);
 }
 
-/* Byte 40 lies in the io specification. */
-static void a_disturbed_byte_is_noticed(void **state) {
+static void inferences_go_over_a_serial_line(void **state) {
   (void)state;
   line l;
   board b;
-  pthread_t thread;
-  open_line(&l, 40);
-  start_board(&b, &l);
-  b.link.idle_s = 1;
-  assert_int_equal(pthread_create(&thread, NULL, serve, &b), 0);
-  kn_instance protocol = make_protocol(l.names[0], "5");
-  kn_remote remote = {.protocol = &protocol, .client.connection.fd = -1};
-  kn_iospec spec = make_spec();
-  const kn_load_request request = {.path = "/nonexistent", .spec = &spec, .batch = 1};
-  kt_assert_fault(kn_remote_inference.load(&remote, &request), KN_BACKEND_FAILED, "bad checksum");
-  pthread_join(thread, NULL);
-  kn_status_free(b.status);
-  kn_connection_close(&b.connection);
-  kn_instance_destroy(&protocol);
-  kn_iospec_clear(&spec);
-  kt_target_close(&b.target);
+  open_line(&l, 0, 0);
+  infer_over(&l, &b);
   close_line(&l);
+}
+
+/* A byte of a payload, which the sum finds: to the target in the io specification, the identity, the model, the inputs;
+ * back in the answer to the io specification, a clock, the times of an inference, its outputs, the statistics. Whatever
+ * it was, it is said again. (Where a header is disturbed nobody knows any more where the next one begins.) */
+static void what_a_line_disturbs_is_said_again(void **state) {
+  (void)state;
+  static const size_t places[][2] = {{40, 0},  {430, 0}, {500, 0}, {860, 0}, {0, 27},
+                                     {0, 101}, {0, 425}, {0, 455}, {0, 950}};
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    line l;
+    board b;
+    open_line(&l, places[i][0], places[i][1]);
+    infer_over(&l, &b);
+    for (int way = 0; way < 2; way++) assert_true(l.passed[way] > l.disturb[way]);
+    close_line(&l);
+  }
 }
 
 static void a_dead_line_is_given_up(void **state) {
   (void)state;
   line l;
-  open_line(&l, 0);
+  open_line(&l, 0, 0);
   kn_instance protocol = make_protocol(l.names[0], "60");
   kn_remote remote = {.protocol = &protocol, .client.connection.fd = -1};
   kn_iospec spec = make_spec();
@@ -228,7 +163,7 @@ static void what_is_no_line_is_told(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(inferences_go_over_a_serial_line),
-      cmocka_unit_test(a_disturbed_byte_is_noticed),
+      cmocka_unit_test(what_a_line_disturbs_is_said_again),
       cmocka_unit_test(a_dead_line_is_given_up),
       cmocka_unit_test(what_is_no_line_is_told),
   };

@@ -1,0 +1,61 @@
+/* Two programs at the ends of a serial line of 115200 baud. */
+#include "scenario/target/pair.h"
+#include "support/directory.h"
+#include "support/unit.h"
+#include "unit/target/line.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static void write_scenario(const pair *p, const char *name, const char *device, bool whole) {
+  char text[2048];
+  int used = snprintf(text, sizeof text,
+                      "{\"runtime_protocol\": {\"type\": \"kenning.protocols.uart.UARTProtocol\", \"parameters\": "
+                      "{\"port\": \"%s\", \"baudrate\": 115200, \"timeout\": 20}}, \"runtime\": %s",
+                      device, ECHO);
+  snprintf(text + used, sizeof text - (size_t)used, "%s}",
+           whole ? ", \"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"model_path\": "
+                   "\"model.bin\"}}, \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": "
+                   "{\"split\": \"all\", \"num_samples\": 10, \"input_dims\": [4, 4, 3]}}"
+                 : "");
+  write_in(p, name, text);
+}
+
+/* The server takes one host after the other, and one that comes after garbage. */
+static void a_server_serves_a_line(void **state) {
+  (void)state;
+  line l;
+  open_line(&l, 0, 0);
+  pair p = {.directory = kt_directory_make()};
+  p.options.directory = p.directory;
+  p.options.timeout_s = 60;
+  write_scenario(&p, "s.json", l.names[1], false);
+  write_scenario(&p, "c.json", l.names[0], true);
+  write_in(&p, "model.bin", "a model");
+  start_server(&p);
+  for (int i = 0; i < 2; i++) {
+    kt_run run = run_client(&p, "out.json");
+    kt_assert_exit(&run, 0);
+    kt_run_free(&run);
+    yyjson_doc *doc = measured(&p, "out.json");
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "target_inference_step")), 11);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "session_utilization_timestamp")) >= 1, 1);
+    yyjson_doc_free(doc);
+    if (i) break;
+    FILE *noise = fopen(l.names[0], "wb");
+    assert_non_null(noise);
+    fputs("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff noise that is no message", noise);
+    fclose(noise);
+    assert_true(kt_wait_output(p.server, "bad fragment", 30) || kt_wait_output(p.server, "too large", 5));
+  }
+  stop_server(&p);
+  close_line(&l);
+  kt_directory_remove(p.directory);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_server_serves_a_line)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
