@@ -75,8 +75,11 @@ typedef struct kn_modelwrapper_options {
   char *model_path;
 } kn_modelwrapper_options;
 
+typedef enum kn_location { KN_ON_HOST = 0, KN_ON_TARGET } kn_location;
+
 typedef struct kn_optimizer_options {
   char *compiled_model_path;
+  int location; /* kn_location; optimizers need not look at it */
 } kn_optimizer_options;
 
 typedef struct kn_runtime_options {

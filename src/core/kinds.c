@@ -14,7 +14,8 @@ static const kn_choice splits[] = {
 
 static const kn_option dataset_options[] = {
     {"dataset_root", "Path to the directory of the data set", KN_OPTION_PATH,
-     KN_OPTION_REQUIRED | KN_OPTION_RESOURCE | KN_OPTION_DIRECTORY, KN_FIELD(kn_dataset_options, dataset_root), .aliases = ALIASES("root")},
+     KN_OPTION_REQUIRED | KN_OPTION_RESOURCE | KN_OPTION_DIRECTORY, KN_FIELD(kn_dataset_options, dataset_root),
+     .aliases = ALIASES("root")},
     {"inference_batch_size", "Number of samples per inference", KN_OPTION_INT, 0,
      KN_FIELD(kn_dataset_options, inference_batch_size), .def.i = 1, .min = 1, .max = 65536,
      .aliases = ALIASES("batch_size")},
@@ -23,8 +24,8 @@ static const kn_option dataset_options[] = {
     {"external_calibration_dataset", "Directory of samples to calibrate on instead of the calibration split",
      KN_OPTION_PATH, KN_OPTION_NULLABLE | KN_OPTION_INPUT | KN_OPTION_RESOURCE | KN_OPTION_DIRECTORY,
      KN_FIELD(kn_dataset_options, external_calibration_dataset)},
-    {"split", "Samples to evaluate on", KN_OPTION_ENUM, 0, KN_FIELD(kn_dataset_options, split),
-     .def.i = KN_SPLIT_TEST, .choices = splits},
+    {"split", "Samples to evaluate on", KN_OPTION_ENUM, 0, KN_FIELD(kn_dataset_options, split), .def.i = KN_SPLIT_TEST,
+     .choices = splits},
     {"split_fraction_test", "Share of the samples held out for testing where the publisher assigned none",
      KN_OPTION_FLOAT, 0, KN_FIELD(kn_dataset_options, split_fraction_test), .def.f = 0.2, .min = 0, .max = 1},
     {"split_fraction_val", "Share of the training samples set apart for validation", KN_OPTION_FLOAT,
@@ -41,14 +42,20 @@ static const kn_option modelwrapper_options[] = {
      KN_FIELD(kn_modelwrapper_options, model_path), .aliases = ALIASES("modelpath")},
     {0}};
 
+static const kn_choice locations[] = {
+    {"host", KN_ON_HOST, "on this machine (the default)"},
+    {"target", KN_ON_TARGET, "on the target of 'runtime_protocol', whose scenario must have this optimizer too"},
+    {0}};
+
 static const kn_option optimizer_options[] = {
     {"compiled_model_path", "Path to the compiled model, which is written", KN_OPTION_PATH,
      KN_OPTION_REQUIRED | KN_OPTION_OUTPUT, KN_FIELD(kn_optimizer_options, compiled_model_path)},
+    {"location", "Where it runs", KN_OPTION_ENUM, 0, KN_FIELD(kn_optimizer_options, location), .choices = locations},
     {0}};
 
 static const kn_option runtime_options[] = {
-    {"disable_performance_measurements", "Run without sampling the use of CPU and memory",
-     KN_OPTION_BOOL, 0, KN_FIELD(kn_runtime_options, disable_performance_measurements)},
+    {"disable_performance_measurements", "Run without sampling the use of CPU and memory", KN_OPTION_BOOL, 0,
+     KN_FIELD(kn_runtime_options, disable_performance_measurements)},
     {"isolate", "Run in a process of its own: a crash there is an error here", KN_OPTION_BOOL, 0,
      KN_FIELD(kn_runtime_options, isolate)},
     {"isolate_memory", "MiB of memory that the process of its own may have, 0: no limit", KN_OPTION_INT, 0,
@@ -71,13 +78,9 @@ static const struct {
     [KN_KIND_ONNXCONVERTER] = {"onnxconverter", NULL},
 };
 
-const char *kn_kind_name(kn_kind kind) {
-  return kind > 0 && kind < KN_KIND_COUNT ? kinds[kind].name : "block";
-}
+const char *kn_kind_name(kn_kind kind) { return kind > 0 && kind < KN_KIND_COUNT ? kinds[kind].name : "block"; }
 
-const kn_option *kn_kind_options(kn_kind kind) {
-  return kind > 0 && kind < KN_KIND_COUNT ? kinds[kind].options : NULL;
-}
+const kn_option *kn_kind_options(kn_kind kind) { return kind > 0 && kind < KN_KIND_COUNT ? kinds[kind].options : NULL; }
 
 kn_status kn_kind_check_fractions(double validation, double calibration) {
   if (validation + calibration <= 1) return NULL;

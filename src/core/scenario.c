@@ -159,6 +159,28 @@ kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   return faults;
 }
 
+static bool is_for_target(yyjson_val *block) {
+  const char *location = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(block, "parameters"), "location"));
+  return location && !strcmp(location, "target");
+}
+
+/* Of a target's own scenario: what it may be asked to do to models. Others are the host's. */
+static kn_status bind_target_optimizers(const kn_json *json, yyjson_val *key, yyjson_val *list, kn_scenario *scenario) {
+  size_t i, count = yyjson_arr_size(list);
+  yyjson_val *item;
+  if (!count || scenario->optimizers) return NULL;
+  if (count > 64) return fault(json, key, list, KN_INVALID_ARGUMENT, "more than 64 optimizers");
+  scenario->optimizers = kn_alloc_array(count, sizeof *scenario->optimizers);
+  if (!scenario->optimizers) return kn_status_out_of_memory();
+  kn_status faults = NULL;
+  yyjson_arr_foreach(list, i, count, item) {
+    if (!is_for_target(item)) continue;
+    kn_instance *optimizer = &scenario->optimizers[scenario->optimizer_count++];
+    faults = kn_status_join(faults, bind_block(json, key, item, KN_KIND_OPTIMIZER, optimizer));
+  }
+  return faults;
+}
+
 static kn_status bind_target(kn_scenario *scenario) {
   const kn_json *json = &scenario->json;
   if (!yyjson_is_obj(json->root)) return fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
@@ -169,6 +191,8 @@ static kn_status bind_target(kn_scenario *scenario) {
     const char *name = yyjson_get_str(key);
     bool runtime = !strcmp(name, "runtime"), protocol = !strcmp(name, "runtime_protocol") || !strcmp(name, "protocol");
     kn_instance *instance = runtime ? &scenario->runtime : &scenario->runtime_protocol;
+    if (!strcmp(name, "optimizers"))
+      faults = kn_status_join(faults, bind_target_optimizers(json, key, value, scenario));
     if (!runtime && !protocol) continue;
     if (instance->cls) {
       faults = kn_status_join(faults, fault(json, key, NULL, KN_INVALID_ARGUMENT, "this block is given twice"));
@@ -273,6 +297,13 @@ kn_status kn_scenario_check(const kn_scenario *scenario) {
   if (!runtime && scenario->runtime_protocol.cls)
     faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, scenario->runtime_protocol.where,
                                                       "a runtime protocol needs a 'runtime' that runs on the target"));
+  for (size_t i = 0; i < scenario->optimizer_count; i++) {
+    const kn_instance *optimizer = &scenario->optimizers[i];
+    bool away = optimizer->cls && ((const kn_optimizer_options *)optimizer->self)->location == KN_ON_TARGET;
+    if (away && !scenario->runtime_protocol.cls)
+      faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, optimizer->where,
+                                                        "an optimizer on the target needs a 'runtime_protocol'"));
+  }
   const kn_instance *previous = &scenario->model_wrapper;
   for (size_t i = 0; i <= scenario->optimizer_count; i++) {
     bool last = i == scenario->optimizer_count;

@@ -19,7 +19,8 @@ typedef struct kn_scenario {
 
 /* Reads and binds a scenario; all faults at once. */
 kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
-/* Of the same files, runtime and runtime_protocol alone: what a target needs. Other blocks are not looked at. */
+/* Of the same files, what a target needs: runtime, runtime_protocol, and the optimizers that run on the target. Other
+ * blocks are not looked at. */
 kn_status kn_scenario_read_target(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
 /* Rules between blocks: optimizer or protocol without runtime, format chain. Part of kn_scenario_read. */
 kn_status kn_scenario_check(const kn_scenario *scenario) KN_MUST_USE;

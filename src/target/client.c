@@ -266,11 +266,11 @@ kn_status kn_client_output(kn_client *client, void *to, size_t bytes) {
                 KN_MESSAGE_OUTPUT, false);
 }
 
-kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text, size_t *out_bytes) {
+static kn_status download(kn_client *client, kn_message type, size_t limit, char **out_text, size_t *out_bytes) {
   kn_answer answer = {.grows = true, .limit = limit};
   *out_text = NULL;
   *out_bytes = 0;
-  kn_status status = request(client, KN_MESSAGE_STATS, NULL, 0, &answer);
+  kn_status status = request(client, type, NULL, 0, &answer);
   if (!status && !answer.data) status = kn_answer_reserve(&answer, 0);
   if (status || !answer.data) {
     kn_free(answer.data);
@@ -280,6 +280,14 @@ kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text,
   *out_text = (char *)answer.data;
   *out_bytes = answer.bytes;
   return NULL;
+}
+
+kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text, size_t *out_bytes) {
+  return download(client, KN_MESSAGE_STATS, limit, out_text, out_bytes);
+}
+
+kn_status kn_client_optimize(kn_client *client, size_t limit, char **out_model, size_t *out_bytes) {
+  return download(client, KN_MESSAGE_OPTIMIZE_MODEL, limit, out_model, out_bytes);
 }
 
 /* ---- extensions ---- */

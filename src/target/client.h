@@ -47,6 +47,9 @@ kn_status kn_client_output(kn_client *client, void *to, size_t bytes) KN_MUST_US
 /* STATS: at most `limit` bytes; a NUL stands behind. Free with kn_free. */
 kn_status kn_client_statistics(kn_client *client, size_t limit, char **out_text, size_t *out_bytes) KN_MUST_USE;
 
+/* OPTIMIZE_MODEL: the result, likewise. */
+kn_status kn_client_optimize(kn_client *client, size_t limit, char **out_model, size_t *out_bytes) KN_MUST_USE;
+
 /* Of the extensions, for a client that is `extended`. An inference in one round trip: begin sends the inputs, wait
  * returns when the answer begins, finish reads the outputs. */
 kn_status kn_client_infer_begin(kn_client *client, const void *inputs, size_t bytes) KN_MUST_USE;

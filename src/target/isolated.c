@@ -108,7 +108,8 @@ static kn_status spawn(kn_isolated *isolated, const char *model_path, int worker
   char *program = NULL;
   kn_status status = make_peer(&peer);
   if (!status) status = find_program(&program);
-  if (!status) status = kn_child_config(isolated->runtime, &peer, &config);
+  const kn_scenario scenario = {.runtime = *isolated->runtime, .runtime_protocol = peer};
+  if (!status) status = kn_child_config(&scenario, &config);
   if (!status) status = make_pipe(isolated, &output);
   const char *const arguments[] = {"--worker", "--worker-model", model_path, "--verbosity", "ERROR", NULL};
   const kn_child_request request = {.program = program,

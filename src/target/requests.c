@@ -29,6 +29,23 @@ static void begin_input(kn_target_session *session) {
   kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
 }
 
+/* Optimizers, an unoptimized model, the wish for the result: in this order. */
+static void begin_optimization(kn_target_session *session) {
+  const kn_optimization *optimization = &session->optimization;
+  bool upload = session->type == KN_MESSAGE_UNOPTIMIZED_MODEL;
+  if (upload && optimization->own_count) {
+    session->sink = SINK_MODEL;
+    session->limit = session->config.model_limit;
+  } else if (session->type == KN_MESSAGE_OPTIMIZERS) {
+    session->sink = SINK_TEXT;
+    session->limit = TEXT_LIMIT;
+  }
+  if (!optimization->own_count)
+    kn_session_refuse(session, KN_REFUSED_NOT_SUPPORTED, NULL);
+  else if (upload ? !optimization->count : session->type == KN_MESSAGE_OPTIMIZE_MODEL && !optimization->input)
+    kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
+}
+
 void kn_request_begin(kn_target_session *session) {
   const kn_target_engine *engine = session->engine;
   if (kn_message_extends(session->type) && !session->extended) {
@@ -56,6 +73,11 @@ void kn_request_begin(kn_target_session *session) {
       break;
     case KN_MESSAGE_OUTPUT:
       if (!engine->loaded || !session->output_ready) kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
+      break;
+    case KN_MESSAGE_OPTIMIZERS:
+    case KN_MESSAGE_UNOPTIMIZED_MODEL:
+    case KN_MESSAGE_OPTIMIZE_MODEL:
+      begin_optimization(session);
       break;
     case KN_MESSAGE_STATS:
     case KN_MESSAGE_CLOCK:
@@ -186,6 +208,15 @@ kn_status kn_request_act(kn_target_session *session, void **out_payload, size_t 
       session->scratch[0] = last_action(session);
       *out_payload = session->scratch;
       *out_bytes = 1;
+      return NULL;
+    case KN_MESSAGE_OPTIMIZERS:
+      return kn_optimization_choose(&session->optimization, (const char *)session->store, (size_t)session->got);
+    case KN_MESSAGE_UNOPTIMIZED_MODEL:
+      return kn_optimization_take(&session->optimization, session->store, (size_t)session->got);
+    case KN_MESSAGE_OPTIMIZE_MODEL:
+      KN_TRY(kn_optimization_run(&session->optimization, (size_t)session->config.model_limit, (char **)&session->result,
+                                 out_bytes));
+      *out_payload = session->result;
       return NULL;
     case KN_MESSAGE_IO_SPEC:
       return specify(session, out_payload, out_bytes);

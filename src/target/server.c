@@ -185,7 +185,7 @@ kn_status kn_server_run(const kn_server_request *request) {
   kn_server server = {.request = request, .ops = protocol->cls->ops, .listener = -1, .config = -1};
   kn_link_config link;
   char self[PATH_MAX];
-  KN_TRY(kn_child_config(&request->scenario->runtime, protocol, &server.config));
+  KN_TRY(kn_child_config(request->scenario, &server.config));
   kn_status status = plan_worker(&server, self, sizeof self);
   if (!status) {
     status = server.ops->open(protocol->self, &link);

@@ -34,6 +34,8 @@ kn_status kn_target_session_create(const kn_session_config *config, kn_target_en
   if (!session) return kn_status_out_of_memory();
   session->config = *config;
   session->engine = engine;
+  session->optimization =
+      (kn_optimization){.own = config->optimizers, .own_count = config->optimizer_count, .place = config->model_path};
   session->scratch = kn_alloc(SCRATCH_BYTES);
   if (!session->scratch) {
     kn_target_session_destroy(session);
@@ -45,6 +47,7 @@ kn_status kn_target_session_create(const kn_session_config *config, kn_target_en
 
 void kn_target_session_destroy(kn_target_session *session) {
   if (!session) return;
+  kn_optimization_clear(&session->optimization);
   kn_tensor_free(&session->input);
   kn_tensor_free(&session->output);
   kn_replies_clear(&session->replies);

@@ -5,6 +5,7 @@
 #ifndef KENNING_TARGET_SESSION_H
 #define KENNING_TARGET_SESSION_H
 
+#include "core/instance.h"
 #include "target/engine.h"
 #include "wire/frame.h"
 
@@ -18,10 +19,12 @@ typedef struct kn_wire_config {
 
 typedef struct kn_session_config {
   kn_wire_config wire;
-  const char *model_path; /* where models are put; the client has no say in it */
-  bool in_place;          /* the model is there: an empty MODEL loads it, another is refused */
-  uint64_t model_limit;   /* bytes */
-  bool sampled;           /* the machine is sampled while a model is loaded */
+  const char *model_path;  /* where models are put; the client has no say in it */
+  bool in_place;           /* the model is there: an empty MODEL loads it, another is refused */
+  uint64_t model_limit;    /* bytes */
+  kn_instance *optimizers; /* that the target's scenario offers; NULL: none */
+  size_t optimizer_count;
+  bool sampled; /* the machine is sampled while a model is loaded */
 } kn_session_config;
 
 /* Why a request was refused: the words that may be on the wire, and the code that hosts get which understand codes.

@@ -2,6 +2,7 @@
 #ifndef KENNING_TARGET_SESSION_STATE_H
 #define KENNING_TARGET_SESSION_STATE_H
 
+#include "target/optimize.h"
 #include "target/replies.h"
 
 enum {
@@ -42,9 +43,10 @@ struct kn_target_session {
 
   bool input_set, output_ready;
   bool extended; /* the client offered the extensions and was granted them */
-  bool packed;   /* its io specification was, so its statistics are */
-  bool over;     /* the client said goodbye */
-  void *result;  /* payload of the answer under way, where it is not one of the above */
+  kn_optimization optimization;
+  bool packed;  /* its io specification was, so its statistics are */
+  bool over;    /* the client said goodbye */
+  void *result; /* payload of the answer under way, where it is not one of the above */
   kn_replies replies;
   size_t last_bytes; /* of the last answer, which is still in `replies` */
   uint64_t last_type;

@@ -26,13 +26,24 @@ static kn_status write_config(int fd, const char *text, size_t bytes) {
   return NULL;
 }
 
-kn_status kn_child_config(const kn_instance *runtime, const kn_instance *protocol, int *out_fd) {
+static bool put_optimizers(yyjson_mut_doc *doc, yyjson_mut_val *root, const kn_scenario *scenario) {
+  yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "optimizers");
+  for (size_t i = 0; list && i < scenario->optimizer_count; i++) {
+    yyjson_mut_val *block = yyjson_mut_arr_add_obj(doc, list);
+    if (!block || !kn_scenario_put_block(doc, block, "block", &scenario->optimizers[i])) return false;
+    yyjson_mut_arr_replace(list, i, yyjson_mut_obj_remove_key(block, "block"));
+  }
+  return list != NULL;
+}
+
+kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) {
   *out_fd = -1;
   yyjson_mut_doc *doc = yyjson_mut_doc_new(&kn_json_allocator);
   if (!doc) return kn_status_out_of_memory();
   yyjson_mut_val *root = yyjson_mut_obj(doc);
-  bool ok = root && kn_scenario_put_block(doc, root, "runtime", runtime) &&
-            kn_scenario_put_block(doc, root, "runtime_protocol", protocol);
+  bool ok = root && kn_scenario_put_block(doc, root, "runtime", &scenario->runtime) &&
+            kn_scenario_put_block(doc, root, "runtime_protocol", &scenario->runtime_protocol) &&
+            put_optimizers(doc, root, scenario);
   yyjson_mut_doc_set_root(doc, root);
   size_t bytes = 0;
   char *text = ok ? yyjson_mut_write_opts(doc, 0, &kn_json_allocator, &bytes, NULL) : NULL;

@@ -11,8 +11,8 @@ typedef struct kn_child {
   int watch; /* readable when it has ended */
 } kn_child;
 
-/* Runtime and runtime protocol of a scenario as JSON, in memory of the kernel; close the descriptor. */
-kn_status kn_child_config(const kn_instance *runtime, const kn_instance *protocol, int *out_fd) KN_MUST_USE;
+/* Runtime, runtime protocol and optimizers of a scenario as JSON, in memory of the kernel; close the descriptor. */
+kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) KN_MUST_USE;
 typedef struct kn_child_request {
   const char *program;          /* NULL: this one; else looked for in PATH */
   const char *const *arguments; /* behind its name; NULL-terminated */

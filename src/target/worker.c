@@ -116,8 +116,9 @@ static void leave_place(char *path, char *directory) {
   kn_free(directory);
 }
 
-static kn_status run_engine(const kn_instance *runtime, const kn_link_config *link, const char *model_path,
+static kn_status run_engine(const kn_scenario *scenario, const kn_link_config *link, const char *model_path,
                             kn_connection *connection) {
+  const kn_instance *runtime = &scenario->runtime;
   const kn_runtime_ops *ops = runtime->cls->ops;
   kn_target_engine engine = {.ops = ops->inference,
                              .self = runtime->self,
@@ -130,6 +131,8 @@ static kn_status run_engine(const kn_instance *runtime, const kn_link_config *li
       .model_path = path,
       .in_place = model_path != NULL,
       .model_limit = link->model_limit,
+      .optimizers = scenario->optimizers,
+      .optimizer_count = scenario->optimizer_count,
       .sampled = !((const kn_runtime_options *)runtime->self)->disable_performance_measurements};
   kn_slots_peer slots = {.channel = -1, .memory = -1};
   if (!status && model_path) status = kn_slots_peer_open(KN_WORKER_SLOTS_FD, &slots);
@@ -164,7 +167,7 @@ kn_status kn_worker_run(const kn_scenario *scenario, int client_fd, const char *
   if (!status) {
     status = limit(runtime->self);
     if (!status) status = ops->open(runtime->self);
-    if (!status) status = run_engine(runtime, &link, model_path, &connection);
+    if (!status) status = run_engine(scenario, &link, model_path, &connection);
     ops->close(runtime->self);
   }
   wire->close(protocol->self);

@@ -139,4 +139,54 @@ static const kn_class cls = {.struct_size = sizeof(kn_class),
                              .ops = &ops,
                              .input_formats = (const char *const[]){"any", NULL}};
 
-KN_PLUGIN("faulty", "1.0", "Apache-2.0", NULL, &cls)
+/* ---- an optimizer that says what it was told ---- */
+
+typedef struct telling_optimizer {
+  kn_optimizer_options base;
+  int64_t level;
+  int mode;
+  char *words;
+} telling_optimizer;
+
+static const kn_choice modes[] = {{"plain", 0, "as it is"}, {"loud", 1, "louder"}, {0}};
+static const kn_option telling_options[] = {
+    {"level", "A number", KN_OPTION_INT, 0, KN_FIELD(telling_optimizer, level), .min = 0, .max = 9},
+    {"mode", "A choice", KN_OPTION_ENUM, 0, KN_FIELD(telling_optimizer, mode), .choices = modes},
+    {"words", "A text", KN_OPTION_STRING, 0, KN_FIELD(telling_optimizer, words), .def.s = "none"},
+    {0}};
+
+static kn_status open_optimizer(void *self) {
+  (void)self;
+  return NULL;
+}
+
+static void close_optimizer(void *self) { (void)self; }
+
+static kn_status compile(void *self, const kn_compile_request *request, kn_iospec *out_spec, kn_record *out_record) {
+  const telling_optimizer *optimizer = self;
+  char *data;
+  size_t bytes;
+  KN_TRY(kn_file_read(request->input_path, 1 << 20, &data, &bytes));
+  char *text = kn_format("%s|%lld %d %s", data, (long long)optimizer->level, optimizer->mode, optimizer->words);
+  kn_free(data);
+  if (!text) return kn_status_out_of_memory();
+  kn_status status = kn_file_write(optimizer->base.compiled_model_path, text, strlen(text));
+  kn_free(text);
+  if (!status) status = kn_iospec_copy(request->input_spec, out_spec);
+  if (!status) status = kn_record_set_string(out_record, "compiler_framework", "telling");
+  return status ? status : kn_record_set_string(out_record, "compiler_version", "1");
+}
+
+static const kn_optimizer_ops optimizer_ops = {
+    .struct_size = sizeof optimizer_ops, .open = open_optimizer, .close = close_optimizer, .compile = compile};
+static const kn_class optimizer_cls = {.struct_size = sizeof(kn_class),
+                                       .name = "kenning.optimizers.telling.TellingOptimizer",
+                                       .kind = KN_KIND_OPTIMIZER,
+                                       .summary = "Puts its parameters behind the model",
+                                       .options = telling_options,
+                                       .instance_size = sizeof(telling_optimizer),
+                                       .ops = &optimizer_ops,
+                                       .input_formats = (const char *const[]){"any", NULL},
+                                       .output_formats = (const char *const[]){"any", NULL}};
+
+KN_PLUGIN("faulty", "1.0", "Apache-2.0", NULL, &cls, &optimizer_cls)
