@@ -37,7 +37,7 @@ static void *watch(void *limit) {
   return NULL;
 }
 
-static kn_status limit(int resource, uint64_t soft, uint64_t hard, const char *what) {
+static kn_status limit(__rlimit_resource_t resource, uint64_t soft, uint64_t hard, const char *what) {
   const struct rlimit both = {.rlim_cur = (rlim_t)soft, .rlim_max = (rlim_t)hard};
   if (setrlimit(resource, &both) == 0) return NULL;
   return kn_status_make(KN_IO_ERROR, "the %s of the worker cannot be limited: %s", what, strerror(errno));
