@@ -1,0 +1,106 @@
+#include "api.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* MXNet reads these when it is opened. The environment is changed here, when the plug-in itself is opened, because
+ * later the process may have other threads. What the user set stays. NaiveEngine runs operators in the calling thread,
+ * one after another: what is measured is the model alone, without handing over to the threads of a scheduler. */
+__attribute__((constructor)) static void choose_engine(void) {
+  setenv("MXNET_ENGINE_TYPE", "NaiveEngine", 0);
+  setenv("MXNET_SUBGRAPH_VERBOSE", "0", 0);
+}
+
+static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
+static mx_api api; /* complete when api.path is set */
+
+static kn_status load_symbols(void *handle, const char *path, mx_api *out_api) {
+#define MX_LOAD(type, name, parameters)                                                                 \
+  *(void **)&out_api->name = dlsym(handle, #name);                                                      \
+  if (!out_api->name)                                                                                   \
+    return kn_status_make(                                                                              \
+        KN_INCOMPATIBLE,                                                                                \
+        "%s has no function " #name                                                                     \
+        ": it is not the MXNet library that this plug-in was written for; run `kenning install mxnet`", \
+        path);
+  MX_FUNCTIONS(MX_LOAD)
+#undef MX_LOAD
+  int version = 0;
+  KN_TRY(mx_result(out_api, out_api->MXGetVersion(&version), "tell its version"));
+  (void)snprintf(out_api->version, sizeof out_api->version, "%d.%d.%d", version / 10000, version / 100 % 100,
+                 version % 100);
+  if (version / 100 == 109) return NULL;
+  return kn_status_make(KN_INCOMPATIBLE, "%s is MXNet %s; version 1.9 is supported: run `kenning install mxnet`", path,
+                        out_api->version);
+}
+
+/* MXNet says on stderr which engine it starts, at the first call that needs one. It is started here, with stderr closed
+ * to that line. */
+static kn_status start_engine(const mx_api *mx) {
+  int real = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (real >= 0 && nowhere >= 0) (void)dup2(nowhere, STDERR_FILENO);
+  int result = mx->MXNDArrayWaitAll();
+  if (real >= 0) {
+    (void)dup2(real, STDERR_FILENO);
+    close(real);
+  }
+  if (nowhere >= 0) close(nowhere);
+  return mx_result(mx, result, "start its engine");
+}
+
+static kn_status open_locked(const char *library) {
+  char *path = NULL;
+  KN_TRY(kn_framework_file("mxnet", "library", library, &path));
+  if (api.path) {
+    /* A second copy would register its operators twice. */
+    kn_status status = NULL;
+    if (strcmp(api.path, path) != 0)
+      status = kn_status_make(KN_INCOMPATIBLE, "%s cannot be opened: this process already uses %s", path, api.path);
+    kn_free(path);
+    return status;
+  }
+  void *handle = NULL;
+  mx_api loaded = {0};
+  kn_status status = kn_library_open(path, &handle);
+  if (!status) status = load_symbols(handle, path, &loaded);
+  if (!status) status = start_engine(&loaded);
+  if (status) {
+    kn_free(path);
+    return status;
+  }
+  loaded.path = path;
+  api = loaded;
+  return NULL;
+}
+
+kn_status mx_api_open(const char *library, const mx_api **out_api) {
+  *out_api = NULL;
+  pthread_mutex_lock(&api_lock);
+  kn_status status = open_locked(library);
+  pthread_mutex_unlock(&api_lock);
+  if (!status) *out_api = &api;
+  return status;
+}
+
+/* MXNet's messages carry a time, a place in its source and a stack trace; the first line says what is wrong. */
+kn_status mx_result(const mx_api *mx, int result, const char *what) {
+  if (result == 0) return NULL;
+  const char *words = mx->MXGetLastError();
+  if (!words || !*words) return kn_status_make(KN_BACKEND_FAILED, "MXNet could not %s and does not say why", what);
+  const char *check = strstr(words, "Check failed: "), *error = strstr(words, "Error: ");
+  const char *start = check ? check : error ? error + 7 : words;
+  return kn_status_make(KN_BACKEND_FAILED, "MXNet could not %s: %.*s", what, (int)strcspn(start, "\n"), start);
+}
+
+int64_t mx_threads(const mx_api *mx, int64_t threads) {
+  cpu_set_t cores;
+  if (threads <= 0) threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  (void)mx->MXSetNumOMPThreads((int)threads);
+  return threads;
+}

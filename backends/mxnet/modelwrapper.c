@@ -1,0 +1,126 @@
+/* MXNetWrapper: any classifier saved by MXNet, in its own framework. */
+#include "modelwrapper.h"
+
+#include <string.h>
+
+const char *const mxnet_output_formats[] = {"mxnet", NULL};
+
+static const kn_option rows[] = {
+    {"num_threads", "Threads of one operator; 0: as many as there are cores", KN_OPTION_INT, 0,
+     KN_FIELD(mxnet_wrapper, num_threads), .def.i = 0, .min = 0, .max = 1024},
+    {"library", "MXNet library to use instead of the installed one (libmxnet.so)", KN_OPTION_PATH,
+     KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(mxnet_wrapper, library)},
+    {0}};
+
+kn_status mxnet_wrapper_open(void *self, const kn_dataset_info *info) {
+  mxnet_wrapper *wrapper = self;
+  wrapper->classes = info->classes;
+  wrapper->sample.rank = info->rank < KN_MAX_RANK ? info->rank : 0;
+  memcpy(wrapper->sample.shape, info->shape, sizeof wrapper->sample.shape);
+  return NULL;
+}
+
+static void unload(void *self) { inference_unload(&((mxnet_wrapper *)self)->loaded); }
+
+void mxnet_wrapper_close(void *self) { unload(self); }
+
+kn_status mxnet_wrapper_framework(void *self, const char **out_name, const char **out_version) {
+  mxnet_wrapper *wrapper = self;
+  KN_TRY(mx_api_open(wrapper->library, &wrapper->mx));
+  *out_name = "mxnet";
+  *out_version = wrapper->mx->version;
+  return NULL;
+}
+
+kn_status mxnet_wrapper_format(void *self, const char **out_format) {
+  const mxnet_wrapper *wrapper = self;
+  model m;
+  KN_TRY(model_open(wrapper->options.model_path, &m));
+  model_clear(&m);
+  *out_format = "mxnet";
+  return NULL;
+}
+
+/* A classifier's first output has one value for each class of the data set. */
+static kn_status check_classes(const mxnet_wrapper *wrapper, const kn_iospec *spec) {
+  const kn_ioentry *output = &spec->output.entries[0];
+  int64_t values = 1;
+  for (uint32_t i = 1; i < output->rank; i++)
+    if (__builtin_mul_overflow(values, output->shape[i], &values)) values = INT64_MAX;
+  if (wrapper->classes <= 0 || values == wrapper->classes) return NULL;
+  return kn_status_make(
+      KN_INCOMPATIBLE,
+      "%s tells %lld classes apart, but the data set has %lld; choose a model trained on this data set",
+      wrapper->options.model_path, (long long)values, (long long)wrapper->classes);
+}
+
+static kn_status load_into(const mxnet_wrapper *wrapper, const kn_load_request *request, inference *out_loaded) {
+  KN_TRY(inference_load(request, &wrapper->sample, wrapper->library, wrapper->num_threads, out_loaded));
+  kn_status status = check_classes(wrapper, &out_loaded->spec);
+  if (status) inference_unload(out_loaded);
+  return status;
+}
+
+/* The shapes of outputs follow from the operators, which only MXNet knows. */
+kn_status mxnet_wrapper_iospec(void *self, kn_iospec *out_spec) {
+  const mxnet_wrapper *wrapper = self;
+  const kn_load_request request = {.path = wrapper->options.model_path, .batch = 1};
+  inference loaded;
+  *out_spec = (kn_iospec){0};
+  KN_TRY(load_into(wrapper, &request, &loaded));
+  kn_status status = inference_iospec(&loaded, out_spec);
+  inference_unload(&loaded);
+  return status;
+}
+
+kn_status mxnet_wrapper_weights_bytes(void *self, uint64_t *out_bytes) {
+  const mxnet_wrapper *wrapper = self;
+  model m;
+  KN_TRY(model_open(wrapper->options.model_path, &m));
+  *out_bytes = m.weights_bytes;
+  model_clear(&m);
+  return NULL;
+}
+
+/* ---- native inference ---- */
+
+static kn_status load(void *self, const kn_load_request *request) {
+  mxnet_wrapper *wrapper = self;
+  unload(self);
+  return load_into(wrapper, request, &wrapper->loaded);
+}
+
+static kn_status iospec(void *self, kn_iospec *out_spec) {
+  return inference_iospec(&((mxnet_wrapper *)self)->loaded, out_spec);
+}
+static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t count) {
+  return inference_set_input(&((mxnet_wrapper *)self)->loaded, inputs, count);
+}
+static kn_status invoke(void *self) { return inference_invoke(&((mxnet_wrapper *)self)->loaded); }
+static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
+  return inference_output(&((mxnet_wrapper *)self)->loaded, outputs, count);
+}
+static kn_status statistics(void *self, kn_record *out_record) {
+  return inference_statistics(&((mxnet_wrapper *)self)->loaded, out_record);
+}
+
+const kn_inference_ops mxnet_wrapper_inference_ops = {.struct_size = sizeof(kn_inference_ops),
+                                                      .load = load,
+                                                      .unload = unload,
+                                                      .iospec = iospec,
+                                                      .set_input = set_input,
+                                                      .invoke = invoke,
+                                                      .output = output,
+                                                      .statistics = statistics};
+
+static const kn_modelwrapper_ops ops = {MXNET_WRAPPER_OPS};
+
+const kn_class mxnet_wrapper_class = {.struct_size = sizeof(kn_class),
+                                      .name = "kenning.modelwrappers.frameworks.mxnet.MXNetWrapper",
+                                      .kind = KN_KIND_MODELWRAPPER,
+                                      .summary = "Any classifier saved by MXNet",
+                                      .framework = "mxnet",
+                                      .options = rows,
+                                      .instance_size = sizeof(mxnet_wrapper),
+                                      .ops = &ops,
+                                      .output_formats = mxnet_output_formats};
