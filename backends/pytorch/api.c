@@ -1,0 +1,89 @@
+#include "api.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
+static torch_api api; /* complete when api.path is set */
+
+static kn_status load_symbols(void *handle, const char *path, torch_api *out_api) {
+#define TORCH_LOAD(type, name, parameters)                                                                        \
+  *(void **)&out_api->name = dlsym(handle, #name);                                                                \
+  if (!out_api->name)                                                                                             \
+    return kn_status_make(KN_INCOMPATIBLE,                                                                        \
+                          "%s has no function " #name                                                             \
+                          ": it is not what this program was written for; run `kenning install --force pytorch`", \
+                          path);
+  TORCH_SHIM_FUNCTIONS(TORCH_LOAD)
+  AOTI_FUNCTIONS(TORCH_LOAD)
+#undef TORCH_LOAD
+  if (out_api->torch_shim_abi() == TORCH_SHIM_ABI) return NULL;
+  return kn_status_make(KN_INCOMPATIBLE,
+                        "%s was made by another version of Kenning; run `kenning install --force pytorch`", path);
+}
+
+static kn_status open_locked(const char *library) {
+  char *path = NULL;
+  KN_TRY(kn_framework_file("pytorch", "library", library, &path));
+  if (api.path) {
+    kn_status status = NULL;
+    if (strcmp(api.path, path) != 0)
+      status = kn_status_make(KN_INCOMPATIBLE, "%s cannot be opened: this process already uses %s", path, api.path);
+    kn_free(path);
+    return status;
+  }
+  void *handle = NULL;
+  torch_api loaded = {0};
+  kn_status status = kn_library_open(path, &handle);
+  if (!status) status = load_symbols(handle, path, &loaded);
+  if (status) {
+    kn_free(path);
+    return status;
+  }
+  loaded.path = path;
+  api = loaded;
+  return NULL;
+}
+
+kn_status torch_api_open(const char *library, const torch_api **out_api) {
+  *out_api = NULL;
+  pthread_mutex_lock(&api_lock);
+  kn_status status = open_locked(library);
+  pthread_mutex_unlock(&api_lock);
+  if (!status) *out_api = &api;
+  return status;
+}
+
+kn_status torch_result(const torch_api *torch, int32_t result, const char *what) {
+  if (result == 0) return NULL;
+  return kn_status_make(KN_BACKEND_FAILED, "PyTorch could not %s: %s", what, torch->torch_shim_error());
+}
+
+int64_t torch_threads(const torch_api *torch, int64_t threads) {
+  cpu_set_t cores;
+  if (threads <= 0) threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  torch->torch_shim_threads((int32_t)threads);
+  return threads;
+}
+
+static const struct {
+  kn_dtype dtype;
+  int32_t torch;
+} dtypes[] = {{KN_FLOAT32, TORCH_FLOAT32},   {KN_FLOAT64, TORCH_FLOAT64}, {KN_FLOAT16, TORCH_FLOAT16},
+              {KN_BFLOAT16, TORCH_BFLOAT16}, {KN_UINT8, TORCH_UINT8},     {KN_INT8, TORCH_INT8},
+              {KN_INT16, TORCH_INT16},       {KN_INT32, TORCH_INT32},     {KN_INT64, TORCH_INT64},
+              {KN_BOOL8, TORCH_BOOL}};
+
+int32_t torch_dtype_of(kn_dtype dtype) {
+  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+    if (dtypes[i].dtype == dtype) return dtypes[i].torch;
+  return -1;
+}
+
+kn_dtype torch_kn_dtype_of(int32_t dtype) {
+  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+    if (dtypes[i].torch == dtype) return dtypes[i].dtype;
+  return KN_DTYPE_NONE;
+}

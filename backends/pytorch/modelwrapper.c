@@ -1,0 +1,185 @@
+/* PyTorchWrapper: any classifier saved by PyTorch, in its own framework. */
+#include "modelwrapper.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *const pytorch_output_formats[] = {"torch", NULL};
+
+const kn_option pytorch_wrapper_rows[] = {
+    {"num_threads", "Threads of one operator; 0: as many as there are cores", KN_OPTION_INT, 0,
+     KN_FIELD(pytorch_wrapper, num_threads), .def.i = 0, .min = 0, .max = 1024},
+    {"library", "Library to use instead of the installed one (libtorch_shim.so)", KN_OPTION_PATH,
+     KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(pytorch_wrapper, library)},
+    {"convert_pickled_model",
+     "Let a tool, in a process of its own, load a model that was pickled as a whole; its pickle is executed there",
+     KN_OPTION_BOOL, 0, KN_FIELD(pytorch_wrapper, convert_pickled_model), .def.b = false},
+    {0}};
+
+kn_status pytorch_wrapper_open(void *self, const kn_dataset_info *info) {
+  pytorch_wrapper *wrapper = self;
+  wrapper->classes = info->classes;
+  wrapper->sample.rank = info->rank < KN_MAX_RANK ? info->rank : 0;
+  memcpy(wrapper->sample.shape, info->shape, sizeof wrapper->sample.shape);
+  return NULL;
+}
+
+static void unload(void *self) { inference_unload(&((pytorch_wrapper *)self)->loaded); }
+
+void pytorch_wrapper_close(void *self) {
+  pytorch_wrapper *wrapper = self;
+  unload(self);
+  if (wrapper->converted) (void)unlink(wrapper->converted);
+  kn_free(wrapper->converted);
+  wrapper->converted = NULL;
+}
+
+kn_status pytorch_wrapper_framework(void *self, const char **out_name, const char **out_version) {
+  pytorch_wrapper *wrapper = self;
+  KN_TRY(torch_api_open(wrapper->library, &wrapper->torch));
+  *out_name = "torch";
+  *out_version = wrapper->torch->torch_shim_version();
+  return NULL;
+}
+
+kn_status pytorch_wrapper_format(void *self, const char **out_format) {
+  const pytorch_wrapper *wrapper = self;
+  torch_file kind;
+  KN_TRY(torch_file_kind(wrapper->options.model_path, &kind));
+  *out_format = "torch";
+  return NULL;
+}
+
+/* A classifier's first output has one value for each class of the data set. */
+static kn_status check_classes(const pytorch_wrapper *wrapper, const kn_iospec *spec) {
+  const kn_ioentry *output = &spec->output.entries[0];
+  int64_t values = 1;
+  for (uint32_t i = 1; i < output->rank; i++)
+    if (__builtin_mul_overflow(values, output->shape[i], &values)) values = INT64_MAX;
+  if (wrapper->classes <= 0 || values == wrapper->classes) return NULL;
+  return kn_status_make(
+      KN_INCOMPATIBLE,
+      "%s tells %lld classes apart, but the data set has %lld; choose a model trained on this data set",
+      wrapper->options.model_path, (long long)values, (long long)wrapper->classes);
+}
+
+/* ---- models pickled as a whole ---- */
+
+static kn_status convert(pytorch_wrapper *wrapper) {
+  const char *const arguments[] = {"--model", wrapper->options.model_path, "--output", wrapper->converted, NULL};
+  const kn_tool_request request = {.framework = "pytorch",
+                                   .script = "script_module.py",
+                                   .arguments = arguments,
+                                   .timeout_s = 1800,
+                                   .progress = "converting the pickled model"};
+  return kn_tool_run(&request, NULL);
+}
+
+/* The file to load in place of `path`: the same, or what the tool makes of it when it is a pickled module and the user
+ * allows that its pickle is executed. */
+static kn_status choose_file(pytorch_wrapper *wrapper, const char *path, const char **out_path) {
+  torch_file kind;
+  state_dict state;
+  *out_path = path;
+  KN_TRY(torch_file_kind(path, &kind));
+  if (kind != TORCH_FILE_STATE || !wrapper->convert_pickled_model) return NULL;
+  if (!wrapper->converted) {
+    kn_status status = state_dict_read(path, &state);
+    state_dict_clear(&state);
+    if (kn_status_code(status) != KN_INCOMPATIBLE) return status;
+    kn_status_free(status);
+    KN_TRY(kn_file_temporary(path, &wrapper->converted));
+    KN_TRY(convert(wrapper));
+  }
+  *out_path = wrapper->converted;
+  return NULL;
+}
+
+static kn_status load_into(pytorch_wrapper *wrapper, const kn_load_request *request, inference *out_loaded) {
+  const inference_options options = {
+      .library = wrapper->library, .threads = wrapper->num_threads, .sample = wrapper->sample};
+  kn_load_request chosen = *request;
+  *out_loaded = (inference){0};
+  KN_TRY(choose_file(wrapper, request->path, &chosen.path));
+  KN_TRY(inference_load(&chosen, &options, out_loaded));
+  kn_status status = check_classes(wrapper, &out_loaded->spec);
+  if (status) inference_unload(out_loaded);
+  return status;
+}
+
+/* The shapes of outputs follow from running the model, which only PyTorch can. */
+kn_status pytorch_wrapper_iospec(void *self, kn_iospec *out_spec) {
+  pytorch_wrapper *wrapper = self;
+  const kn_load_request request = {.path = wrapper->options.model_path, .batch = 1};
+  inference loaded;
+  *out_spec = (kn_iospec){0};
+  KN_TRY(load_into(wrapper, &request, &loaded));
+  kn_status status = inference_iospec(&loaded, out_spec);
+  inference_unload(&loaded);
+  return status;
+}
+
+/* Of TorchScript and packages only PyTorch knows which part of the file are weights; the storages of a file are its
+ * weights but for what is shared. */
+kn_status pytorch_wrapper_weights_bytes(void *self, uint64_t *out_bytes) {
+  const pytorch_wrapper *wrapper = self;
+  torch_file kind;
+  *out_bytes = 0;
+  KN_TRY(torch_file_kind(wrapper->options.model_path, &kind));
+  if (kind == TORCH_FILE_PACKAGE)
+    return kn_status_make(KN_INCOMPATIBLE, "a compiled package does not tell its weights from its code");
+  if (kind == TORCH_FILE_STATE) {
+    state_dict state;
+    KN_TRY(state_dict_read(wrapper->options.model_path, &state));
+    for (size_t i = 0; i < state.count; i++) *out_bytes += state.items[i].bytes;
+    state_dict_clear(&state);
+    return NULL;
+  }
+  return script_weights_bytes(wrapper->options.model_path, out_bytes);
+}
+
+/* ---- native inference ---- */
+
+static kn_status load(void *self, const kn_load_request *request) {
+  pytorch_wrapper *wrapper = self;
+  unload(self);
+  return load_into(wrapper, request, &wrapper->loaded);
+}
+
+static kn_status iospec(void *self, kn_iospec *out_spec) {
+  return inference_iospec(&((pytorch_wrapper *)self)->loaded, out_spec);
+}
+static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t count) {
+  return inference_set_input(&((pytorch_wrapper *)self)->loaded, inputs, count);
+}
+static kn_status invoke(void *self) { return inference_invoke(&((pytorch_wrapper *)self)->loaded); }
+static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
+  return inference_output(&((pytorch_wrapper *)self)->loaded, outputs, count);
+}
+static kn_status statistics(void *self, kn_record *out_record) {
+  return inference_statistics(&((pytorch_wrapper *)self)->loaded, out_record);
+}
+
+const kn_inference_ops pytorch_wrapper_inference_ops = {.struct_size = sizeof(kn_inference_ops),
+                                                        .load = load,
+                                                        .unload = unload,
+                                                        .iospec = iospec,
+                                                        .set_input = set_input,
+                                                        .invoke = invoke,
+                                                        .output = output,
+                                                        .statistics = statistics};
+
+static const kn_modelwrapper_ops ops = {PYTORCH_WRAPPER_OPS};
+
+const kn_class pytorch_wrapper_class = {.struct_size = sizeof(kn_class),
+                                        .name = "kenning.modelwrappers.frameworks.pytorch.PyTorchWrapper",
+                                        .kind = KN_KIND_MODELWRAPPER,
+                                        .summary =
+                                            "Any classifier saved by PyTorch: TorchScript, weights of known "
+                                            "networks, or an AOTInductor package",
+                                        .framework = "pytorch",
+                                        .options = pytorch_wrapper_rows,
+                                        .instance_size = sizeof(pytorch_wrapper),
+                                        .ops = &ops,
+                                        .output_formats = pytorch_output_formats};
