@@ -1,5 +1,7 @@
 #include "target/answer.h"
 
+#include "transport/deadline.h"
+
 #include <kenning/services.h>
 #include <string.h>
 
@@ -10,7 +12,7 @@ enum {
 };
 
 int64_t kn_client_deadline(const kn_client *client, uint64_t bytes) {
-  return kn_now_ns() + (int64_t)((client->link.timeout_s + (double)bytes / client->link.slowest) * 1e9);
+  return kn_deadline_after(client->link.timeout_s + (double)bytes / client->link.slowest);
 }
 
 kn_status kn_client_read(kn_client *client, void *to, size_t bytes, int64_t until) {

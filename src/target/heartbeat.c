@@ -1,6 +1,7 @@
 #include "target/heartbeat.h"
 
 #include "target/replies.h"
+#include "transport/deadline.h"
 
 #include <kenning/services.h>
 #include <signal.h>
@@ -13,8 +14,7 @@ static void send_sign(kn_heartbeat *heartbeat) {
   kn_replies_notice(&replies, &link->wire, KN_MESSAGE_HEARTBEAT);
   const kn_piece piece = {replies.data, replies.bytes};
   if (!replies.lost)
-    kn_status_free(
-        kn_connection_write(heartbeat->connection, &piece, 1, kn_now_ns() + (int64_t)(link->timeout_s * 1e9)));
+    kn_status_free(kn_connection_write(heartbeat->connection, &piece, 1, kn_deadline_after(link->timeout_s)));
   kn_replies_clear(&replies);
 }
 

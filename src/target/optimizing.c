@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/iospec_json.h"
 #include "core/record_json.h"
+#include "transport/deadline.h"
 
 #include <kenning/services.h>
 
@@ -67,8 +68,8 @@ static kn_status connect_and_ask(const kn_optimizing *optimizing, const kn_link_
   kn_connection connection;
   kn_client client;
   KN_TRY(describe(optimizing, &json, &bytes));
-  kn_status status = ops->connect(optimizing->protocol->self, optimizing->model_path,
-                                  kn_now_ns() + (int64_t)(link->timeout_s * 1e9), &connection);
+  kn_status status =
+      ops->connect(optimizing->protocol->self, optimizing->model_path, kn_deadline_after(link->timeout_s), &connection);
   if (!status) status = kn_client_open(connection, link, &client);
   if (!status) {
     status = ask(optimizing, &client, json, bytes);

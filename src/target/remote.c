@@ -4,12 +4,12 @@
 #include "core/iospec_json.h"
 #include "core/record_json.h"
 #include "wire/packed.h"
+#include "transport/deadline.h"
 
 #include <kenning/services.h>
 #include <string.h>
-#include <time.h>
 
-enum { MOMENTS_AT_FIRST = 1024 };
+enum { MOMENTS_AT_FIRST = 1024, PAUSE_SLICE_MS = 20 };
 static const int64_t FIRST_PAUSE_NS = 100000000, LONGEST_PAUSE_NS = 2000000000;
 
 static void unload(void *self) {
@@ -113,8 +113,8 @@ static kn_status establish(kn_remote *remote) {
   const kn_runtimeprotocol_ops *ops = remote->protocol->cls->ops;
   kn_connection connection;
   kn_client_close(&remote->client);
-  KN_TRY(ops->connect(remote->protocol->self, remote->model_path, kn_now_ns() + (int64_t)(remote->link.timeout_s * 1e9),
-                      &connection));
+  KN_TRY(
+      ops->connect(remote->protocol->self, remote->model_path, kn_deadline_after(remote->link.timeout_s), &connection));
   KN_TRY(kn_client_open(connection, &remote->link, &remote->client));
   KN_TRY(specify(remote));
   KN_TRY(send_model(remote));
@@ -122,8 +122,8 @@ static kn_status establish(kn_remote *remote) {
 }
 
 static void pause_before(unsigned attempt) {
-  int64_t until = kn_now_ns() + (attempt < 5 ? FIRST_PAUSE_NS << attempt : LONGEST_PAUSE_NS);
-  while (!kn_cancelled() && kn_now_ns() < until) nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+  int64_t until = kn_deadline_now() + (attempt < 5 ? FIRST_PAUSE_NS << attempt : LONGEST_PAUSE_NS);
+  while (!kn_cancelled() && kn_deadline_now() < until) (void)kn_deadline_wait(NULL, 0, PAUSE_SLICE_MS);
 }
 
 /* Whether trying again may help. */

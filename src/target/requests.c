@@ -24,7 +24,7 @@ static void begin_input(kn_target_session *session) {
   session->sink = SINK_INPUT;
   session->limit = session->engine->input.bytes;
   session->input_set = session->output_ready = false;
-  if (session->engine->loaded) return;
+  if (session->ready) return;
   session->limit = session->engine->payload_limit;
   kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
 }
@@ -69,10 +69,10 @@ void kn_request_begin(kn_target_session *session) {
       session->limit = KN_IDENTITY_BYTES;
       break;
     case KN_MESSAGE_PROCESS:
-      if (!engine->loaded || !session->input_set) kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
+      if (!session->ready || !session->input_set) kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
       break;
     case KN_MESSAGE_OUTPUT:
-      if (!engine->loaded || !session->output_ready) kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
+      if (!session->ready || !session->output_ready) kn_session_refuse(session, KN_REFUSED_WRONG_STATE, NULL);
       break;
     case KN_MESSAGE_OPTIMIZERS:
     case KN_MESSAGE_UNOPTIMIZED_MODEL:
@@ -118,14 +118,15 @@ static kn_status store_model(kn_target_session *session) {
 }
 
 static kn_status load_stored(kn_target_session *session) {
-  session->input_set = session->output_ready = false;
+  session->ready = session->input_set = session->output_ready = false;
   KN_TRY(kn_target_engine_load(session->engine, session->config.model_path, session->config.sampled));
   KN_TRY(make_payload(&session->input, session->engine->input.bytes));
-  return make_payload(&session->output, OUTPUT_AT + session->engine->output.bytes);
+  KN_TRY(make_payload(&session->output, OUTPUT_AT + session->engine->output.bytes));
+  session->ready = true;
+  return NULL;
 }
 
 static kn_status load_model(kn_target_session *session) {
-  session->input_set = session->output_ready = false;
   if (!session->config.in_place) KN_TRY(store_model(session));
   return load_stored(session);
 }
@@ -182,7 +183,7 @@ static kn_status specify(kn_target_session *session, void **out_payload, size_t 
 static uint8_t last_action(const kn_target_session *session) {
   if (session->output_ready) return kn_message_action(KN_MESSAGE_PROCESS);
   if (session->input_set) return kn_message_action(KN_MESSAGE_DATA);
-  if (session->engine->loaded) return kn_message_action(KN_MESSAGE_MODEL);
+  if (session->ready) return kn_message_action(KN_MESSAGE_MODEL);
   return session->engine->has_spec ? kn_message_action(KN_MESSAGE_IO_SPEC) : CLIENT_CONNECTED;
 }
 

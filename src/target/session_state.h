@@ -41,6 +41,7 @@ struct kn_target_session {
   kn_tensor_view input, output; /* payloads of DATA and OUTPUT, aligned */
   uint8_t *scratch;             /* SCRATCH_BYTES */
 
+  bool ready; /* a model is loaded, and there is room for its inputs and outputs */
   bool input_set, output_ready;
   bool extended; /* the client offered the extensions and was granted them */
   kn_optimization optimization;

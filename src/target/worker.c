@@ -5,6 +5,7 @@
 #include "target/limits.h"
 #include "target/server.h"
 #include "target/slots.h"
+#include "transport/deadline.h"
 
 #include <errno.h>
 #include <kenning/services.h>
@@ -17,14 +18,12 @@ enum { HANDSHAKE_S = 10 }; /* the most that a client has, which is nobody yet */
 
 /* ---- one client ---- */
 
-static int64_t after(double seconds) { return kn_now_ns() + (int64_t)(seconds * 1e9); }
-
 static kn_status send_replies(kn_connection *connection, const kn_link_config *link, kn_target_session *session) {
   kn_piece piece;
   piece.data = kn_target_session_replies(session, &piece.bytes);
   if (!piece.bytes) return NULL;
-  kn_status status =
-      kn_connection_write(connection, &piece, 1, after(link->timeout_s + (double)piece.bytes / link->slowest));
+  kn_status status = kn_connection_write(connection, &piece, 1,
+                                         kn_deadline_after(link->timeout_s + (double)piece.bytes / link->slowest));
   kn_target_session_sent(session);
   return status;
 }
@@ -46,7 +45,7 @@ static kn_status keep_beating(kn_connection *connection, const kn_link_config *l
 
 static kn_status serve(kn_connection *connection, const kn_link_config *link, kn_target_session *session,
                        kn_target_engine *engine, kn_heartbeat *heartbeat) {
-  int64_t begun = kn_now_ns();
+  int64_t begun = kn_deadline_now();
   bool amid = false;
   for (;;) {
     size_t room, got;
@@ -55,7 +54,7 @@ static kn_status serve(kn_connection *connection, const kn_link_config *link, kn
     KN_TRY(kn_connection_read(connection, window, room, deadline(link, session, begun), &got));
     if (!got && !amid) return NULL;
     if (!got) return kn_status_make(KN_IO_ERROR, "the client was gone amid a message");
-    if (!amid) begun = kn_now_ns();
+    if (!amid) begun = kn_deadline_now();
     kn_session_next next = kn_target_session_received(session, got);
     if (next != KN_SESSION_READ) KN_TRY(send_replies(connection, link, session));
     if (next == KN_SESSION_WORK) {
@@ -64,7 +63,7 @@ static kn_status serve(kn_connection *connection, const kn_link_config *link, kn
       kn_heartbeat_end(heartbeat);
       KN_TRY(keep_beating(connection, link, session, heartbeat));
       KN_TRY(send_replies(connection, link, session));
-      begun = kn_now_ns();
+      begun = kn_deadline_now();
     }
     if (next == KN_SESSION_CLOSE) return NULL;
     amid = kn_target_session_amid(session);
@@ -77,7 +76,8 @@ kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link,
   kn_target_session *session;
   KN_TRY(kn_target_session_create(config, engine, &session));
   const kn_piece greeting = {&hello, 1};
-  kn_status status = link->hello ? kn_connection_write(connection, &greeting, 1, after(link->timeout_s)) : NULL;
+  kn_status status =
+      link->hello ? kn_connection_write(connection, &greeting, 1, kn_deadline_after(link->timeout_s)) : NULL;
   kn_heartbeat heartbeat = {0};
   if (!status) status = serve(connection, link, session, engine, &heartbeat);
   kn_heartbeat_stop(&heartbeat);
@@ -162,7 +162,7 @@ kn_status kn_worker_run(const kn_scenario *scenario, int client_fd, const char *
   kn_status status = wire->open(protocol->self, &link);
   if (!status && wire->prepare) {
     double patience = link.timeout_s < HANDSHAKE_S ? link.timeout_s : HANDSHAKE_S;
-    status = wire->prepare(protocol->self, &connection, after(patience));
+    status = wire->prepare(protocol->self, &connection, kn_deadline_after(patience));
   }
   if (!status) {
     status = limit(runtime->self);

@@ -1,5 +1,6 @@
 #include "transport/connection.h"
 
+#include "transport/deadline.h"
 #include "transport/tls.h"
 
 #include <errno.h>
@@ -36,12 +37,12 @@ kn_status kn_connection_wait(int fd, bool writing, int64_t deadline_ns) {
     if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while waiting for the peer");
     int wait = SLICE_MS;
     if (deadline_ns != KN_NO_DEADLINE) {
-      int64_t left = deadline_ns - kn_now_ns();
+      int64_t left = deadline_ns - kn_deadline_now();
       if (left <= 0) return kn_status_make(KN_TIMEOUT, "the peer did not %s in time", writing ? "take data" : "answer");
       if (left < (int64_t)SLICE_MS * 1000000) wait = (int)(left / 1000000) + 1;
     }
     struct pollfd one = {.fd = fd, .events = writing ? POLLOUT : POLLIN};
-    int ready = poll(&one, 1, wait);
+    int ready = kn_deadline_wait(&one, 1, wait);
     if (ready > 0) return NULL; /* errors and hang-ups are told by the read or write that follows */
     if (ready < 0 && errno != EINTR)
       return kn_status_make(KN_IO_ERROR, "waiting for the peer failed: %s", strerror(errno));
