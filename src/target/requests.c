@@ -47,7 +47,6 @@ static void begin_optimization(kn_target_session *session) {
 }
 
 void kn_request_begin(kn_target_session *session) {
-  const kn_target_engine *engine = session->engine;
   if (kn_message_extends(session->type) && !session->extended) {
     kn_session_refuse(session, KN_REFUSED_UNKNOWN_TYPE, NULL);
     return;

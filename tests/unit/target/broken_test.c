@@ -55,7 +55,7 @@ static void a_reset_at_every_byte_does_no_harm(void **state) {
     bool loopback;
     int64_t port;
     kt_assert_ok(kn_tcp_listen("127.0.0.1", 0, &listener, &loopback, &port));
-    for (size_t cut = 0; cut <= bytes.count; cut += cut < 30 || cut + 30 > bytes.count ? 1 : 7) {
+    for (size_t cut = 0; cut <= bytes.count; cut += cut < 26 || cut + 14 > bytes.count ? 1 : 23) {
       kn_connection host;
       kt_assert_ok(kn_tcp_connect("127.0.0.1", port, kn_now_ns() + 10000000000, &host));
       kt_assert_ok(kn_connection_wait(listener, false, kn_now_ns() + 10000000000));
@@ -85,7 +85,7 @@ static void a_reset_at_every_byte_does_no_harm(void **state) {
 
 /* ---- kill -9 ---- */
 
-enum { MODEL = 3 << 20 };
+enum { MODEL = 1 << 20, ROUNDS = 30 };
 
 static bool is_filled(const char *data, size_t bytes, char with) {
   for (size_t i = 0; i < bytes; i++)
@@ -108,7 +108,7 @@ static void a_kill_at_any_moment_of_an_upload_leaves_a_whole_model(void **state)
   kt_assert_ok(kn_file_write(path, model, MODEL));
   int replaced = 0, kept = 0;
   unsigned seed = 7;
-  for (int round = 0; round < 60; round++) {
+  for (int round = 0; round < ROUNDS; round++) {
     bool kill_client = round % 2;
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
@@ -129,7 +129,7 @@ static void a_kill_at_any_moment_of_an_upload_leaves_a_whole_model(void **state)
     seed = seed * 1103515245 + 12345;
     pid_t killer = fork();
     if (!killer) {
-      usleep((seed >> 8) % 60000);
+      usleep((seed >> 8) % 40000);
       kill(child, SIGKILL);
       _exit(0);
     }
