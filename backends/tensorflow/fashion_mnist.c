@@ -39,7 +39,7 @@ static kn_status train(void *self, const kn_train_request *request, kn_record *o
   kn_status status = keras_model_make("fashion_mnist_cnn", config, KERAS_VERSION, &model);
   kn_free(config);
   KN_TRY(status);
-  status = tensorflow_wrapper_train_model(wrapper, &model, request, out_history);
+  status = tensorflow_wrapper_train_model(wrapper, &model, 0, request, out_history);
   keras_model_clear(&model);
   return status;
 }
@@ -47,8 +47,7 @@ static kn_status train(void *self, const kn_train_request *request, kn_record *o
 static const kn_modelwrapper_ops ops = {TENSORFLOW_WRAPPER_OPS, .open = tensorflow_wrapper_open, .train = train};
 
 static const kn_option options[] = {
-    {"training_schedule", "Learning rate in the course of training", KN_OPTION_ENUM, 0,
-     KN_FIELD(tensorflow_wrapper, training_schedule), .def.i = TRAINING_COSINE, .choices = tensorflow_schedules},
+    KN_SCHEDULE_ROW(tensorflow_wrapper, training, KN_RATE_COSINE),
     {0}};
 
 const kn_class tensorflow_fashion_mnist_class = {
@@ -61,4 +60,5 @@ const kn_class tensorflow_fashion_mnist_class = {
     .base = &tensorflow_classifier_class,
     .instance_size = sizeof(tensorflow_wrapper),
     .ops = &ops,
+    .check = tensorflow_wrapper_check,
     .output_formats = tensorflow_output_formats};

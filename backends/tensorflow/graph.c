@@ -4,7 +4,11 @@
 #include <string.h>
 
 kn_status graph_create(const tf_api *tf, keras_model *model, graph *out_graph) {
-  *out_graph = (graph){.tf = tf, .model = model, .graph = tf->TF_NewGraph(), .status = tf->TF_NewStatus()};
+  *out_graph = (graph){.tf = tf,
+                       .model = model,
+                       .frozen_hash = 0xcbf29ce484222325u,
+                       .graph = tf->TF_NewGraph(),
+                       .status = tf->TF_NewStatus()};
   if (out_graph->graph && out_graph->status) return NULL;
   graph_destroy(out_graph);
   return kn_status_out_of_memory();

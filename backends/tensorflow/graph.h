@@ -22,10 +22,12 @@ typedef struct graph {
   TF_Status *status;
   unsigned operation_count; /* numbers the operations, whose names must differ */
   keras_model *model;
-  bool variables;    /* weights are variables */
+  bool variables;    /* weights are variables, but for those of layers that are not trainable */
   bool training;     /* what is built now normalizes by the batch and drops out */
   bool make_weights; /* weights that the model lacks are made, with the seed */
   uint64_t seed;
+  TF_Output step_seed;  /* placeholder [2] int64 of what is drawn in a step; .oper NULL: nothing is */
+  uint64_t frozen_hash; /* FNV-1a, 64 bits, of the values of all constants that stand for weights */
   graph_weight *weights;
   size_t weight_count, weight_capacity;
   TF_Operation **updates; /* of moving averages, to run with each training step */

@@ -1,7 +1,6 @@
 /* Dense layers, normalization, scaling, dropout, and what does nothing at inference. */
 #include "graph.h"
 
-#include <kenning/random.h>
 #include <math.h>
 #include <string.h>
 
@@ -235,11 +234,20 @@ static kn_status build_identity(graph *g, const graph_call *call, TF_Output *out
   return NULL;
 }
 
+/* Seed of a layer's random numbers in the step: its own number added to the step's. What is drawn depends on both and
+ * on nothing that ran before. */
+static kn_status layer_seed(graph *g, TF_Output *out) {
+  const int64_t length = 2, own[2] = {0, g->operation_count};
+  if (!g->step_seed.oper) KN_TRY(graph_placeholder(g, TF_INT64, 1, &length, &g->step_seed));
+  KN_TRY(graph_constant(g, TF_INT64, 1, &length, own, sizeof own, out));
+  return graph_binary(g, "AddV2", g->step_seed, *out, out);
+}
+
 /* Inverted dropout: kept values are divided by the probability to keep them. Srivastava et al., "Dropout: a simple way
  * to prevent neural networks from overfitting", 2014, section 10. `whole_maps`: one decision for each channel. */
 static kn_status drop(graph *g, const graph_call *call, bool whole_maps, TF_Output *out) {
   double rate = keras_number_or(call->layer->config, "rate", 0);
-  TF_Output x = call->inputs[0], shape, uniform, threshold, mask;
+  TF_Output x = call->inputs[0], shape, seed, uniform, threshold, mask;
   *out = x;
   if (!g->training || rate <= 0) return NULL;
   if (rate >= 1) return graph_refuse(g, call, "a rate of %g drops everything", rate);
@@ -250,12 +258,11 @@ static kn_status drop(graph *g, const graph_call *call, bool whole_maps, TF_Outp
     KN_TRY(graph_integers(g, ones, 4, &limit));
     KN_TRY(graph_binary(g, "Minimum", shape, limit, &shape));
   }
-  TF_OperationDescription *operation = graph_begin(g, "RandomUniform");
-  uint64_t bits = kn_random(g->seed, g->operation_count);
+  KN_TRY(layer_seed(g, &seed));
+  TF_OperationDescription *operation = graph_begin(g, "StatelessRandomUniform");
   g->tf->TF_AddInput(operation, shape);
+  g->tf->TF_AddInput(operation, seed);
   g->tf->TF_SetAttrType(operation, "dtype", TF_FLOAT);
-  g->tf->TF_SetAttrInt(operation, "seed", (int64_t)(bits & INT32_MAX));
-  g->tf->TF_SetAttrInt(operation, "seed2", (int64_t)(bits >> 33) + 1); /* both 0 would mean: seed from the clock */
   KN_TRY(graph_end(g, operation, &uniform));
   KN_TRY(graph_scalar(g, rate, &threshold));
   KN_TRY(graph_binary(g, "GreaterEqual", uniform, threshold, &mask));

@@ -77,8 +77,18 @@ static kn_status add_variable(graph *g, const keras_weight *weight, graph_weight
   return NULL;
 }
 
+/* Fowler, Noll and Vo, FNV-1a with 64 bits, over whole words. */
+static void hash_values(const keras_weight *weight, uint64_t *hash) {
+  for (size_t i = 0; i < weight->elements; i++) {
+    uint32_t bits;
+    memcpy(&bits, &weight->values[i], sizeof bits);
+    *hash = (*hash ^ bits) * 0x100000001b3u;
+  }
+}
+
 static kn_status add_constant(graph *g, keras_weight *weight, graph_weight *entry) {
   KN_TRY(keras_model_read_weight(g->model, weight));
+  if (g->variables) hash_values(weight, &g->frozen_hash);
   KN_TRY(graph_constant(g, TF_FLOAT, weight->rank, weight->shape, weight->values, weight->elements * sizeof(float),
                         &entry->value));
   keras_model_drop_weight(g->model, weight);
@@ -103,10 +113,9 @@ kn_status graph_weight_of(graph *g, const graph_call *call, const char *name, ui
   KN_TRY(reserve(&array, g->weight_count, &g->weight_capacity, sizeof *g->weights));
   g->weights = array;
   graph_weight *entry = &g->weights[g->weight_count];
-  *entry = (graph_weight){.group = call->group,
-                          .index = index,
-                          .trainable = trainable && keras_bool(call->layer->config, "trainable", true)};
-  KN_TRY(g->variables ? add_variable(g, weight, entry) : add_constant(g, weight, entry));
+  bool changes = g->variables && keras_bool(call->layer->config, "trainable", true);
+  *entry = (graph_weight){.group = call->group, .index = index, .trainable = trainable && changes};
+  KN_TRY(changes ? add_variable(g, weight, entry) : add_constant(g, weight, entry));
   g->weight_count++;
   *out_weight = *entry;
   return NULL;

@@ -3,22 +3,12 @@
 
 #include <string.h>
 
-const kn_choice tensorflow_optimizers[] = {
-    {"adam", TRAINING_ADAM, "Adam"}, {"sgd", TRAINING_SGD, "stochastic gradient descent"}, {0}};
-const kn_choice tensorflow_schedules[] = {
-    {"constant", TRAINING_CONSTANT, "the learning rate as given"},
-    {"cosine", TRAINING_COSINE, "from the given learning rate down to 0 along a cosine"},
-    {0}};
-
 const kn_option tensorflow_wrapper_options[] = {
     {"num_threads", "Threads of one operation; 0: as many as there are cores", KN_OPTION_INT, 0,
      KN_FIELD(tensorflow_wrapper, num_threads), .def.i = 0, .min = 0, .max = 1024},
     {"library", "TensorFlow library to use instead of the installed one (libtensorflow_cc.so.2)", KN_OPTION_PATH,
      KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(tensorflow_wrapper, library)},
-    {"training_optimizer", "How training moves the weights", KN_OPTION_ENUM, 0,
-     KN_FIELD(tensorflow_wrapper, training_optimizer), .def.i = TRAINING_ADAM, .choices = tensorflow_optimizers},
-    {"training_schedule", "Learning rate in the course of training", KN_OPTION_ENUM, 0,
-     KN_FIELD(tensorflow_wrapper, training_schedule), .def.i = TRAINING_CONSTANT, .choices = tensorflow_schedules},
+    KN_TRAINING_ROWS(tensorflow_wrapper, training),
     {0}};
 
 const char *const tensorflow_output_formats[] = {"keras", "saved_model", NULL};
@@ -106,17 +96,21 @@ kn_status tensorflow_wrapper_contents(void *self, char **out_text) {
 
 /* ---- training ---- */
 
-kn_status tensorflow_wrapper_train_model(tensorflow_wrapper *wrapper, keras_model *model,
+kn_status tensorflow_wrapper_check(const void *self) {
+  return kn_training_check(&((const tensorflow_wrapper *)self)->training);
+}
+
+kn_status tensorflow_wrapper_train_model(tensorflow_wrapper *wrapper, keras_model *model, size_t base_layers,
                                          const kn_train_request *request, kn_record *out_history) {
   /* Keras tells formats by the ending. */
   const char *dot = strrchr(request->model_path, '.');
   if (dot && strcmp(dot, ".keras") == 0)
     return kn_status_make(KN_INCOMPATIBLE, "training writes .h5 files, which is not what Keras expects in %s",
                           request->model_path);
-  const training_options options = {.library = wrapper->library,
-                                    .threads = wrapper->num_threads,
-                                    .optimizer = (training_optimizer)wrapper->training_optimizer,
-                                    .schedule = (training_schedule)wrapper->training_schedule};
+  const trainer_options options = {.library = wrapper->library,
+                                   .threads = wrapper->num_threads,
+                                   .training = &wrapper->training,
+                                   .base_layers = base_layers};
   return trainer_run(model, &options, request, out_history);
 }
 
@@ -130,7 +124,7 @@ kn_status tensorflow_wrapper_train(void *self, const kn_train_request *request, 
                           wrapper->options.model_path);
   keras_model model;
   KN_TRY(keras_model_open(wrapper->options.model_path, &model));
-  kn_status status = tensorflow_wrapper_train_model(wrapper, &model, request, out_history);
+  kn_status status = tensorflow_wrapper_train_model(wrapper, &model, 0, request, out_history);
   keras_model_clear(&model);
   return status;
 }

@@ -8,11 +8,10 @@
 typedef struct tensorflow_wrapper {
   kn_modelwrapper_options options;
   char *library;
-  int64_t num_threads;    /* 0: all cores */
-  int training_optimizer; /* training_optimizer */
-  int training_schedule;  /* training_schedule */
-  int64_t classes;        /* of the data set */
-  const tf_api *tf;       /* once opened */
+  int64_t num_threads; /* 0: all cores */
+  kn_training_options training;
+  int64_t classes;  /* of the data set */
+  const tf_api *tf; /* once opened */
   inference loaded;
 } tensorflow_wrapper;
 
@@ -25,9 +24,10 @@ kn_status tensorflow_wrapper_weights_bytes(void *self, uint64_t *out_bytes) KN_M
 kn_status tensorflow_wrapper_contents(void *self, char **out_text) KN_MUST_USE;
 /* Trains the model further that is at model_path. */
 kn_status tensorflow_wrapper_train(void *self, const kn_train_request *request, kn_record *out_history) KN_MUST_USE;
-/* Trains `model` with the wrapper's options. */
-kn_status tensorflow_wrapper_train_model(tensorflow_wrapper *wrapper, keras_model *model,
+/* Trains `model` with the wrapper's options; its first `base_layers` layers are a frozen base. */
+kn_status tensorflow_wrapper_train_model(tensorflow_wrapper *wrapper, keras_model *model, size_t base_layers,
                                          const kn_train_request *request, kn_record *out_history) KN_MUST_USE;
+kn_status tensorflow_wrapper_check(const void *self) KN_MUST_USE; /* kn_class.check */
 extern const kn_inference_ops tensorflow_inference_ops;
 
 /* All but `open` and `train`, as the beginning of a class's table. */
@@ -37,7 +37,6 @@ extern const kn_inference_ops tensorflow_inference_ops;
   .inference = &tensorflow_inference_ops, .weights_bytes = tensorflow_wrapper_weights_bytes,                           \
   .contents = tensorflow_wrapper_contents
 
-extern const kn_choice tensorflow_optimizers[], tensorflow_schedules[];
 extern const kn_option tensorflow_wrapper_options[];
 extern const char *const tensorflow_output_formats[];
 extern const kn_class tensorflow_classifier_class, tensorflow_fashion_mnist_class, tensorflow_pet_dataset_class,

@@ -1,36 +1,25 @@
 #include "trainer.h"
-#include "batches.h"
 #include "session.h"
-#include "training_log.h"
 
-#include <float.h>
 #include <kenning/random.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Fashion-MNIST takes 0.18 GB. */
-static const size_t usual_sample_memory = (size_t)1 << 30;
-
-/* Streams of random numbers drawn from the run's seed. */
-enum { STREAM_WEIGHTS = 1, STREAM_ORDER = 2 };
+/* Stream of the made weights among those drawn from the run's seed. */
+enum { STREAM_WEIGHTS = 1 };
 
 typedef struct trainer {
   const tf_api *tf;
   keras_model *model;
-  const training_options *options;
   const kn_train_request *request;
   training_graph graph;
   TF_Session *session;
   TF_Status *status;
-  batches *train, *validation;
-  size_t batch_size, classes;
-  size_t steps_per_epoch, step;                              /* steps of all epochs so far */
-  TF_Tensor *samples[2], *labels[2], *rate, *beta_powers[2]; /* samples and labels: one in use, one being filled */
-  size_t *order;                                             /* of the longer set */
-  training_score best;
-  bool has_best;
-  int64_t best_epoch;
+  TF_Tensor *samples, *labels, *sample_weights, *step_seed, *scalars[TRAINING_SCALARS];
+  kn_train_tensor *tensors; /* graph.variable_count */
+  char **names;
+  char identity[96];
 } trainer;
 
 /* ---- preparation ---- */
@@ -38,10 +27,7 @@ typedef struct trainer {
 static kn_status check_request(const keras_model *model, const kn_train_request *request) {
   const kn_samples *train = request->train;
   if (train->count == 0) return kn_status_make(KN_INVALID_ARGUMENT, "there are no samples to train on");
-  if (request->batch_size < 1 || request->num_epochs < 1)
-    return kn_status_make(KN_INVALID_ARGUMENT, "batch size and number of epochs must be at least 1");
-  if (!(request->learning_rate > 0))
-    return kn_status_make(KN_INVALID_ARGUMENT, "the learning rate must be more than 0");
+  if (request->batch_size < 1) return kn_status_make(KN_INVALID_ARGUMENT, "the batch size must be at least 1");
   uint32_t rank;
   int64_t shape[KN_MAX_RANK];
   kn_dtype dtype;
@@ -57,323 +43,276 @@ static kn_status check_request(const keras_model *model, const kn_train_request 
                                input->name);
 }
 
-static kn_status make_scalar(const tf_api *tf, TF_Tensor **out) {
-  *out = tf->TF_AllocateTensor(TF_FLOAT, NULL, 0, sizeof(float));
+static kn_status make_tensor(const trainer *t, TF_DataType type, size_t element, uint32_t rank, const int64_t *shape,
+                             TF_Tensor **out) {
+  size_t bytes = element;
+  for (uint32_t i = 0; i < rank; i++)
+    if (!kn_mul_size(bytes, (size_t)shape[i], &bytes)) return kn_status_out_of_memory();
+  *out = t->tf->TF_AllocateTensor(type, shape, (int)rank, bytes);
   return *out ? NULL : kn_status_out_of_memory();
 }
 
 static kn_status make_tensors(trainer *t) {
   const kn_samples *train = t->request->train;
-  int64_t shape[KN_MAX_RANK] = {(int64_t)t->batch_size};
+  const int64_t two = 2;
+  int64_t shape[KN_MAX_RANK] = {t->graph.settings.batch};
   memcpy(shape + 1, train->shape, train->rank * sizeof *shape);
-  size_t bytes;
-  KN_TRY(kn_tensor_bytes(train->dtype, train->rank + 1, shape, &bytes));
-  for (int i = 0; i < 2; i++) {
-    t->samples[i] = t->tf->TF_AllocateTensor(tf_type_of(train->dtype), shape, (int)train->rank + 1, bytes);
-    t->labels[i] = t->tf->TF_AllocateTensor(TF_INT64, shape, 1, t->batch_size * sizeof(int64_t));
-    if (!t->samples[i] || !t->labels[i]) return kn_status_out_of_memory();
-    KN_TRY(make_scalar(t->tf, &t->beta_powers[i]));
-  }
-  return make_scalar(t->tf, &t->rate);
-}
-
-static kn_status open_samples(trainer *t) {
-  const kn_samples *train = t->request->train, *validation = t->request->validation;
-  size_t limit = t->options->sample_memory_bytes ? t->options->sample_memory_bytes : usual_sample_memory;
-  KN_TRY(batches_open(train, limit, "reading training samples", &t->train));
-  size_t longest = train->count;
-  if (validation && validation->count > 0) {
-    KN_TRY(batches_open(validation, limit / 4, "reading validation samples", &t->validation));
-    if (batches_sample_bytes(t->validation) != batches_sample_bytes(t->train))
-      return kn_status_make(KN_INVALID_ARGUMENT, "validation samples differ in size from training samples");
-    if (validation->count > longest) longest = validation->count;
-  }
-  size_t padded;
-  if (!kn_add_size(longest, t->batch_size, &padded)) return kn_status_out_of_memory();
-  t->order = kn_alloc_array(padded, sizeof *t->order);
-  return t->order ? NULL : kn_status_out_of_memory();
-}
-
-/* Values of all weights, on their way in or out. */
-typedef struct weight_values {
-  size_t count;
-  TF_Output *places;
-  TF_Tensor **tensors;
-} weight_values;
-
-static void weight_values_clear(const trainer *t, weight_values *values) {
-  for (size_t i = 0; values->tensors && i < values->count; i++)
-    if (values->tensors[i]) t->tf->TF_DeleteTensor(values->tensors[i]);
-  kn_free(values->tensors);
-  kn_free(values->places);
-}
-
-static kn_status weight_values_make(const trainer *t, weight_values *out) {
-  size_t count = t->graph.g.weight_count;
-  *out = (weight_values){.count = count,
-                         .places = kn_alloc_array(count, sizeof *out->places),
-                         .tensors = kn_alloc_array(count, sizeof *out->tensors)};
-  if (out->places && out->tensors) return NULL;
-  weight_values_clear(t, out);
-  return kn_status_out_of_memory();
-}
-
-static keras_weight *weight_at(const trainer *t, size_t index) {
-  const graph_weight *weight = &t->graph.g.weights[index];
-  return &t->model->groups[weight->group].weights[weight->index];
-}
-
-static kn_status copy_weight(trainer *t, size_t index, weight_values *values) {
-  keras_weight *weight = weight_at(t, index);
-  KN_TRY(keras_model_read_weight(t->model, weight));
-  size_t bytes = weight->elements * sizeof(float);
-  values->places[index] = t->graph.g.weights[index].initial;
-  values->tensors[index] = t->tf->TF_AllocateTensor(TF_FLOAT, weight->shape, (int)weight->rank, bytes);
-  if (!values->tensors[index]) return kn_status_out_of_memory();
-  memcpy(t->tf->TF_TensorData(values->tensors[index]), weight->values, bytes);
+  KN_TRY(make_tensor(t, tf_type_of(train->dtype), kn_dtype_size(train->dtype), train->rank + 1, shape, &t->samples));
+  KN_TRY(make_tensor(t, TF_INT64, sizeof(int64_t), 1, shape, &t->labels));
+  KN_TRY(make_tensor(t, TF_FLOAT, sizeof(float), 1, shape, &t->sample_weights));
+  KN_TRY(make_tensor(t, TF_INT64, sizeof(int64_t), 1, &two, &t->step_seed));
+  for (int i = 0; i < TRAINING_SCALARS; i++) KN_TRY(make_tensor(t, TF_FLOAT, sizeof(float), 0, NULL, &t->scalars[i]));
   return NULL;
 }
 
-/* Stores the model's weights in the variables and zeroes the optimizer's. */
-static kn_status set_variables(trainer *t) {
-  weight_values values;
-  KN_TRY(weight_values_make(t, &values));
-  kn_status status = NULL;
-  for (size_t i = 0; i < values.count && !status; i++) status = copy_weight(t, i, &values);
-  if (!status) {
-    t->tf->TF_SessionRun(t->session, NULL, values.places, values.tensors, (int)values.count, NULL, NULL, 0,
-                         t->graph.initializers, (int)t->graph.initializer_count, NULL, t->status);
-    status = tf_status_take(t->tf, t->status, "set the weights");
-  }
-  weight_values_clear(t, &values);
-  return status;
+/* "dense/kernel", "dense/kernel/adam_mean" */
+static kn_status name_variable(trainer *t, size_t index) {
+  const training_variable *variable = &t->graph.variables[index];
+  const graph_weight *weight = &t->graph.g.weights[variable->weight];
+  const keras_weight *held = training_graph_weight(&t->graph, variable);
+  const char *layer = t->model->network.layers[weight->group].name, *state = variable->state;
+  size_t length = strcspn(held->file_name, "/");
+  const char *name = held->file_name[length] ? held->file_name + length + 1 : held->file_name;
+  bool nested = t->model->network.layers[weight->group].network;
+  t->names[index] =
+      kn_format("%s/%s%s%s", layer, nested ? held->file_name : name, state ? "/" : "", state ? state : "");
+  if (!t->names[index]) return kn_status_out_of_memory();
+  t->tensors[index] = (kn_train_tensor){t->names[index], held->elements, !state};
+  return NULL;
 }
 
-/* Fetches the variables into the model. */
-static kn_status keep_variables(trainer *t) {
-  weight_values values;
-  KN_TRY(weight_values_make(t, &values));
-  for (size_t i = 0; i < values.count; i++) values.places[i] = t->graph.g.weights[i].value;
-  t->tf->TF_SessionRun(t->session, NULL, NULL, NULL, 0, values.places, values.tensors, (int)values.count, NULL, 0, NULL,
+static kn_status name_variables(trainer *t) {
+  size_t count = t->graph.variable_count;
+  t->tensors = kn_alloc_array(count, sizeof *t->tensors);
+  t->names = kn_alloc_array(count, sizeof *t->names);
+  if (!t->tensors || !t->names) return kn_status_out_of_memory();
+  for (size_t i = 0; i < count; i++) KN_TRY(name_variable(t, i));
+  (void)snprintf(t->identity, sizeof t->identity, "TensorFlow %s, frozen weights %016llx", t->tf->TF_Version(),
+                 (unsigned long long)t->graph.g.frozen_hash);
+  return NULL;
+}
+
+/* ---- state ---- */
+
+/* Values on their way in or out. */
+typedef struct transport {
+  TF_Output *places;
+  TF_Tensor **tensors;
+  const TF_Operation **targets;
+  int count;
+} transport;
+
+static void transport_clear(const trainer *t, transport *moved) {
+  for (int i = 0; moved->tensors && i < moved->count; i++)
+    if (moved->tensors[i]) t->tf->TF_DeleteTensor(moved->tensors[i]);
+  kn_free(moved->tensors);
+  kn_free(moved->places);
+  kn_free(moved->targets);
+}
+
+static kn_status transport_make(const trainer *t, transport *out) {
+  size_t count = t->graph.variable_count;
+  *out = (transport){.places = kn_alloc_array(count, sizeof *out->places),
+                     .tensors = kn_alloc_array(count, sizeof(TF_Tensor *)),
+                     .targets = kn_alloc_array(count, sizeof(TF_Operation *))};
+  if (out->places && out->tensors && out->targets) return NULL;
+  transport_clear(t, out);
+  return kn_status_out_of_memory();
+}
+
+static kn_status fetch(void *self, float *const *values) {
+  trainer *t = self;
+  transport moved;
+  KN_TRY(transport_make(t, &moved));
+  for (size_t i = 0; i < t->graph.variable_count; i++)
+    if (values[i]) moved.places[moved.count++] = t->graph.variables[i].value;
+  t->tf->TF_SessionRun(t->session, NULL, NULL, NULL, 0, moved.places, moved.tensors, moved.count, NULL, 0, NULL,
                        t->status);
   kn_status status = tf_status_take(t->tf, t->status, "read the weights");
-  for (size_t i = 0; i < values.count && !status; i++)
-    memcpy(weight_at(t, i)->values, t->tf->TF_TensorData(values.tensors[i]), weight_at(t, i)->elements * sizeof(float));
-  weight_values_clear(t, &values);
+  int next = 0;
+  for (size_t i = 0; i < t->graph.variable_count && !status; i++)
+    if (values[i])
+      memcpy(values[i], t->tf->TF_TensorData(moved.tensors[next++]), t->tensors[i].elements * sizeof(float));
+  transport_clear(t, &moved);
   return status;
 }
 
-/* ---- one pass over samples ---- */
+static kn_status add_value(trainer *t, size_t index, const float *values, transport *moved) {
+  const training_variable *variable = &t->graph.variables[index];
+  const keras_weight *weight = training_graph_weight(&t->graph, variable);
+  size_t bytes = weight->elements * sizeof(float);
+  TF_Tensor *tensor = t->tf->TF_AllocateTensor(TF_FLOAT, weight->shape, (int)weight->rank, bytes);
+  if (!tensor) return kn_status_out_of_memory();
+  if (bytes) memcpy(t->tf->TF_TensorData(tensor), values, bytes);
+  moved->places[moved->count] = variable->initial;
+  moved->targets[moved->count] = variable->assign;
+  moved->tensors[moved->count++] = tensor;
+  return NULL;
+}
 
-/* Fisher and Yates's shuffle; the order depends on seed and epoch alone. */
-static void shuffle(size_t *order, size_t count, uint64_t seed) {
-  for (size_t i = 0; i < count; i++) order[i] = i;
-  for (size_t i = count; i > 1; i--) {
-    size_t other = (size_t)(kn_random(seed, i) % i), swapped = order[i - 1];
-    order[i - 1] = order[other];
-    order[other] = swapped;
+static kn_status store(void *self, const float *const *values) {
+  trainer *t = self;
+  transport moved;
+  KN_TRY(transport_make(t, &moved));
+  kn_status status = NULL;
+  for (size_t i = 0; i < t->graph.variable_count && !status; i++)
+    if (values[i]) status = add_value(t, i, values[i], &moved);
+  if (!status && moved.count > 0) {
+    t->tf->TF_SessionRun(t->session, NULL, moved.places, moved.tensors, moved.count, NULL, NULL, 0, moved.targets,
+                         moved.count, NULL, t->status);
+    status = tf_status_take(t->tf, t->status, "set the weights");
   }
+  transport_clear(t, &moved);
+  return status;
 }
 
-/* Adds the cross-entropy and the hits of the first `count` rows of logits. Log-sum-exp with the maximum taken out. */
-static void add_score(const float *logits, const int64_t *labels, size_t count, size_t classes, training_score *sum) {
-  for (size_t i = 0; i < count; i++, logits += classes) {
-    size_t top = 0;
-    double total = 1; /* of the top one */
-    for (size_t c = 1; c < classes; c++)
-      if (logits[c] > logits[top]) top = c;
-    for (size_t c = 0; c < classes; c++)
-      if (c != top) total += exp((double)logits[c] - (double)logits[top]);
-    sum->loss += log(total) + (double)logits[top] - (double)logits[labels[i]];
-    sum->accuracy += top == (size_t)labels[i];
+/* The model's weights, and zeros for the optimizer's state. */
+static kn_status store_first(trainer *t) {
+  size_t count = t->graph.variable_count, longest = 1;
+  for (size_t i = 0; i < count; i++)
+    if (t->tensors[i].elements > longest) longest = t->tensors[i].elements;
+  const float **values = kn_alloc_array(count, sizeof *values);
+  float *zeros = kn_alloc_array(longest, sizeof *zeros);
+  kn_status status = values && zeros ? NULL : kn_status_out_of_memory();
+  for (size_t i = 0; i < count && !status; i++) {
+    keras_weight *weight = training_graph_weight(&t->graph, &t->graph.variables[i]);
+    status = keras_model_read_weight(t->model, weight);
+    values[i] = t->tensors[i].weight ? weight->values : zeros;
   }
+  if (!status) status = store(t, values);
+  kn_free(values);
+  kn_free(zeros);
+  return status;
 }
 
-static double learning_rate(const trainer *t) {
-  double rate = t->request->learning_rate;
-  if (t->options->schedule == TRAINING_CONSTANT) return rate;
-  /* Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, eq. 5, one period. */
-  double total = (double)t->steps_per_epoch * (double)t->request->num_epochs;
-  return rate * 0.5 * (1 + cos(M_PI * (double)t->step / total));
+static kn_status write_model(void *self, const char *path) {
+  trainer *t = self;
+  float **values = kn_alloc_array(t->graph.variable_count, sizeof *values);
+  if (!values) return kn_status_out_of_memory();
+  for (size_t i = 0; i < t->graph.variable_count; i++)
+    if (t->tensors[i].weight) values[i] = training_graph_weight(&t->graph, &t->graph.variables[i])->values;
+  kn_status status = fetch(t, values);
+  kn_free(values);
+  return status ? status : keras_model_write(t->model, path);
 }
 
-static void set_scalar(const trainer *t, TF_Tensor *tensor, double value) {
-  *(float *)t->tf->TF_TensorData(tensor) = (float)value;
+/* ---- batches ---- */
+
+static void set_scalar(const trainer *t, training_scalar which, double value) {
+  *(float *)t->tf->TF_TensorData(t->scalars[which]) = (float)value;
 }
 
-/* Runs the model on the batch in `slot`; `training`: and makes a step. */
-static kn_status run_batch(trainer *t, bool training, int slot, size_t count, training_score *sum) {
+static void set_step(const trainer *t, const kn_train_step *step) {
+  double power = (double)step->number + 1, late = (double)step->unfrozen_number + 1;
+  set_scalar(t, TRAINING_RATE, step->learning_rate);
+  set_scalar(t, TRAINING_BETA1_POWER, pow(ADAM_BETA1, power));
+  set_scalar(t, TRAINING_BETA2_POWER, pow(ADAM_BETA2, power));
+  set_scalar(t, TRAINING_LATE_BETA1_POWER, pow(ADAM_BETA1, late));
+  set_scalar(t, TRAINING_LATE_BETA2_POWER, pow(ADAM_BETA2, late));
+  const int64_t seed[2] = {(int64_t)step->seed, 0};
+  memcpy(t->tf->TF_TensorData(t->step_seed), seed, sizeof seed);
+}
+
+static void set_batch(const trainer *t, const kn_train_batch *batch) {
+  memcpy(t->tf->TF_TensorData(t->samples), batch->samples, t->tf->TF_TensorByteSize(t->samples));
+  memcpy(t->tf->TF_TensorData(t->labels), batch->labels, batch->size * sizeof *batch->labels);
+  if (batch->weights)
+    memcpy(t->tf->TF_TensorData(t->sample_weights), batch->weights, batch->size * sizeof *batch->weights);
+}
+
+/* Runs the graph for the logits `wanted` and the targets. */
+static kn_status run_graph(trainer *t, TF_Output wanted, const TF_Operation *const *targets, size_t target_count,
+                           const char *what, float *out_logits) {
   const training_graph *built = &t->graph;
-  const TF_Output places[5] = {built->samples, built->labels, built->rate, built->beta1_power, built->beta2_power};
-  TF_Tensor *const values[5] = {t->samples[slot], t->labels[slot], t->rate, t->beta_powers[0], t->beta_powers[1]};
-  TF_Output wanted = training ? built->logits : built->evaluated_logits;
-  TF_Tensor *logits = NULL;
-  if (training) {
-    double power = (double)t->step + 1;
-    set_scalar(t, t->rate, learning_rate(t));
-    set_scalar(t, t->beta_powers[0], pow(ADAM_BETA1, power));
-    set_scalar(t, t->beta_powers[1], pow(ADAM_BETA2, power));
-  }
-  int fed = !training ? 1 : built->optimizer == TRAINING_ADAM ? 5 : 3;
-  t->tf->TF_SessionRun(t->session, NULL, places, values, fed, &wanted, &logits, 1, training ? built->steps : NULL,
-                       training ? (int)built->step_count : 0, NULL, t->status);
-  KN_TRY(tf_status_take(t->tf, t->status, training ? "make a training step" : "evaluate the model"));
-  add_score(t->tf->TF_TensorData(logits), t->tf->TF_TensorData(t->labels[slot]), count, t->classes, sum);
+  TF_Output places[4 + TRAINING_SCALARS] = {built->samples};
+  TF_Tensor *values[4 + TRAINING_SCALARS] = {t->samples}, *logits = NULL;
+  int fed = 1;
+  const struct {
+    TF_Output place;
+    TF_Tensor *value;
+  } more[] = {{built->labels, t->labels},         {built->sample_weights, t->sample_weights},
+              {built->g.step_seed, t->step_seed}, {built->scalars[0], t->scalars[0]},
+              {built->scalars[1], t->scalars[1]}, {built->scalars[2], t->scalars[2]},
+              {built->scalars[3], t->scalars[3]}, {built->scalars[4], t->scalars[4]}};
+  for (size_t i = 0; target_count && i < sizeof more / sizeof *more; i++)
+    if (more[i].place.oper) {
+      places[fed] = more[i].place;
+      values[fed++] = more[i].value;
+    }
+  t->tf->TF_SessionRun(t->session, NULL, places, values, fed, &wanted, &logits, 1, targets, (int)target_count, NULL,
+                       t->status);
+  KN_TRY(tf_status_take(t->tf, t->status, what));
+  memcpy(out_logits, t->tf->TF_TensorData(logits), t->tf->TF_TensorByteSize(logits));
   t->tf->TF_DeleteTensor(logits);
   return NULL;
 }
 
-static void begin_batch(trainer *t, batches *reader, size_t start, int slot) {
-  batch out = {.samples = t->tf->TF_TensorData(t->samples[slot]), .labels = t->tf->TF_TensorData(t->labels[slot])};
-  batches_begin(reader, t->order + start, t->batch_size, out);
+static kn_status make_step(void *self, const kn_train_batch *batch, const kn_train_step *step, float *out_logits) {
+  trainer *t = self;
+  set_batch(t, batch);
+  set_step(t, step);
+  return run_graph(t, t->graph.logits, t->graph.steps, step->unfrozen ? t->graph.step_count : t->graph.early_count,
+                   "make a training step", out_logits);
 }
 
-static void show_progress(const trainer *t, const training_score *sum, size_t seen) {
-  char detail[128];
-  int length = snprintf(detail, sizeof detail, "epoch %zu of %lld, loss %.3f, accuracy %.3f",
-                        (t->step - 1) / t->steps_per_epoch + 1, (long long)t->request->num_epochs,
-                        sum->loss / (double)seen, sum->accuracy / (double)seen);
-  if (t->has_best && t->validation && length > 0 && (size_t)length < sizeof detail)
-    (void)snprintf(detail + length, sizeof detail - (size_t)length, ", best validation %.3f", t->best.accuracy);
-  kn_progress("training", (double)t->step, (double)t->steps_per_epoch * (double)t->request->num_epochs, detail);
+static kn_status evaluate(void *self, const kn_train_batch *batch, float *out_logits) {
+  trainer *t = self;
+  set_batch(t, batch);
+  return run_graph(t, t->graph.evaluated_logits, NULL, 0, "evaluate the model", out_logits);
 }
 
-/* Runs `count` samples in t->order, in batches; what lies behind `count` only fills the last one. */
-static kn_status run_pass(trainer *t, batches *reader, bool training, size_t count, training_score *out) {
-  training_score sum = {0};
-  int slot = 0;
-  begin_batch(t, reader, 0, slot);
-  for (size_t start = 0; start < count; start += t->batch_size, slot = !slot) {
-    KN_TRY(batches_wait(reader));
-    if (start + t->batch_size < count) begin_batch(t, reader, start + t->batch_size, !slot);
-    size_t rows = count - start < t->batch_size ? count - start : t->batch_size;
-    kn_status status = run_batch(t, training, slot, rows, &sum);
-    if (!status && !isfinite(sum.loss))
-      status = kn_status_make(KN_BACKEND_FAILED,
-                              "training diverged: the loss is no number any more after step %zu; "
-                              "choose a lower learning rate",
-                              t->step + 1);
-    if (!status && kn_cancelled()) status = kn_status_make(KN_CANCELLED, "training was stopped");
-    if (training && !status) {
-      t->step++;
-      show_progress(t, &sum, start + rows);
-    }
-    if (status) {
-      if (start + t->batch_size < count) status = kn_status_join(status, batches_wait(reader));
-      return status;
-    }
-  }
-  *out = (training_score){sum.loss / (double)count, sum.accuracy / (double)count};
-  return NULL;
-}
-
-static kn_status train_epoch(trainer *t, int64_t epoch, training_score *out) {
-  uint64_t seed = kn_random(kn_random(t->request->seed, STREAM_ORDER), (uint64_t)epoch);
-  size_t count = t->request->train->count;
-  shuffle(t->order, count, seed);
-  return run_pass(t, t->train, true, t->steps_per_epoch * t->batch_size, out);
-}
-
-static kn_status validate(trainer *t, training_score *out) {
-  size_t count = t->request->validation->count;
-  for (size_t i = 0; i < count + t->batch_size; i++) t->order[i] = i % count;
-  return run_pass(t, t->validation, false, count, out);
-}
+static const kn_trainer_ops ops = {.struct_size = sizeof(kn_trainer_ops),
+                                   .step = make_step,
+                                   .evaluate = evaluate,
+                                   .fetch = fetch,
+                                   .store = store,
+                                   .write = write_model};
 
 /* ---- the run ---- */
 
-static bool better(const trainer *t, const training_score *now) {
-  if (!t->has_best || !t->validation) return true;
-  if (now->accuracy != t->best.accuracy) return now->accuracy > t->best.accuracy;
-  return now->loss < t->best.loss;
-}
-
-static kn_status run_epoch(trainer *t, int64_t epoch, training_log *log) {
-  int64_t start = kn_now_ns();
-  training_score trained, validated = {0};
-  KN_TRY(train_epoch(t, epoch, &trained));
-  if (t->validation) KN_TRY(validate(t, &validated));
-  KN_TRY(training_log_add(log, epoch + 1, &trained, t->validation ? &validated : NULL,
-                          (double)(kn_now_ns() - start) * 1e-9));
-  if (!better(t, &validated)) return NULL;
-  t->best = validated;
-  t->has_best = true;
-  t->best_epoch = epoch + 1;
-  return keep_variables(t);
-}
-
-static kn_status run_epochs(trainer *t, training_log *log) {
-  kn_status status = NULL;
-  for (int64_t epoch = 0; epoch < t->request->num_epochs && !status; epoch++) status = run_epoch(t, epoch, log);
-  bool stopped = kn_status_code(status) == KN_CANCELLED;
-  if (status && !stopped) return status;
-  /* Stopped in the first epoch: what there is by now. */
-  if (!t->has_best) status = kn_status_join(status, keep_variables(t));
-  status = kn_status_join(status, keras_model_write(t->model, t->request->model_path));
-  if (!stopped) return status;
-  return kn_status_annotate(status, "%s holds the model of epoch %lld (0: of the moment when it was stopped)",
-                            t->request->model_path, (long long)t->best_epoch);
-}
-
-static kn_status record_settings(const trainer *t, kn_record *history) {
-  KN_TRY(kn_record_set_string(history, "optimizer", t->options->optimizer == TRAINING_ADAM ? "adam" : "sgd"));
-  KN_TRY(kn_record_set_string(history, "learning_rate_schedule",
-                              t->options->schedule == TRAINING_COSINE ? "cosine" : "constant"));
-  KN_TRY(kn_record_set_number(history, "learning_rate", t->request->learning_rate));
-  KN_TRY(kn_record_set_int(history, "batch_size", (int64_t)t->batch_size));
-  KN_TRY(kn_record_set_int(history, "training_samples", (int64_t)t->request->train->count));
-  KN_TRY(kn_record_set_int(history, "validation_samples", t->validation ? (int64_t)t->request->validation->count : 0));
-  KN_TRY(kn_record_set_int(history, "threads", session_threads(t->options->threads)));
-  KN_TRY(kn_record_set_string(history, "framework_version", t->tf->TF_Version()));
-  char seed[32];
-  (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->request->seed);
-  return kn_record_set_string(history, "seed", seed); /* 64 bits do not fit into a JSON number */
-}
-
-static kn_status run(trainer *t, kn_record *history) {
+static kn_status run(trainer *t, const trainer_options *options, kn_record *history) {
   const kn_train_request *request = t->request;
   KN_TRY(check_request(t->model, request));
   KN_TRY(graph_check(&t->model->network, t->model->path));
-  KN_TRY(tf_api_open(t->options->library, &t->tf));
-  t->classes = (size_t)request->train->classes;
-  t->batch_size =
-      (uint64_t)request->batch_size < request->train->count ? (size_t)request->batch_size : request->train->count;
-  t->steps_per_epoch = request->train->count / t->batch_size;
-  KN_TRY(training_graph_build(t->tf, t->model, t->options->optimizer, kn_random(request->seed, STREAM_WEIGHTS),
-                              (int64_t)t->batch_size, request->train->classes, &t->graph));
-  KN_TRY(session_open(t->tf, t->graph.g.graph, t->options->threads, &t->session));
+  KN_TRY(tf_api_open(options->library, &t->tf));
+  const training_settings settings = {.optimizer = (kn_train_optimizer)options->training->optimizer,
+                                      .late_layers = options->base_layers,
+                                      .seed = kn_random(request->seed, STREAM_WEIGHTS),
+                                      .batch = (int64_t)kn_training_batch_size(request),
+                                      .classes = request->train->classes};
+  KN_TRY(training_graph_build(t->tf, t->model, &settings, &t->graph));
+  KN_TRY(session_open(t->tf, t->graph.g.graph, options->threads, &t->session));
   t->status = t->tf->TF_NewStatus();
   if (!t->status) return kn_status_out_of_memory();
-  KN_TRY(set_variables(t));
-  KN_TRY(open_samples(t));
+  KN_TRY(name_variables(t));
   KN_TRY(make_tensors(t));
-  KN_TRY(record_settings(t, history));
-  training_log log;
-  KN_TRY(training_log_open(history, request->logdir, &log));
-  kn_status status = run_epochs(t, &log);
-  training_log_close(&log);
-  KN_TRY(status);
-  return kn_record_set_int(history, "best_epoch", t->best_epoch);
+  KN_TRY(store_first(t));
+  KN_TRY(kn_record_set_int(history, "threads", session_threads(options->threads)));
+  KN_TRY(kn_record_set_string(history, "framework_version", t->tf->TF_Version()));
+  const kn_trainer handed = {
+      .ops = &ops, .self = t, .tensors = t->tensors, .tensor_count = t->graph.variable_count, .identity = t->identity};
+  return kn_training_run(options->training, request, &handed, history);
 }
 
 static void clear(trainer *t) {
-  batches_close(t->train);
-  batches_close(t->validation);
-  kn_free(t->order);
+  for (size_t i = 0; t->names && i < t->graph.variable_count; i++) kn_free(t->names[i]);
+  kn_free(t->names);
+  kn_free(t->tensors);
   if (!t->tf) return;
-  TF_Tensor *const tensors[] = {t->samples[0], t->samples[1],     t->labels[0],     t->labels[1],
-                                t->rate,       t->beta_powers[0], t->beta_powers[1]};
+  TF_Tensor *const tensors[] = {t->samples, t->labels, t->sample_weights, t->step_seed};
   for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
     if (tensors[i]) t->tf->TF_DeleteTensor(tensors[i]);
+  for (int i = 0; i < TRAINING_SCALARS; i++)
+    if (t->scalars[i]) t->tf->TF_DeleteTensor(t->scalars[i]);
   session_close(t->tf, t->session);
   if (t->status) t->tf->TF_DeleteStatus(t->status);
   training_graph_destroy(&t->graph);
 }
 
-kn_status trainer_run(keras_model *model, const training_options *options, const kn_train_request *request,
+kn_status trainer_run(keras_model *model, const trainer_options *options, const kn_train_request *request,
                       kn_record *out_history) {
-  trainer t = {.model = model, .options = options, .request = request};
-  kn_status status = run(&t, out_history);
+  trainer t = {.model = model, .request = request};
+  kn_status status = run(&t, options, out_history);
   clear(&t);
   return kn_status_annotate(status, "while training %s", request->model_path);
 }

@@ -103,6 +103,8 @@ typedef struct kn_dataset_info {
   int64_t shape[KN_MAX_RANK];
   const char *layout;              /* "NHWC", "NCHW" or NULL */
   bool split_published;            /* published_split tells train from test */
+  /* Images: white minus black in each channel of a sample (up to 4 channels), which augmentation needs; 0: not known. */
+  double range[4];
 } kn_dataset_info;
 
 /* For data sets: whether there is a sample `index` among `count`. */
@@ -143,6 +145,8 @@ typedef struct kn_samples {
   /* Thread-safe. */
   kn_status (*load)(void *context, size_t index, const kn_tensor_view *out);
   kn_status (*label)(void *context, size_t index, int64_t *out_label);
+  const char *layout; /* as in kn_dataset_info */
+  double range[4];
 } kn_samples;
 
 /* Writes the first `count` samples, raw, to `path`, and their labels (int64) to `labels_path` unless that is NULL: how
@@ -209,6 +213,9 @@ typedef struct kn_modelwrapper_ops {
   /* What the model file holds besides the weights ("optimizer state, 34.2 MB"), *out_text NULL where there is nothing to
    * tell; free with kn_free. NULL slot: not known. */
   kn_status (*contents)(void *self, char **out_text);
+  /* Judges what training needs besides the samples, before anything is downloaded or opened; looks at options and files
+   * alone. NULL slot: nothing can be said. */
+  kn_status (*check_training)(const void *self);
 } kn_modelwrapper_ops;
 
 /* ---- optimizers ---- */

@@ -9,6 +9,7 @@
 #include <kenning/block.h>
 #include <kenning/process.h>
 #include <kenning/services.h>
+#include <kenning/training.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -129,7 +130,13 @@ typedef struct kn_plugin {
   X(kn_status, kn_ioentry_store, (const kn_ioentry *entry, const kn_tensor_view *view, void *out),                    \
     (entry, view, out))                                                                                               \
   X(kn_status, kn_ioentry_fetch, (const kn_ioentry *entry, const void *from, const kn_tensor_view *out),              \
-    (entry, from, out))
+    (entry, from, out))                                                                                               \
+  X(kn_status, kn_training_check, (const kn_training_options *options), (options))                                    \
+  X(size_t, kn_training_batch_size, (const kn_train_request *request), (request))                                     \
+  X(kn_status, kn_training_run,                                                                                       \
+    (const kn_training_options *options, const kn_train_request *request, const kn_trainer *trainer,                  \
+     kn_record *out_history),                                                                                         \
+    (options, request, trainer, out_history))
 
 /* Functions without result (C has no `return` of void expressions in strict mode). */
 #define KN_HOST_PROCEDURES(X)                                                                                         \

@@ -87,6 +87,6 @@ int kn_command_cache(int argc, char **argv);
 int kn_command_psk(int argc, char **argv);
 
 extern const kn_option kn_list_options[], kn_check_options[], kn_chain_options[], kn_json_tester_options[],
-    kn_tester_options[], kn_performance_options[], kn_training_options[], kn_render_options[];
+    kn_tester_options[], kn_performance_options[], kn_model_training_options[], kn_render_options[];
 
 #endif

@@ -33,7 +33,7 @@ const kn_command kn_commands[] = {
     {"completion", "Print a completion script", "bash|zsh|fish", NULL, 0, false, kn_command_completion},
     {"reference", "Print the reference of all blocks as Markdown", "", NULL, 0, false, kn_command_reference},
     {"model_training", "Train a model (the original's scenario)", "MODELWRAPPER DATASET --batch-size N ...",
-     kn_training_options, sizeof(kn_training_values), false, kn_command_model_training},
+     kn_model_training_options, sizeof(kn_training_values), false, kn_command_model_training},
     {"json_inference_tester", "Run a JSON scenario (the original's scenario)", "S.json OUT.json", kn_json_tester_options,
      sizeof(kn_json_tester_values), false, kn_command_json_inference_tester},
     {"inference_tester", "Run a scenario given by flags (the original's scenario)",

@@ -104,7 +104,7 @@ const kn_option kn_performance_options[] = {
     TEST_ROWS(kn_performance_values), KN_RESOURCE_ROWS(kn_performance_values),
     KN_VERBOSITY_ROW(kn_performance_values), {0}};
 
-const kn_option kn_training_options[] = {
+const kn_option kn_model_training_options[] = {
     TRAIN_ROWS(kn_training_values, KN_OPTION_REQUIRED), KN_RESOURCE_ROWS(kn_training_values),
     KN_VERBOSITY_ROW(kn_training_values), {0}};
 

@@ -58,6 +58,7 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
                                 .class_names = class_names,
                                 .split_published = true};
   kn_image_describe(SIDE, SIDE, 1, (kn_image_layout)at->image_memory_layout, out_info);
+  out_info->range[0] = 1;
   return NULL;
 }
 

@@ -131,7 +131,7 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
                                 .count = at->list.count,
                                 .classes = (int64_t)at->classes,
                                 .class_names = (const char *const *)at->class_names};
-  kn_image_describe(at->image_width, at->image_height, 3, (kn_image_layout)at->image_memory_layout, out_info);
+  kn_image_input_describe(&at->input, out_info);
   return NULL;
 }
 

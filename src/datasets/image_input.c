@@ -53,3 +53,8 @@ void kn_image_describe(int64_t width, int64_t height, int64_t channels, kn_image
   out_info->shape[2] = planar ? width : channels;
   out_info->layout = kn_image_layouts[layout].name;
 }
+
+void kn_image_input_describe(const kn_image_input *input, kn_dataset_info *out_info) {
+  kn_image_describe(input->width, input->height, 3, input->layout, out_info);
+  for (int c = 0; c < 3; c++) out_info->range[c] = (double)input->table.values[c][255] - input->table.values[c][0];
+}

@@ -39,5 +39,7 @@ kn_status kn_image_input_load(const kn_image_input *input, const char *path, con
 /* Fills dtype, rank, shape and layout of float32 images. */
 void kn_image_describe(int64_t width, int64_t height, int64_t channels, kn_image_layout layout,
                        kn_dataset_info *out_info);
+/* The same and the range for the samples that kn_image_input_load makes. */
+void kn_image_input_describe(const kn_image_input *input, kn_dataset_info *out_info);
 
 #endif

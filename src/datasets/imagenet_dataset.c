@@ -72,7 +72,7 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
                                 .count = at->list.count,
                                 .classes = (int64_t)at->map.count,
                                 .class_names = (const char *const *)at->map.names};
-  kn_image_describe(SIDE, SIDE, 3, (kn_image_layout)at->image_memory_layout, out_info);
+  kn_image_input_describe(&at->input, out_info);
   return NULL;
 }
 

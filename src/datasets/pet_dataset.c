@@ -63,7 +63,7 @@ static kn_status dataset_info(void *self, kn_dataset_info *out_info) {
       .class_names = species ? species_names : (const char *const *)at->pets.class_names,
       .split_published = at->pets.split_published,
   };
-  kn_image_describe(SIDE, SIDE, 3, (kn_image_layout)at->image_memory_layout, out_info);
+  kn_image_input_describe(&at->input, out_info);
   return NULL;
 }
 

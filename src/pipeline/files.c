@@ -28,12 +28,22 @@ static kn_status at(const kn_instance *block, const char *row, kn_status status)
 
 /* ---- inputs ---- */
 
+static kn_status check_training(const kn_instance *wrapper) {
+  const kn_modelwrapper_ops *ops = wrapper->cls ? wrapper->cls->ops : NULL;
+  if (!ops || !ops->check_training) return NULL;
+  kn_status status = ops->check_training(wrapper->self);
+  return wrapper->where ? kn_status_annotate(status, "in %s at %s", wrapper->cls->name, wrapper->where) : status;
+}
+
 static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
   const kn_instance *wrapper = &scenario->model_wrapper;
   bool compiles = steps & KN_STEP_OPTIMIZE && scenario->optimizer_count;
   bool reuses = !compiles && steps & KN_STEP_TEST && scenario->optimizer_count; /* of an earlier run, not the model */
   kn_status faults = NULL;
-  if (wrapper->cls && !(steps & KN_STEP_TRAIN) && !reuses) faults = kn_instance_check_files(wrapper);
+  if (steps & KN_STEP_TRAIN)
+    faults = check_training(wrapper);
+  else if (wrapper->cls && !reuses)
+    faults = kn_instance_check_files(wrapper);
   if (compiles && wrapper->cls && !model_path(scenario))
     faults = kn_status_join(
         faults, kn_status_make_at(KN_INVALID_ARGUMENT, wrapper->where, "optimizers need a model: give 'model_path'"));
@@ -74,11 +84,23 @@ static kn_status check_compiled(const kn_scenario *scenario, size_t index) {
   return at(optimizer, "compiled_model_path", check_writable(path));
 }
 
-static kn_status check_outputs(const kn_scenario *scenario, unsigned steps) {
+/* What training writes: the model, and what else the wrapper's options name. */
+static kn_status check_trained(const kn_scenario *scenario) {
+  const kn_instance *wrapper = &scenario->model_wrapper;
+  const char *trained = model_path(scenario);
   kn_status faults = NULL;
-  const char *trained = steps & KN_STEP_TRAIN ? model_path(scenario) : NULL;
-  if (trained && !kn_uri_is(trained))
-    faults = at(&scenario->model_wrapper, "model_path", kn_file_check_output(trained));
+  if (trained && !kn_uri_is(trained)) faults = at(wrapper, "model_path", kn_file_check_output(trained));
+  const kn_option *row;
+  for (size_t i = 0; wrapper->cls && (row = kn_option_at(wrapper->cls, i)); i++) {
+    if (row->type != KN_OPTION_PATH || !(row->flags & KN_OPTION_OUTPUT)) continue;
+    const char *path = *(char *const *)(const void *)((const char *)wrapper->self + row->offset);
+    if (path) faults = kn_status_join(faults, at(wrapper, row->name, kn_file_check_output(path)));
+  }
+  return faults;
+}
+
+static kn_status check_outputs(const kn_scenario *scenario, unsigned steps) {
+  kn_status faults = steps & KN_STEP_TRAIN ? check_trained(scenario) : NULL;
   for (size_t i = 0; steps & KN_STEP_OPTIMIZE && i < scenario->optimizer_count; i++)
     faults = kn_status_join(faults, check_compiled(scenario, i));
   return faults;

@@ -48,7 +48,9 @@ static void describe(kn_sample_list *list, const kn_dataset_info *info, size_t c
                                .rank = info->rank,
                                .identity = "",
                                .load = load,
-                               .label = label};
+                               .label = label,
+                               .layout = info->layout};
+  memcpy(list->samples.range, info->range, sizeof info->range);
   memcpy(list->samples.shape, info->shape, sizeof info->shape);
 }
 

@@ -98,10 +98,11 @@ typedef struct training {
   size_t first_train, first_validation;
   kn_samples train, validation;
   kn_train_request request;
-  training_options options;
+  kn_training_options course;
+  trainer_options options;
 } training;
 
-static void prepare(training *t, training_optimizer optimizer, double rate, int64_t epochs, const char *path) {
+static void prepare(training *t, kn_train_optimizer optimizer, double rate, int64_t epochs, const char *path) {
   *t = (training){.first_train = 0, .first_validation = TRAIN};
   t->train = (kn_samples){.context = &t->first_train,
                           .count = TRAIN,
@@ -121,7 +122,14 @@ static void prepare(training *t, training_optimizer optimizer, double rate, int6
                                   .num_epochs = epochs,
                                   .model_path = path,
                                   .seed = 11};
-  t->options = (training_options){.threads = 2, .optimizer = optimizer, .schedule = TRAINING_COSINE};
+  t->course = (kn_training_options){.optimizer = (int)optimizer,
+                                    .schedule = KN_RATE_COSINE,
+                                    .schedule_epochs = 10,
+                                    .schedule_factor = 0.1,
+                                    .memory_mib = 64,
+                                    .contrast_lowest = 1,
+                                    .contrast_highest = 1};
+  t->options = (trainer_options){.threads = 2, .training = &t->course};
 }
 
 /* Trains and returns the validation accuracy of the best epoch. */
@@ -140,13 +148,13 @@ static double train(training *t, keras_model *model) {
   return best;
 }
 
-static void train_new(training_optimizer optimizer, double rate, int64_t epochs, const char *path) {
+static void train_new(kn_train_optimizer optimizer, double rate, int64_t epochs, const char *path) {
   training t;
   keras_model model;
   prepare(&t, optimizer, rate, epochs, path);
   kt_assert_ok(keras_model_make("stripes", striped_model, "3.0.0", &model));
   double accuracy = train(&t, &model);
-  print_message("%s: validation accuracy %.3f\n", optimizer == TRAINING_ADAM ? "adam" : "sgd", accuracy);
+  print_message("%s: validation accuracy %.3f\n", optimizer == KN_TRAIN_ADAM ? "adam" : "sgd", accuracy);
   assert_true(accuracy >= 0.95);
   keras_model_clear(&model);
 }
@@ -155,8 +163,8 @@ static void training_learns(void **state) {
   (void)state;
   keras_require_tensorflow();
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
-  train_new(TRAINING_SGD, 0.2, 8, path);
-  train_new(TRAINING_ADAM, 0.01, 8, path);
+  train_new(KN_TRAIN_SGD, 0.2, 8, path);
+  train_new(KN_TRAIN_ADAM, 0.01, 8, path);
   free(path);
   kt_directory_remove(directory);
 }
@@ -171,7 +179,7 @@ static void training_repeats(void **state) {
   for (int i = 0; i < 3; i++) {
     training t;
     keras_model model;
-    prepare(&t, TRAINING_ADAM, 0.01, 1, path);
+    prepare(&t, KN_TRAIN_ADAM, 0.01, 1, path);
     t.request.seed = i < 2 ? 1 : 2;
     kt_assert_ok(keras_model_make("stripes", striped_model, "3.0.0", &model));
     train(&t, &model);
@@ -186,7 +194,7 @@ static void training_repeats(void **state) {
 
   training t;
   keras_model model;
-  prepare(&t, TRAINING_ADAM, 0.01, 8, path);
+  prepare(&t, KN_TRAIN_ADAM, 0.01, 8, path);
   kt_assert_ok(keras_model_open(path, &model));
   assert_true(train(&t, &model) >= 0.95);
   keras_model_clear(&model);
@@ -203,16 +211,16 @@ static void impossible_training_is_refused(void **state) {
   kn_record *history;
   kt_assert_ok(kn_record_create(&history));
   kt_assert_ok(keras_model_make("stripes", striped_model, "3.0.0", &model));
-  prepare(&t, TRAINING_SGD, 0.1, 1, path);
+  prepare(&t, KN_TRAIN_SGD, 0.1, 1, path);
   t.train.classes = 5;
   kt_assert_fault(trainer_run(&model, &t.options, &t.request, history), KN_INCOMPATIBLE, "5 classes");
-  prepare(&t, TRAINING_SGD, 0.1, 1, path);
+  prepare(&t, KN_TRAIN_SGD, 0.1, 1, path);
   t.train.shape[2] = 3;
   kt_assert_fault(trainer_run(&model, &t.options, &t.request, history), KN_INCOMPATIBLE, "shape");
-  prepare(&t, TRAINING_SGD, 0.1, 1, path);
+  prepare(&t, KN_TRAIN_SGD, 0.1, 1, path);
   t.train.count = 0;
   kt_assert_fault(trainer_run(&model, &t.options, &t.request, history), KN_INVALID_ARGUMENT, "no samples");
-  prepare(&t, TRAINING_SGD, 1e30, 3, path);
+  prepare(&t, KN_TRAIN_SGD, 1e30, 3, path);
   kt_assert_fault(trainer_run(&model, &t.options, &t.request, history), KN_BACKEND_FAILED, "diverged");
   assert_int_equal(access(path, F_OK), -1); /* nothing was written */
   keras_model_clear(&model);
@@ -238,10 +246,10 @@ static void stopping_keeps_the_model(void **state) {
   training t;
   keras_model model;
   kn_record *history;
-  prepare(&t, TRAINING_ADAM, 0.01, 50, path);
+  prepare(&t, KN_TRAIN_ADAM, 0.01, 50, path);
   t.request.logdir = directory;
   t.train.load = load_and_stop;
-  t.options.sample_memory_bytes = 1; /* so that samples are loaded in each epoch */
+  t.course.memory_mib = 0; /* so that samples are loaded in each epoch */
   loads_until_stop = 3 * TRAIN + 1;
   kt_assert_ok(kn_record_create(&history));
   kt_assert_ok(keras_model_make("stripes", striped_model, "3.0.0", &model));
@@ -284,7 +292,7 @@ static kn_status train_once(const char *path, uint64_t allowed) {
   training t;
   keras_model model;
   kn_record *history;
-  prepare(&t, TRAINING_ADAM, 0.01, 1, path);
+  prepare(&t, KN_TRAIN_ADAM, 0.01, 1, path);
   t.train.count = 64;
   kt_assert_ok(kn_record_create(&history));
   kt_assert_ok(keras_model_make("stripes", striped_model, "3.0.0", &model));
@@ -319,7 +327,7 @@ static void keras_opens_what_was_trained(void **state) {
   char *python = keras_require_python(), *directory = kt_directory_make();
   char *path = kt_path(directory, "model.h5"), *samples = kt_path(directory, "samples"),
        *results = kt_path(directory, "results");
-  train_new(TRAINING_ADAM, 0.01, 4, path);
+  train_new(KN_TRAIN_ADAM, 0.01, 4, path);
   enum { COUNT = 16 };
   float values[COUNT][SIDE * SIDE];
   size_t first = TRAIN + VALIDATION;

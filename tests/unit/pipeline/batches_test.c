@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "support/status.h"
-#include "tensorflow/batches.h"
+#include "pipeline/batches.h"
 
 enum { COUNT = 300, VALUES = 5, CLASSES = 7 };
 
@@ -54,20 +54,20 @@ static void batches_hold_what_was_asked_for(void **state) {
   for (size_t limit = 0; limit < 2; limit++) {
     source from = {.broken_sample = COUNT, .broken_label = COUNT};
     kn_samples samples = samples_of(&from);
-    batches *reader;
+    kn_batches *reader;
     float values[2][BATCH * VALUES];
     int64_t labels[2][BATCH];
     const size_t orders[2][BATCH] = {{299, 0, 17, 17}, {1, 2, 3, 4}};
-    kt_assert_ok(batches_open(&samples, limit ? SIZE_MAX : 0, "reading", &reader));
-    assert_int_equal(batches_sample_bytes(reader), VALUES * sizeof(float));
+    kt_assert_ok(kn_batches_open(&samples, limit ? SIZE_MAX : 0, "reading", &reader));
+    assert_int_equal(kn_batches_sample_bytes(reader), VALUES * sizeof(float));
     assert_int_equal(atomic_load(&from.loaded), limit ? COUNT : 0);
     for (int round = 0; round < 100; round++) {
-      batches_begin(reader, orders[round % 2], BATCH, (batch){values[round % 2], labels[round % 2]});
-      kt_assert_ok(batches_wait(reader));
+      kn_batches_begin(reader, orders[round % 2], BATCH, (kn_batch_place){.samples = values[round % 2], .labels = labels[round % 2]});
+      kt_assert_ok(kn_batches_wait(reader));
       expect_batch(orders[round % 2], BATCH, values[round % 2], labels[round % 2]);
     }
     assert_int_equal(atomic_load(&from.loaded), limit ? COUNT : 100 * BATCH);
-    batches_close(reader);
+    kn_batches_close(reader);
   }
 }
 
@@ -75,27 +75,27 @@ static void faults_of_the_source_come_through(void **state) {
   (void)state;
   source from = {.broken_sample = 5, .broken_label = COUNT};
   kn_samples samples = samples_of(&from);
-  batches *reader;
-  kt_assert_fault(batches_open(&samples, SIZE_MAX, "reading", &reader), KN_BAD_DATA, "sample 5");
-  kt_assert_ok(batches_open(&samples, 0, "reading", &reader));
+  kn_batches *reader;
+  kt_assert_fault(kn_batches_open(&samples, SIZE_MAX, "reading", &reader), KN_BAD_DATA, "sample 5");
+  kt_assert_ok(kn_batches_open(&samples, 0, "reading", &reader));
   float values[2 * VALUES];
   int64_t labels[2];
-  batches_begin(reader, (size_t[]){4, 5}, 2, (batch){values, labels});
-  kt_assert_fault(batches_wait(reader), KN_BAD_DATA, "sample 5");
-  batches_begin(reader, (size_t[]){6, 7}, 2, (batch){values, labels});
-  kt_assert_ok(batches_wait(reader));
-  batches_begin(reader, (size_t[]){5, 5}, 2, (batch){values, labels});
-  batches_close(reader); /* with a batch under way, and its fault unseen */
+  kn_batches_begin(reader, (size_t[]){4, 5}, 2, (kn_batch_place){.samples = values, .labels = labels});
+  kt_assert_fault(kn_batches_wait(reader), KN_BAD_DATA, "sample 5");
+  kn_batches_begin(reader, (size_t[]){6, 7}, 2, (kn_batch_place){.samples = values, .labels = labels});
+  kt_assert_ok(kn_batches_wait(reader));
+  kn_batches_begin(reader, (size_t[]){5, 5}, 2, (kn_batch_place){.samples = values, .labels = labels});
+  kn_batches_close(reader); /* with a batch under way, and its fault unseen */
 }
 
 static void labels_are_checked(void **state) {
   (void)state;
   source from = {.broken_sample = COUNT, .broken_label = 123};
   kn_samples samples = samples_of(&from);
-  batches *reader;
-  kt_assert_fault(batches_open(&samples, SIZE_MAX, "reading", &reader), KN_BAD_DATA,
+  kn_batches *reader;
+  kt_assert_fault(kn_batches_open(&samples, SIZE_MAX, "reading", &reader), KN_BAD_DATA,
                   "sample 123 has the label 7; the data set has classes 0 to 6");
-  batches_close(NULL);
+  kn_batches_close(NULL);
 }
 
 static void memory_may_run_out(void **state) {
@@ -103,11 +103,11 @@ static void memory_may_run_out(void **state) {
   for (uint64_t n = 0;; n++) {
     source from = {.broken_sample = COUNT, .broken_label = COUNT};
     kn_samples samples = samples_of(&from);
-    batches *reader;
+    kn_batches *reader;
     kn_memory_fail_after(n);
-    kn_status status = batches_open(&samples, SIZE_MAX, "reading", &reader);
+    kn_status status = kn_batches_open(&samples, SIZE_MAX, "reading", &reader);
     kn_memory_fail_after(UINT64_MAX);
-    batches_close(reader);
+    kn_batches_close(reader);
     if (!status) break;
     kt_assert_fault(status, KN_OUT_OF_MEMORY, NULL);
   }

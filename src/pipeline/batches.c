@@ -1,9 +1,11 @@
-#include "batches.h"
+#include "pipeline/batches.h"
 
+#include <kenning/random.h>
+#include <kenning/services.h>
 #include <pthread.h>
 #include <string.h>
 
-struct batches {
+struct kn_batches {
   const kn_samples *samples;
   size_t sample_bytes;
   unsigned char *cache; /* all samples, or NULL */
@@ -16,13 +18,13 @@ struct batches {
   /* The batch under way; the reading thread's while `busy`. */
   const size_t *order;
   size_t count;
-  batch out;
+  kn_batch_place out;
   kn_status status;
 };
 
-size_t batches_sample_bytes(const batches *reader) { return reader->sample_bytes; }
+size_t kn_batches_sample_bytes(const kn_batches *reader) { return reader->sample_bytes; }
 
-static kn_status load_one(const batches *reader, size_t index, void *out) {
+static kn_status load_one(const kn_batches *reader, size_t index, void *out) {
   const kn_samples *samples = reader->samples;
   kn_tensor_view *view =
       &(kn_tensor_view){.data = out, .bytes = reader->sample_bytes, .dtype = samples->dtype, .rank = samples->rank};
@@ -30,7 +32,7 @@ static kn_status load_one(const batches *reader, size_t index, void *out) {
   return samples->load(samples->context, index, view);
 }
 
-static kn_status copy_batch(const batches *reader) {
+static kn_status copy_batch(const kn_batches *reader) {
   for (size_t i = 0; i < reader->count; i++) {
     unsigned char *to = (unsigned char *)reader->out.samples + i * reader->sample_bytes;
     reader->out.labels[i] = reader->labels[reader->order[i]];
@@ -38,12 +40,14 @@ static kn_status copy_batch(const batches *reader) {
       memcpy(to, reader->cache + reader->order[i] * reader->sample_bytes, reader->sample_bytes);
     else
       KN_TRY(load_one(reader, reader->order[i], to));
+    if (reader->out.augmentation)
+      kn_augmentation_apply(reader->out.augmentation, kn_random(reader->out.seed, reader->order[i]), (float *)(void *)to);
   }
   return NULL;
 }
 
 static void *read_batches(void *context) {
-  batches *reader = context;
+  kn_batches *reader = context;
   pthread_mutex_lock(&reader->lock);
   while (!reader->stop) {
     if (!reader->busy) {
@@ -61,7 +65,7 @@ static void *read_batches(void *context) {
   return NULL;
 }
 
-static kn_status read_labels(batches *reader) {
+static kn_status read_labels(kn_batches *reader) {
   const kn_samples *samples = reader->samples;
   reader->labels = kn_alloc_array(samples->count, sizeof *reader->labels);
   if (!reader->labels) return kn_status_out_of_memory();
@@ -74,7 +78,7 @@ static kn_status read_labels(batches *reader) {
   return NULL;
 }
 
-static kn_status fill_cache(batches *reader, size_t memory_limit, const char *what) {
+static kn_status fill_cache(kn_batches *reader, size_t memory_limit, const char *what) {
   size_t count = reader->samples->count, bytes;
   if (!kn_mul_size(count, reader->sample_bytes, &bytes) || bytes > memory_limit) return NULL;
   reader->cache = kn_alloc(bytes);
@@ -87,9 +91,9 @@ static kn_status fill_cache(batches *reader, size_t memory_limit, const char *wh
   return NULL;
 }
 
-kn_status batches_open(const kn_samples *samples, size_t memory_limit, const char *what, batches **out_batches) {
+kn_status kn_batches_open(const kn_samples *samples, size_t memory_limit, const char *what, kn_batches **out_batches) {
   *out_batches = NULL;
-  batches *reader = kn_alloc(sizeof *reader);
+  kn_batches *reader = kn_alloc(sizeof *reader);
   if (!reader) return kn_status_out_of_memory();
   reader->samples = samples;
   pthread_mutex_init(&reader->lock, NULL);
@@ -102,13 +106,13 @@ kn_status batches_open(const kn_samples *samples, size_t memory_limit, const cha
     if (!reader->thread_started) status = kn_status_make(KN_IO_ERROR, "no thread could be started");
   }
   if (status)
-    batches_close(reader);
+    kn_batches_close(reader);
   else
     *out_batches = reader;
   return status;
 }
 
-void batches_close(batches *reader) {
+void kn_batches_close(kn_batches *reader) {
   if (!reader) return;
   if (reader->thread_started) {
     pthread_mutex_lock(&reader->lock);
@@ -125,7 +129,7 @@ void batches_close(batches *reader) {
   kn_free(reader);
 }
 
-void batches_begin(batches *reader, const size_t *order, size_t count, batch out) {
+void kn_batches_begin(kn_batches *reader, const size_t *order, size_t count, kn_batch_place out) {
   pthread_mutex_lock(&reader->lock);
   while (reader->busy) pthread_cond_wait(&reader->changed, &reader->lock);
   reader->order = order;
@@ -136,7 +140,7 @@ void batches_begin(batches *reader, const size_t *order, size_t count, batch out
   pthread_mutex_unlock(&reader->lock);
 }
 
-kn_status batches_wait(batches *reader) {
+kn_status kn_batches_wait(kn_batches *reader) {
   pthread_mutex_lock(&reader->lock);
   while (reader->busy) pthread_cond_wait(&reader->changed, &reader->lock);
   kn_status status = reader->status;
