@@ -25,6 +25,7 @@ typedef struct graph {
   bool variables;    /* weights are variables, but for those of layers that are not trainable */
   bool training;     /* what is built now normalizes by the batch and drops out */
   bool make_weights; /* weights that the model lacks are made, with the seed */
+  bool grouped;      /* there is a grouped convolution */
   uint64_t seed;
   TF_Output step_seed;  /* placeholder [2] int64 of what is drawn in a step; .oper NULL: nothing is */
   uint64_t frozen_hash; /* FNV-1a, 64 bits, of the values of all constants that stand for weights */

@@ -71,6 +71,7 @@ static kn_status build_conv2d(graph *g, const graph_call *call, TF_Output *out) 
   if (yyjson_obj_get(call->layer->config, "groups") && !keras_integers(call->layer->config, "groups", &groups, 1))
     return graph_damaged(g, call, "groups");
   if (groups < 1 || c.channels % groups != 0 || filters % groups != 0) return graph_damaged(g, call, "groups");
+  g->grouped |= groups > 1;
   const int64_t shape[4] = {c.kernel[0], c.kernel[1], c.channels / groups, filters};
   TF_Output kernel = {0}, x = {0};
   KN_TRY(graph_weight_value(g, call, "kernel", 4, shape, GRAPH_GLOROT_UNIFORM, &kernel));

@@ -135,6 +135,7 @@ static kn_status build_keras(const char *path, int64_t batch, const kn_iospec *g
   kn_status status = build_ends(loaded, &g, batch);
   if (!status) {
     loaded->graph = g.graph;
+    loaded->grouped = g.grouped;
     g.graph = NULL;
   }
   graph_destroy(&g);
@@ -189,7 +190,7 @@ static kn_status load_keras(const char *path, int64_t batch, const kn_iospec *gi
   loaded->weights_bytes = model.weights_bytes;
   loaded->optimizer_bytes = model.optimizer_bytes;
   kn_status status = build_keras(path, batch, given, library, &model, loaded);
-  if (!status) status = session_open(loaded->tf, loaded->graph, loaded->threads, &loaded->session);
+  if (!status) status = session_open(loaded->tf, loaded->graph, loaded->threads, !loaded->grouped, &loaded->session);
   keras_model_clear(&model);
   return status;
 }

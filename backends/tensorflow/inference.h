@@ -18,6 +18,7 @@ typedef struct inference {
   TF_Session *session;
   TF_Status *status;
   int64_t threads;
+  bool grouped;              /* it has grouped convolutions */
   kn_iospec spec;            /* names, types and shapes; batch included */
   TF_Output *inputs;         /* spec.input.count */
   TF_Tensor **input_values;  /* allocated once; set_input writes into them */

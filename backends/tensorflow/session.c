@@ -13,7 +13,10 @@ int64_t session_threads(int64_t threads) {
  * inter_op_parallelism_threads = 5: varint fields. One operation after another in the calling thread (-1), each spread
  * over the threads: operations that run side by side contend for the same cores, and handing each over to another
  * thread costs microseconds. */
-static size_t encode_config(int64_t threads, unsigned char out[32]) {
+static size_t encode_config(int64_t threads, bool fuse, unsigned char out[32]) {
+  /* graph_options = 10 { rewrite_options = 10 { remapping = 14: OFF (tensorflow/core/protobuf/rewriter_config.proto) }
+   * } */
+  static const unsigned char unfused[] = {10 << 3 | 2, 4, 10 << 3 | 2, 2, 14 << 3, 2};
   size_t length = 0;
   const struct {
     unsigned char tag;
@@ -25,6 +28,7 @@ static size_t encode_config(int64_t threads, unsigned char out[32]) {
     for (; value >= 0x80; value >>= 7) out[length++] = (unsigned char)(value | 0x80);
     out[length++] = (unsigned char)value;
   }
+  for (size_t i = 0; !fuse && i < sizeof unfused; i++) out[length++] = unfused[i];
   return length;
 }
 
@@ -47,10 +51,10 @@ static TF_Session *make_loaded(const tf_api *tf, const TF_SessionOptions *option
   return tf->TF_LoadSessionFromSavedModel(options, NULL, place->directory, &place->tag, 1, graph, NULL, status);
 }
 
-static kn_status make_session(const tf_api *tf, TF_Graph *graph, int64_t threads, session_maker make,
+static kn_status make_session(const tf_api *tf, TF_Graph *graph, int64_t threads, bool fuse, session_maker make,
                               const void *context, const char *what, TF_Session **out_session) {
   unsigned char config[32];
-  size_t length = encode_config(session_threads(threads), config);
+  size_t length = encode_config(session_threads(threads), fuse, config);
   *out_session = NULL;
   TF_Status *status = tf->TF_NewStatus();
   TF_SessionOptions *options = tf->TF_NewSessionOptions();
@@ -68,14 +72,14 @@ static kn_status make_session(const tf_api *tf, TF_Graph *graph, int64_t threads
   return failed;
 }
 
-kn_status session_open(const tf_api *tf, TF_Graph *graph, int64_t threads, TF_Session **out_session) {
-  return make_session(tf, graph, threads, make_new, NULL, "start a session", out_session);
+kn_status session_open(const tf_api *tf, TF_Graph *graph, int64_t threads, bool fuse, TF_Session **out_session) {
+  return make_session(tf, graph, threads, fuse, make_new, NULL, "start a session", out_session);
 }
 
 kn_status session_load(const tf_api *tf, const char *directory, const char *tag, int64_t threads, TF_Graph *graph,
                        TF_Session **out_session) {
   const saved_model_place place = {directory, tag};
-  return make_session(tf, graph, threads, make_loaded, &place, "load the SavedModel", out_session);
+  return make_session(tf, graph, threads, true, make_loaded, &place, "load the SavedModel", out_session);
 }
 
 void session_close(const tf_api *tf, TF_Session *session) {

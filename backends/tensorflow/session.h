@@ -8,8 +8,10 @@
 int64_t session_threads(int64_t threads);
 
 /* A session that runs `graph`. TensorFlow makes one pool of worker threads per process, of the size that its first
- * session asks for. */
-kn_status session_open(const tf_api *tf, TF_Graph *graph, int64_t threads, TF_Session **out_session) KN_MUST_USE;
+ * session asks for. `fuse` false: operations are not fused with others, which grouped convolutions cannot be where
+ * TensorFlow does without oneDNN. */
+kn_status session_open(const tf_api *tf, TF_Graph *graph, int64_t threads, bool fuse,
+                       TF_Session **out_session) KN_MUST_USE;
 /* Loads a SavedModel into an empty `graph`. */
 kn_status session_load(const tf_api *tf, const char *directory, const char *tag, int64_t threads, TF_Graph *graph,
                        TF_Session **out_session) KN_MUST_USE;

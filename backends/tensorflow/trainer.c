@@ -281,7 +281,7 @@ static kn_status run(trainer *t, const trainer_options *options, kn_record *hist
                                       .batch = (int64_t)kn_training_batch_size(request),
                                       .classes = request->train->classes};
   KN_TRY(training_graph_build(t->tf, t->model, &settings, &t->graph));
-  KN_TRY(session_open(t->tf, t->graph.g.graph, options->threads, &t->session));
+  KN_TRY(session_open(t->tf, t->graph.g.graph, options->threads, !t->graph.g.grouped, &t->session));
   t->status = t->tf->TF_NewStatus();
   if (!t->status) return kn_status_out_of_memory();
   KN_TRY(name_variables(t));
