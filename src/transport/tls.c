@@ -198,6 +198,8 @@ kn_status kn_tls_fault(const kn_tls *tls) {
 
 uint8_t *kn_tls_record(kn_tls *tls) { return tls->record; }
 
+void *kn_tls_ssl(kn_tls *tls) { return tls->ssl; }
+
 void kn_tls_end(kn_tls *tls) {
   if (!tls) return;
   if (tls->ssl) {

@@ -29,6 +29,8 @@ kn_tls_step kn_tls_write(kn_tls *tls, const void *data, size_t bytes, size_t *ou
 kn_status kn_tls_fault(const kn_tls *tls) KN_MUST_USE KN_NEVER_NULL;
 /* Room of one record, where a header and what follows it become one; KN_TLS_RECORD bytes. */
 uint8_t *kn_tls_record(kn_tls *tls);
+/* libssl's SSL, for those who measure what is around it. */
+void *kn_tls_ssl(kn_tls *tls);
 /* Says goodbye as far as that does not wait. NULL is allowed. */
 void kn_tls_end(kn_tls *tls);
 

@@ -31,6 +31,9 @@ void expect_incomplete(pair *p, const char *name, size_t least);
 #define IMPATIENT                                                                                               \
   "{\"type\": \"kenning.runtimeprotocols.network.NetworkProtocol\", \"parameters\": {\"host\": \"127.0.0.1\", " \
   "\"port\": %d, \"timeout\": 1}}"
+#define HASTY                                                                                                  \
+  "{\"type\": \"kenning.protocols.network.NetworkProtocol\", \"parameters\": {\"port\": %d, \"timeout\": 20, " \
+  "\"idle_timeout\": 1}}"
 #define TODAY                                                                                            \
   "{\"type\": \"kenning.protocols.network.NetworkProtocol\", \"parameters\": {\"host\": \"127.0.0.1\", " \
   "\"port\": %d, \"timeout\": 20, \"error_recovery\": true, \"max_message_size\": 100}}"

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -299,6 +301,61 @@ static void a_killed_client_makes_room_for_the_next(void **state) {
   drop_pair(&p);
 }
 
+/* A client that is stopped amid its run holds the target no longer than idle_timeout. */
+static void a_stopped_client_makes_room_for_the_next(void **state) {
+  (void)state;
+  pair p = make_pair(HASTY, FAULTY("slow"), 200);
+  start_server(&p);
+  const char *arguments[] = {kt_kenning(), "json_inference_tester", "c.json", "out.json", NULL};
+  kt_process *client = kt_start(arguments, &p.options);
+  assert_true(kt_wait_output(client, "inference", 30));
+  kt_signal(client, SIGSTOP);
+  assert_true(kt_wait_output(p.server, "the client is gone", 30));
+  char *text = read_in(&p, "c.json"), *at = strstr(text, "\"num_samples\": 200");
+  assert_non_null(at);
+  memcpy(at, "\"num_samples\":  20", 18);
+  write_in(&p, "short.json", text);
+  free(text);
+  kt_run run = kt_run_kenning(&p.options, "json_inference_tester", "short.json", "short-out.json");
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  kt_signal(client, SIGCONT);
+  run = kt_finish(client);
+  kt_assert_exit(&run, 1); /* its target is gone */
+  kt_run_free(&run);
+  expect_incomplete(&p, "out.json", 1);
+  stop_server(&p);
+  drop_pair(&p);
+}
+
+/* A server that has no descriptors left takes nobody, says so once, and goes on when there are some again. */
+static void a_server_without_descriptors_recovers(void **state) {
+  (void)state;
+  pair p = make_pair(EARLY, ECHO, 10);
+  char command[1024];
+  snprintf(command, sizeof command, "echo $$ > pid; exec %s json_inference_server s.json", kt_kenning());
+  p.server = kt_start((const char *const[]){"/bin/sh", "-c", command, NULL}, &p.options);
+  assert_true(kt_wait_output(p.server, "serving on", 30));
+  char *text = read_in(&p, "pid");
+  pid_t pid = (pid_t)strtol(text, NULL, 10);
+  free(text);
+  struct rlimit before, none;
+  assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &before), 0);
+  none = before;
+  none.rlim_cur = 3;
+  assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &none, NULL), 0);
+  int waiting = connect_raw(&p);
+  assert_true(kt_wait_output(p.server, "no client can be taken at the moment", 30));
+  close(waiting);
+  assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &before, NULL), 0);
+  assert_true(kt_wait_output(p.server, "the client is gone", 30)); /* that one, which did not stay */
+  kt_run run = run_client(&p, "out.json");
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  stop_server(&p);
+  drop_pair(&p);
+}
+
 static void nobody_listening_is_told(void **state) {
   (void)state;
   pair p = make_pair(EARLY, ECHO, 10);
@@ -350,6 +407,8 @@ int main(void) {
       cmocka_unit_test(a_run_goes_on_with_the_next_server),
       cmocka_unit_test(a_stopped_server_is_given_up),
       cmocka_unit_test(a_killed_client_makes_room_for_the_next),
+      cmocka_unit_test(a_stopped_client_makes_room_for_the_next),
+      cmocka_unit_test(a_server_without_descriptors_recovers),
       cmocka_unit_test(nobody_listening_is_told),
       cmocka_unit_test(a_socket_is_private_and_taken_over),
   };
