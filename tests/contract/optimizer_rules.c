@@ -102,8 +102,12 @@ static kn_status compile(subject *at, block *one, compilation *out) {
   memcpy(input.shape + 1, model->shape, model->rank * sizeof *model->shape);
   kn_ioentry output = {
       .name = (char *)(uintptr_t) "output", .dtype = KN_FLOAT32, .rank = 2, .order = 0, .shape = {1, model->classes}};
-  KN_TRY(kn_iolist_add(&out->input_spec.input, &input));
-  KN_TRY(kn_iolist_add(&out->input_spec.output, &output));
+  if (at->spec.input.count) {
+    KN_TRY(kn_iospec_copy(&at->spec, &out->input_spec));
+  } else {
+    KN_TRY(kn_iolist_add(&out->input_spec.input, &input));
+    KN_TRY(kn_iolist_add(&out->input_spec.output, &output));
+  }
   KN_TRY(kn_record_create(&out->record));
   const kn_compile_request request = {.input_path = at->model_path,
                                       .input_format = model->format,
