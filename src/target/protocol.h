@@ -17,6 +17,8 @@ typedef struct kn_link_config {
   int retries;           /* times that the host connects again when the connection breaks */
   double heartbeat_s;    /* a target that works gives a sign of life so often to a host that knows it; 0: never */
   double timeout_s;      /* for a message, besides what its bytes take at `slowest` */
+  double gap_s;          /* between two answers to one request (PROCESS of 2022): the original's host fails when both
+                          * come at once. Hosts of ours do not need it, where they are known */
   double idle_s;         /* a target waits so long for the next request */
   double engine_s;       /* a call of the runtime may take so long */
   double slowest;        /* bytes per second below which a peer is given up */

@@ -12,15 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { HANDSHAKE_S = 10 }; /* the most that a client has, which is nobody yet */
 
 /* ---- one client ---- */
 
-static kn_status send_replies(kn_connection *connection, const kn_link_config *link, kn_target_session *session) {
+/* *out_sent (or NULL): whether there were any. */
+static kn_status send_replies(kn_connection *connection, const kn_link_config *link, kn_target_session *session,
+                              bool *out_sent) {
   kn_piece piece;
   piece.data = kn_target_session_replies(session, &piece.bytes);
+  if (out_sent) *out_sent = piece.bytes > 0;
   if (!piece.bytes) return NULL;
   kn_status status = kn_connection_write(connection, &piece, 1,
                                          kn_deadline_after(link->timeout_s + (double)piece.bytes / link->slowest));
@@ -43,6 +47,11 @@ static kn_status keep_beating(kn_connection *connection, const kn_link_config *l
   return kn_heartbeat_start(connection, link, heartbeat);
 }
 
+static void wait_until(int64_t ns) {
+  for (int64_t left; !kn_cancelled() && (left = ns - kn_now_ns()) > 0;)
+    nanosleep(&(struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000}, NULL);
+}
+
 static kn_status serve(kn_connection *connection, const kn_link_config *link, kn_target_session *session,
                        kn_target_engine *engine, kn_heartbeat *heartbeat) {
   int64_t begun = kn_deadline_now();
@@ -56,13 +65,16 @@ static kn_status serve(kn_connection *connection, const kn_link_config *link, kn
     if (!got) return kn_status_make(KN_IO_ERROR, "the client was gone amid a message");
     if (!amid) begun = kn_deadline_now();
     kn_session_next next = kn_target_session_received(session, got);
-    if (next != KN_SESSION_READ) KN_TRY(send_replies(connection, link, session));
+    bool answered = false;
+    if (next != KN_SESSION_READ) KN_TRY(send_replies(connection, link, session, &answered));
     if (next == KN_SESSION_WORK) {
+      int64_t gap_until = kn_now_ns() + (int64_t)(link->gap_s * 1e9);
       kn_heartbeat_begin(heartbeat);
       next = kn_target_session_work(session);
       kn_heartbeat_end(heartbeat);
       KN_TRY(keep_beating(connection, link, session, heartbeat));
-      KN_TRY(send_replies(connection, link, session));
+      if (answered && !kn_target_session_extended(session)) wait_until(gap_until);
+      KN_TRY(send_replies(connection, link, session, NULL));
       begun = kn_deadline_now();
     }
     if (next == KN_SESSION_CLOSE) return NULL;
