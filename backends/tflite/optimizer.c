@@ -1,5 +1,6 @@
 /* TFLiteCompiler: turns Keras models and SavedModels into .tflite files. */
 #include "compiler.h"
+#include "production.h"
 #include "tflite.h"
 
 #include <stdio.h>
@@ -164,36 +165,6 @@ static kn_status convert_edgetpu(const kn_tflite_conversion *conversion, const c
   return status;
 }
 
-/* A full cache is no reason to lose the result. */
-static void keep(const char *key, const char *path) {
-  kn_status status = kn_cache_store(key, path);
-  if (status) kn_log(KN_LOG_WARNING, "the converted model is not cached: %s", kn_status_message(status, 0));
-  kn_status_free(status);
-}
-
-/* The result at `path`, from the cache or from the converter. */
-static kn_status produce(const kn_tflite_conversion *conversion, const char *path, kn_record *record) {
-  const kn_tflite_compiler *self = conversion->compiler;
-  kn_record *tool;
-  char *key;
-  bool hit;
-  KN_TRY(kn_tflite_conversion_key(conversion, &key));
-  kn_status status = kn_cache_lookup(key, path, &hit);
-  if (!status && hit) {
-    kn_log(KN_LOG_INFO, "the converted model is taken from the cache");
-    status = check_file(self, path, false);
-  } else if (!status) {
-    status = kn_record_object(record, "converter", &tool);
-    if (!status)
-      status = conversion->edgetpu_compiler ? convert_edgetpu(conversion, path, tool)
-                                            : kn_tflite_conversion_run(conversion, path, tool);
-    if (!status) status = check_file(self, path, false);
-    if (!status) keep(key, path);
-  }
-  kn_free(key);
-  return status ? status : kn_record_set_bool(record, "cached", hit);
-}
-
 static kn_status record_samples(kn_record *record, const char *what, const kn_samples *samples, size_t count) {
   kn_record *child;
   KN_TRY(kn_record_object(record, what, &child));
@@ -239,18 +210,36 @@ static kn_status describe(const kn_tflite_conversion *conversion, const char *pa
   return NULL;
 }
 
+typedef struct compilation {
+  const kn_tflite_conversion *conversion;
+  kn_iospec *spec;
+} compilation;
+
+static kn_status make(void *context, const char *path, kn_record *record) {
+  const kn_tflite_conversion *conversion = ((compilation *)context)->conversion;
+  return conversion->edgetpu_compiler ? convert_edgetpu(conversion, path, record)
+                                      : kn_tflite_conversion_run(conversion, path, record);
+}
+
+static kn_status judge(void *context, const char *path, kn_record *record) {
+  const compilation *at = context;
+  KN_TRY(check_file(at->conversion->compiler, path, false));
+  return describe(at->conversion, path, at->spec, record);
+}
+
 static kn_status compile_to(const kn_tflite_conversion *conversion, kn_iospec *out_spec, kn_record *record) {
-  const char *path = conversion->compiler->options.compiled_model_path;
-  char *temporary;
-  KN_TRY(kn_file_temporary(path, &temporary));
-  kn_status status = produce(conversion, temporary, record);
-  if (!status) status = describe(conversion, temporary, out_spec, record);
-  if (!status) status = kn_file_publish(temporary, path);
-  if (status) {
-    kn_iospec_clear(out_spec);
-    (void)unlink(temporary);
-  }
-  kn_free(temporary);
+  char *key;
+  KN_TRY(kn_tflite_conversion_key(conversion, &key));
+  compilation at = {.conversion = conversion, .spec = out_spec};
+  kn_status status =
+      kn_tflite_produce(&(kn_tflite_production){.path = conversion->compiler->options.compiled_model_path,
+                                                .key = key,
+                                                .context = &at,
+                                                .make = make,
+                                                .judge = judge},
+                        record);
+  kn_free(key);
+  if (status) kn_iospec_clear(out_spec);
   return status;
 }
 

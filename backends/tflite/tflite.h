@@ -6,5 +6,7 @@
 
 extern const kn_class kn_tflite_runtime_class;
 extern const kn_class kn_tflite_compiler_class;
+extern const kn_class kn_tensorflow_pruning_class;
+extern const kn_class kn_tensorflow_clustering_class;
 
 #endif

@@ -7,6 +7,7 @@
   X(kn_pet_dataset_class)                    \
   X(kn_randomized_classification_dataset_class) \
   X(kn_null_modelwrapper_class)              \
+  X(kn_model_inserter_class)                 \
   X(kn_linked_runtime_class)                    \
   X(kn_null_runtime_class)                   \
   X(kn_network_protocol_class)               \

@@ -112,7 +112,7 @@ static size_t add_blocks(const kn_class *cls) {
       if (((const kn_modelwrapper_ops *)cls->ops)->inference) add_models(cls, inference_rules, cls->output_formats);
       break;
     case KN_KIND_OPTIMIZER:
-      found = add_models(cls, optimizer_rules, cls->input_formats);
+      found = add_models(cls, optimizer_rules, subject_inserts(cls) ? cls->output_formats : cls->input_formats);
       break;
     case KN_KIND_RUNTIME:
       found = add_models(cls, inference_rules, cls->input_formats);

@@ -55,6 +55,10 @@ static void set_parameters(subject *at, block *one, yyjson_val *parameters) {
   if (parameters) kt_assert_ok(kn_instance_set_json(&one->instance, &at->table->json, parameters));
 }
 
+bool subject_inserts(const kn_class *cls) {
+  return cls->kind == KN_KIND_OPTIMIZER && kn_option_find(cls, "input_model_path", NULL);
+}
+
 block *subject_block(subject *at) {
   assert_true(at->block_count < SUBJECT_BLOCKS);
   block *one = &at->blocks[at->block_count++];
@@ -72,6 +76,10 @@ block *subject_block(subject *at) {
       break;
     case KN_KIND_OPTIMIZER:
       set_text(one, "compiled_model_path", compiled);
+      if (subject_inserts(at->cls) && at->model) {
+        set_text(one, "input_model_path", at->model_path);
+        set_text(one, "model_framework", at->model->format);
+      }
       break;
     case KN_KIND_RUNTIME:
       if (at->cls->ops) one->inference = ((const kn_runtime_ops *)at->cls->ops)->inference;

@@ -48,6 +48,8 @@ void subject_require(subject *at, kn_status status);
 void assert_bad_input_at(kn_status status, const char *what, const char *file, int line);
 #define assert_bad_input(status, what) assert_bad_input_at(status, what, __FILE__, __LINE__)
 
+/* Whether an optimizer puts a model of its own, "input_model_path", in the place of what it gets. */
+bool subject_inserts(const kn_class *cls);
 /* A fresh instance with its parameters: paths below the rule's directory, the rest from the fixtures. */
 block *subject_block(subject *at);
 /* Calls the kind's open and close. */
