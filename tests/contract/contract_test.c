@@ -82,6 +82,15 @@ static bool suits(const kn_class *cls, const model_fixture *model) {
   return fits;
 }
 
+static bool lists(const char *key, const kn_class *cls) {
+  yyjson_val *classes = yyjson_obj_get(table.json.root, key), *name;
+  size_t i, count;
+  yyjson_arr_foreach(classes, i, count, name) {
+    if (yyjson_equals_str(name, strrchr(cls->name, '.') + 1)) return true;
+  }
+  return false;
+}
+
 /* The rules of the kind, for each model that the class takes. Returns whether there was one. */
 static bool add_models(const kn_class *cls, const rule *rules, const char *const *formats) {
   bool found = false;
@@ -89,6 +98,7 @@ static bool add_models(const kn_class *cls, const rule *rules, const char *const
     model_fixture model;
     fixtures_model(&table, i, &model);
     if (!takes(formats, model.format) || !suits(cls, &model)) continue;
+    if (found && lists("slow", cls) && !getenv("KENNING_TEST_ALL")) break;
     add(cls, rules, &model);
     found = true;
   }
@@ -131,12 +141,7 @@ static bool needs_data(const kn_class *cls) {
 
 /* Whether the table is about the class: "classes" names those that it is about, without it all are. */
 static bool is_meant(const kn_class *cls) {
-  yyjson_val *classes = yyjson_obj_get(table.json.root, "classes"), *name;
-  size_t i, count;
-  yyjson_arr_foreach(classes, i, count, name) {
-    if (yyjson_equals_str(name, strrchr(cls->name, '.') + 1)) return true;
-  }
-  return !classes;
+  return !yyjson_obj_get(table.json.root, "classes") || lists("classes", cls);
 }
 
 static bool is_of(const kn_registered *entry, const char *plugin) {
