@@ -18,20 +18,18 @@ typedef struct onnx_compiler {
 #define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* Formats that are read, and whose tool converts them. Every tool takes the same arguments. */
-enum { ANY, KERAS, SAVED_MODEL, TFLITE, TORCH, MXNET, FORMATS };
+enum { ANY, KERAS, SAVED_MODEL, TFLITE, MXNET, FORMATS };
 static const struct {
   const char *format, *framework, *script;
 } converters[FORMATS] = {[KERAS] = {"keras", "onnx", "convert.py"},
                          [SAVED_MODEL] = {"saved_model", "onnx", "convert.py"},
                          [TFLITE] = {"tflite", "onnx", "convert.py"},
-                         [TORCH] = {"torch", "pytorch", "onnx_export.py"},
-                         [MXNET] = {"mxnet", "mxnet", "onnx_export.py"}};
+                         [MXNET] = {"mxnet", "onnx-mxnet", "onnx_export.py"}};
 
 static const kn_choice frameworks[] = {{"any", ANY, "what the file is"},
                                        {"keras", KERAS, "Keras: .h5, .keras"},
                                        {"tensorflow", SAVED_MODEL, "SavedModel"},
                                        {"tflite", TFLITE, "TensorFlow Lite"},
-                                       {"torch", TORCH, "PyTorch: TorchScript, .pt2"},
                                        {"mxnet", MXNET, "MXNet: symbol and parameters"},
                                        {0}};
 
@@ -74,7 +72,7 @@ static kn_status detect_directory(const char *path, int *out_format) {
   return whole ? NULL : kn_status_make(KN_BAD_DATA, "%s is a directory without saved_model.pb: no SavedModel", path);
 }
 
-/* By the file's first bytes; archives are told apart by their name and the hint. */
+/* By the file's first bytes; MXNet's files, which are two, by their name and the hint. */
 static kn_status detect(const onnx_compiler *self, const char *path, const char *hint, int *out_format) {
   struct stat found;
   unsigned char head[8] = {0};
@@ -82,18 +80,17 @@ static kn_status detect(const onnx_compiler *self, const char *path, const char 
   if (stat(path, &found) != 0) return kn_status_make(KN_NOT_FOUND, "%s: %s", path, strerror(errno));
   if (S_ISDIR(found.st_mode)) return detect_directory(path, out_format);
   KN_TRY(read_head(path, head, &length));
-  bool torch = self->model_framework == TORCH || (hint && !strcmp(hint, "torch"));
-  bool mxnet = self->model_framework == MXNET || (hint && !strcmp(hint, "mxnet")) || ends_with(path, ".params");
+  bool mxnet = self->model_framework == MXNET || (hint && !strcmp(hint, "mxnet")) || ends_with(path, ".params") ||
+               ends_with(path, "-symbol.json");
   *out_format = ANY;
   if (length == 8 && !memcmp(head, "\x89HDF\r\n\x1a\n", 8)) *out_format = KERAS;
-  if (length >= 4 && !memcmp(head, "PK\x03\x04", 4))
-    *out_format = torch || ends_with(path, ".pt") || ends_with(path, ".pth") || ends_with(path, ".pt2") ? TORCH : KERAS;
+  if (length >= 4 && !memcmp(head, "PK\x03\x04", 4)) *out_format = KERAS;
   if (length == 8 && !memcmp(head + 4, "TFL3", 4)) *out_format = TFLITE;
   if (*out_format == ANY && mxnet) *out_format = MXNET;
   if (*out_format != ANY) return NULL;
   return kn_status_make(KN_BAD_DATA,
                         "%s is none of: Keras model (.h5, .keras), SavedModel directory, TensorFlow Lite model, "
-                        "PyTorch archive, MXNet model",
+                        "MXNet model (-symbol.json, .params)",
                         path);
 }
 
@@ -213,5 +210,5 @@ const kn_class kn_onnx_compiler_class = {.struct_size = sizeof(kn_class),
                                          .options = rows,
                                          .instance_size = sizeof(onnx_compiler),
                                          .ops = &ops,
-                                         .input_formats = ALIASES("keras", "saved_model", "tflite", "torch", "mxnet"),
+                                         .input_formats = ALIASES("keras", "saved_model", "tflite", "mxnet"),
                                          .output_formats = ALIASES("onnx")};

@@ -7,5 +7,7 @@
 extern const kn_class kn_onnx_compiler_class;
 extern const kn_class kn_onnx_quantizer_class;
 extern const kn_class kn_onnx_runtime_class;
+extern const kn_class kn_tensorflow_onnx_conversion_class;
+extern const kn_class kn_mxnet_onnx_conversion_class;
 
 #endif

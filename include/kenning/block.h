@@ -255,6 +255,26 @@ typedef struct kn_runtime_ops {
   kn_status (*describe)(void *self, const char *path, kn_iospec *out_spec);
 } kn_runtime_ops;
 
+/* ---- ONNX converters: what of a framework's models goes to ONNX and comes back ---- */
+
+typedef struct kn_onnxconverter_ops {
+  size_t struct_size;
+  const char *const *models; /* names of the models that it is tried on, NULL-terminated */
+  /* Both run in a process of their own. `directory` is the converter's for one model, and holds from export on:
+   * "model.onnx"; "inputs.npz" and "outputs.npz": the same samples for the framework's model and what it made of them.
+   * Import adds "imported.npz": what the framework makes of them from model.onnx. The record gets "version" (of the
+   * framework) and "weights" ("seeded": drawn, not trained) as strings. KN_NOT_INSTALLED; KN_INCOMPATIBLE with the
+   * framework's words: it cannot. */
+  kn_status (*export_model)(void *self, const char *model, const char *directory, uint64_t seed,
+                            kn_record *out_record);
+  kn_status (*import_model)(void *self, const char *model, const char *directory, uint64_t seed,
+                            kn_record *out_record);
+  /* Runs model.onnx by ONNX Runtime and compares: "max_difference" of the exported (and, if they are there, of the
+   * imported) outputs relative to the largest, as "export_difference" and "import_difference"; "outputs_vary" yes or
+   * no. All strings. */
+  kn_status (*compare)(void *self, const char *directory, kn_record *out_record);
+} kn_onnxconverter_ops;
+
 #ifdef __cplusplus
 }
 #endif

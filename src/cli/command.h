@@ -68,6 +68,7 @@ extern const kn_choice kn_verbosity_choices[];
 int kn_command_list(int argc, char **argv);
 int kn_command_info(int argc, char **argv);
 int kn_command_convert(int argc, char **argv);
+int kn_command_onnx_conversion(int argc, char **argv);
 int kn_command_schema(int argc, char **argv);
 int kn_command_reference(int argc, char **argv);
 int kn_command_completion(int argc, char **argv);

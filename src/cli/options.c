@@ -67,6 +67,16 @@ const kn_option kn_convert_options[] = {
     KN_VERBOSITY_ROW(kn_convert_values),
     {0}};
 
+const kn_option kn_onnx_conversion_options[] = {
+    {"converters_list", "Classes of the converters to try; default: all", KN_OPTION_STRING_LIST, 0,
+     KN_FIELD(kn_onnx_conversion_values, converters_list)},
+    {"models", "Names of the models to try; default: all", KN_OPTION_STRING_LIST, 0,
+     KN_FIELD(kn_onnx_conversion_values, models)},
+    {"seed", "Seed of weights and inputs", KN_OPTION_INT, 0, KN_FIELD(kn_onnx_conversion_values, seed), .def.i = 1,
+     .min = 0, .max = 9007199254740991.0},
+    KN_VERBOSITY_ROW(kn_onnx_conversion_values),
+    {0}};
+
 const kn_option kn_check_options[] = {
     {"files", "Also check that the files which the scenario reads exist", KN_OPTION_BOOL, 0,
      KN_FIELD(kn_check_values, files)},

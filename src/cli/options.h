@@ -20,6 +20,12 @@ typedef struct kn_convert_values {
   int64_t seed;
 } kn_convert_values;
 
+typedef struct kn_onnx_conversion_values {
+  kn_common_options common;
+  kn_string_list converters_list, models;
+  int64_t seed;
+} kn_onnx_conversion_values;
+
 typedef struct kn_check_values {
   kn_common_options common;
   bool files;
@@ -104,6 +110,6 @@ typedef struct kn_cache_values {
   bool json;
 } kn_cache_values;
 
-extern const kn_option kn_info_options[], kn_convert_options[], kn_cache_options[], kn_install_options[], kn_doctor_options[];
+extern const kn_option kn_onnx_conversion_options[], kn_info_options[], kn_convert_options[], kn_cache_options[], kn_install_options[], kn_doctor_options[];
 
 #endif

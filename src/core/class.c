@@ -73,6 +73,11 @@ static const char *functions_fault(const kn_class *cls) {
       if (whole && !cls->input_formats) return "it names no input formats";
       return whole ? NULL : "its kn_runtime_ops lacks a mandatory function";
     }
+    case KN_KIND_ONNXCONVERTER: {
+      const kn_onnxconverter_ops *ops = cls->ops;
+      bool whole = ops->struct_size == sizeof *ops && ops->models && ops->export_model && ops->import_model && ops->compare;
+      return whole ? NULL : "its kn_onnxconverter_ops lacks a mandatory function";
+    }
     default:
       return NULL;
   }

@@ -63,7 +63,7 @@ static void cancelling_leaves_a_partial_file(void **state) {
 static void what_cannot_run_here_says_so(void **state) {
   setting *s = *state;
   s->options.convert_to_onnx = "x.onnx";
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_NOT_INSTALLED, "ONNX");
+  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_INVALID_ARGUMENT, "ONNXCompiler");
   s->options.convert_to_onnx = NULL;
   s->options.warmup = -1;
   kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_INVALID_ARGUMENT, "negative");
