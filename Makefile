@@ -39,7 +39,8 @@ frameworks: build ## installs the engines that tests run
 target: frameworks
 	@if command -v aarch64-linux-gnu-gcc >/dev/null; then scripts/build aarch64 $(JOBS) && \
 	  python3 tests/support/linked_model.py build/linked-model.tar && \
-	  scripts/build aarch64-static $(JOBS) -DKENNING_LINKED_MODEL=$(CURDIR)/build/linked-model.tar; fi
+	  scripts/build aarch64-static $(JOBS) -DKENNING_LINKED_MODEL=$(CURDIR)/build/linked-model.tar && \
+	  if [ -e tests/unit/tvm/data/sources.tar ]; then scripts/build aarch64-static-tvm $(JOBS); fi; fi
 	@case " $(FRAMEWORKS) " in *" tflite "*) build/kenning install --arch aarch64 tflite;; esac
 
 test: target      ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -121,17 +121,22 @@ static void infer(kn_client *client, int round) {
   }
 }
 
+static kn_client connect_to(const char *socket) {
+  kn_connection connection;
+  kn_client client;
+  const kn_link_config link = {.wire = {.format = KN_WIRE_12, .frame_limit = 1 << 20}, .timeout_s = 60, .slowest = 1e5};
+  kt_assert_ok(kn_unix_connect(socket, kn_now_ns() + 10000000000, &connection));
+  kt_assert_ok(kn_client_open(connection, &link, &client));
+  return client;
+}
+
 static void it_computes_what_the_model_computes(void **state) {
   (void)state;
   need(true);
   char *directory = kt_directory_make(), *socket = kt_path(directory, "s.sock");
   kt_process *process = start(directory, "UnixSocketProtocol", "--socket-path", socket, NULL);
   assert_true(kt_wait_output(process, "serving on", 60));
-  kn_connection connection;
-  kn_client client;
-  const kn_link_config link = {.wire = {.format = KN_WIRE_12, .frame_limit = 1 << 20}, .timeout_s = 60, .slowest = 1e5};
-  kt_assert_ok(kn_unix_connect(socket, kn_now_ns() + 10000000000, &connection));
-  kt_assert_ok(kn_client_open(connection, &link, &client));
+  kn_client client = connect_to(socket);
   kt_assert_fault(kn_client_upload(&client, KN_MESSAGE_MODEL, "another", 7), KN_BACKEND_FAILED, "refused MODEL");
   kt_assert_ok(kn_client_upload_file(&client, KN_MESSAGE_MODEL, model));
   for (int round = 0; round < 20; round++) infer(&client, round);
@@ -139,6 +144,53 @@ static void it_computes_what_the_model_computes(void **state) {
   stop(process, 0);
   free(socket);
   kt_directory_remove(directory);
+}
+
+/* What TVM compiled to C gives what TensorFlow Lite was recorded to give, within one step of its output. */
+static void what_tvm_compiled_runs_there(void **state) {
+  (void)state;
+  need(true);
+  char *own_server = server, *own_model = model;
+  server = kt_source_path("build/aarch64-static-tvm/kenning-server");
+  model = kt_source_path("tests/unit/tvm/data/sources.tar");
+  bool there = kn_file_exists(server, NULL) && kn_file_exists(model, NULL);
+  if (there) {
+    char *directory = kt_directory_make(), *socket = kt_path(directory, "s.sock");
+    kt_process *process = start(directory, "UnixSocketProtocol", "--socket-path", socket, NULL);
+    assert_true(kt_wait_output(process, "serving on", 60));
+    char *samples_path = kt_source_path("tests/unit/tflite/data/samples.f32");
+    char *recorded_path = kt_source_path("tests/unit/tflite/data/int8.f32");
+    size_t bytes, recorded_bytes;
+    char *samples = kt_file_read(samples_path, &bytes), *recorded = kt_file_read(recorded_path, &recorded_bytes);
+    const size_t count = bytes / (16 * sizeof(float));
+    assert_true(count > 0);
+    assert_int_equal(recorded_bytes, count * CLASSES * sizeof(float));
+    kn_client client = connect_to(socket);
+    kt_assert_ok(kn_client_upload_file(&client, KN_MESSAGE_MODEL, model));
+    for (size_t i = 0; i < count; i++) {
+      float y[CLASSES], expected_y[CLASSES];
+      memcpy(expected_y, recorded + i * sizeof y, sizeof y);
+      kt_assert_ok(kn_client_upload(&client, KN_MESSAGE_DATA, samples + i * 16 * sizeof(float), 16 * sizeof(float)));
+      kt_assert_ok(kn_client_process(&client));
+      kt_assert_ok(kn_client_output(&client, y, sizeof y));
+      for (int k = 0; k < CLASSES; k++) kt_assert_near(y[k], expected_y[k], 1.0 / 256);
+    }
+    kn_client_close(&client);
+    stop(process, 0);
+    free(samples);
+    free(recorded);
+    free(samples_path);
+    free(recorded_path);
+    free(socket);
+    kt_directory_remove(directory);
+  }
+  free(server);
+  free(model);
+  server = own_server;
+  model = own_model;
+  if (there) return;
+  print_message("the server with TVM's sources is missing: make target, with tests/unit/tvm/data/sources.tar\n");
+  skip();
 }
 
 static const char scenario[] =
@@ -228,6 +280,7 @@ int main(void) {
       cmocka_unit_test(it_is_small),
       cmocka_unit_test(a_scenario_runs_there),
       cmocka_unit_test(it_computes_what_the_model_computes),
+      cmocka_unit_test(what_tvm_compiled_runs_there),
       cmocka_unit_test(it_listens_to_its_own_machine),
   };
   return cmocka_run_group_tests(tests, find_parts, forget_parts);
