@@ -244,9 +244,9 @@ static bool report(const bench *at, const bench_ratio *ratio, double bound, bool
   char what[160], measured[240], limit[64];
   snprintf(what, sizeof what, "%s: inference time, run loop / bare loop, %lld thread%s", at->engine->name,
            (long long)at->threads, at->threads == 1 ? "" : "s");
-  snprintf(measured, sizeof measured, "%.4f [%.4f, %.4f] (%.3f / %.3f ms, %zu ABBA quads of 4 x %zu%s)", ratio->ratio,
-           ratio->interval[0], ratio->interval[1], ratio->first_median, ratio->second_median, at->loop.quads,
-           at->per_block, real_time ? ", real-time priority" : "");
+  snprintf(measured, sizeof measured, "%.4f [%.4f, %.4f] (%.3f / %.3f ms, %zu ABBA quads of 4 x %zu, of means %.4f%s)",
+           ratio->ratio, ratio->interval[0], ratio->interval[1], ratio->first_median, ratio->second_median,
+           at->loop.quads, at->per_block, ratio->mean_ratio, real_time ? ", real-time priority" : "");
   snprintf(limit, sizeof limit, "95%% interval up to %g", bound);
   bool plausible = ratio->interval[0] >= lowest_plausible;
   if (!plausible)

@@ -51,12 +51,20 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static double mean(const bench_side *side) {
+  size_t count = side->quads * side->per_quad;
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += side->values[i];
+  return sum / (double)count;
+}
+
 static void resample(const bench_side *first, const bench_side *second, const tagged *sorted[2], uint32_t *weights,
                      double *ratios, bench_ratio *out_ratio) {
   for (size_t i = 0; i < first->quads; i++) weights[i] = 1;
   out_ratio->first_median = median(first, sorted[0], weights);
   out_ratio->second_median = median(second, sorted[1], weights);
   out_ratio->ratio = out_ratio->first_median / out_ratio->second_median;
+  out_ratio->mean_ratio = mean(first) / mean(second);
   uint64_t state = 0;
   for (size_t i = 0; i < RESAMPLES; i++) {
     draw(&state, first->quads, weights);

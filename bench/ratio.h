@@ -13,6 +13,7 @@ typedef struct bench_side {
 typedef struct bench_ratio {
   double first_median, second_median;
   double ratio;       /* of all values: first / second */
+  double mean_ratio;  /* of the arithmetic means; for show, it follows whatever disturbs a few values */
   double interval[2]; /* 95%, percentiles of 10,000 bootstrap resamples of whole quads */
 } bench_ratio;
 

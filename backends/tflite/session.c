@@ -5,6 +5,7 @@
 
 /* ---- the engine's words ---- */
 
+static void hear(void *user_data, const char *format, va_list arguments) KN_PRINTF(2, 0);
 static void hear(void *user_data, const char *format, va_list arguments) {
   kn_tflite_words *words = user_data;
   size_t room = sizeof words->text - words->length;

@@ -29,7 +29,8 @@ static int outcome_of(const kn_limits *limits, size_t bytes, bool spin) {
   assert_true(pid >= 0);
   if (!pid) {
     if (kn_limits_apply(limits)) _exit(2);
-    for (volatile int i = 0; spin; i++) continue;
+    volatile bool on = spin;
+    while (on) continue;
     fill(bytes);
     _exit(0);
   }

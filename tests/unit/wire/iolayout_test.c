@@ -42,8 +42,8 @@ static void what_cannot_be_laid_out_is_refused(void **state) {
   static const char *const inputs[] = {
       "[{\"name\": \"x\", \"shape\": [-1, 2], \"dtype\": \"float32\"}]", /* open */
       "[{\"name\": \"x\", \"shape\": [2147483647, 2147483647, 2147483647], \"dtype\": \"float32\"}]",
-      "[{\"name\": \"x\", \"shape\": [3], \"dtype\": \"uint8\"}, {\"name\": \"y\", \"shape\": [1], \"dtype\": "
-      "\"float32\"}]"}; /* y would not be aligned */
+      ("[{\"name\": \"x\", \"shape\": [3], \"dtype\": \"uint8\"}, {\"name\": \"y\", \"shape\": [1], \"dtype\": "
+       "\"float32\"}]")}; /* y would not be aligned */
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
     char json[512];
     snprintf(json, sizeof json, "{\"input\": %s, \"output\": %s}", inputs[i], inputs[i]);
