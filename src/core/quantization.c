@@ -24,6 +24,7 @@ static bool integer_range(kn_dtype dtype, int32_t *low, int32_t *high) {
 
 /* Parameters come from model files and io specifications: nothing about them is certain. */
 static kn_status check(double scale, int64_t zero_point, kn_dtype dtype, int32_t *out_low, int32_t *out_high) {
+  *out_low = *out_high = 0;
   if (!integer_range(dtype, out_low, out_high))
     return kn_status_make(KN_INVALID_ARGUMENT, "quantized values are int8, uint8 or int16, not %s",
                           kn_dtype_name(dtype));
