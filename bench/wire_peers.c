@@ -137,7 +137,7 @@ static void serve_ours(int fd, kn_link_config link, bool tls) {
 }
 
 /* As kn_worker_serve does it, and says when a message was whole. */
-int64_t *whole_at;
+struct timed *timed;
 
 static void serve_timed(int fd, kn_link_config link) {
   kn_instance runtime;
@@ -157,8 +157,10 @@ static void serve_timed(int fd, kn_link_config link) {
     give_up(kn_connection_read(&connection, window, room, KN_NO_DEADLINE, &got));
     if (!got) _exit(0);
     if (kn_target_session_received(session, got) != KN_SESSION_WORK) continue;
-    *whole_at = kn_now_ns();
+    timed->whole = kn_now_ns();
     (void)!kn_target_session_work(session);
+    timed->store = engine.model_times.store;
+    timed->load = engine.model_times.load;
     kn_piece piece;
     piece.data = kn_target_session_replies(session, &piece.bytes);
     give_up(kn_connection_write(&connection, &piece, 1, KN_NO_DEADLINE));

@@ -9,7 +9,10 @@ enum { INPUT = 602112, OUTPUT = 4000, UPLOAD = 14 << 20 };
 typedef enum kn_peer { RAW, RAW_TLS, RAW_UPLOAD, OURS, OURS_TLS, TIMED } kn_peer;
 
 extern pid_t last_server; /* the process that `start` made */
-extern int64_t *whole_at; /* TIMED: when the last message was whole; shared by the processes */
+extern struct timed {
+  int64_t whole;      /* TIMED: when the last message was whole */
+  double store, load; /* seconds that the model took then */
+} * timed;            /* shared by the processes */
 extern char model_path[64], psk_path[64];
 
 /* Ends the program with a message. */

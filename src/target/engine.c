@@ -94,7 +94,9 @@ kn_status kn_target_engine_load(kn_target_engine *engine, const char *path, bool
   int64_t batch = batch_of(engine);
   const kn_load_request request = {.path = path, .spec = engine->has_spec ? &engine->spec : NULL, .batch = batch};
   watch(engine, true);
+  int64_t start = kn_now_ns();
   kn_status status = engine->ops->load(engine->self, &request);
+  engine->model_times.load = (double)(kn_now_ns() - start) / 1e9;
   if (!status) {
     engine->loaded = true;
     status = lay_out(engine, batch);
@@ -157,6 +159,9 @@ static kn_status put_target(const kn_target_engine *engine, kn_record *record) {
   KN_TRY(kn_record_object(record, "target", &target));
   KN_TRY(kn_record_set_int(target, "peak_rss_bytes", (int64_t)kn_process_peak_rss_bytes()));
   KN_TRY(kn_record_set_number(target, "cpu_seconds", (double)kn_process_cpu_ns() / 1e9));
+  KN_TRY(kn_record_set_number(target, "model_hash_seconds", engine->model_times.hash));
+  KN_TRY(kn_record_set_number(target, "model_store_seconds", engine->model_times.store));
+  KN_TRY(kn_record_set_number(target, "model_load_seconds", engine->model_times.load));
   if (engine->unrecorded) KN_TRY(kn_record_set_int(target, "unrecorded_inferences", (int64_t)engine->unrecorded));
   if (!engine->loaded || !engine->ops->statistics) return NULL;
   kn_record *runtime;

@@ -22,6 +22,11 @@ typedef struct kn_target_engine {
   kn_sampler *sampler;       /* since the model came; NULL: nothing is sampled */
   kn_series steps, ends;     /* seconds: durations of the inferences, and their ends on this machine's clock */
   size_t unrecorded;         /* inferences after the series were full */
+  struct kn_model_times {    /* of the model that came last, seconds; 0: it was not done */
+    double hash;             /* whether it is the one that the host means */
+    double store;            /* writing, waiting for the disk, renaming */
+    double load;             /* by the runtime */
+  } model_times;
 } kn_target_engine;
 
 /* `engine` holds ops, self and the limits, and else zeros. */

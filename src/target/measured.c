@@ -205,6 +205,18 @@ static kn_wire_sums sum_up(const kn_remote *remote, const kn_inference_times *ti
   return sums;
 }
 
+/* How long the target took for the model when it had it, as far as it says. */
+static kn_status put_model_times(const kn_remote *remote, kn_record *wire) {
+  static const char *const keys[] = {"model_hash_seconds", "model_store_seconds", "model_load_seconds"};
+  if (!remote->statistics) return NULL;
+  yyjson_mut_val *target = yyjson_mut_obj_get(kn_record_value(remote->statistics), "target");
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    yyjson_mut_val *seconds = yyjson_mut_obj_get(target, keys[i]);
+    if (yyjson_mut_is_num(seconds)) KN_TRY(kn_record_set_number(wire, keys[i], yyjson_mut_get_num(seconds)));
+  }
+  return NULL;
+}
+
 kn_status kn_remote_wire(const kn_remote *remote, const kn_inference_times *times, size_t first, size_t count,
                          kn_record *record) {
   yyjson_mut_val *steps = yyjson_mut_obj_get(kn_record_value(record), "target_inference_step");
@@ -220,6 +232,7 @@ kn_status kn_remote_wire(const kn_remote *remote, const kn_inference_times *time
   KN_TRY(kn_record_set_number(wire, "output_transfer_seconds", sums.output));
   KN_TRY(kn_record_set_number(wire, "model_seconds", remote->model_seconds));
   KN_TRY(kn_record_set_bool(wire, "model_sent", remote->model_sent));
+  KN_TRY(put_model_times(remote, wire));
   if (remote->reconnects) KN_TRY(kn_record_set_int(wire, "reconnects", (int64_t)remote->reconnects));
   if (!steps) return NULL;
   KN_TRY(kn_record_set_number(wire, "target_inference_seconds", sums.target));

@@ -108,10 +108,12 @@ static void drop_store(kn_target_session *session) {
 
 static kn_status store_model(kn_target_session *session) {
   kn_upload upload;
+  int64_t start = kn_now_ns();
   KN_TRY(kn_upload_begin(session->config.model_path, &upload));
   kn_status status = kn_upload_add(&upload, session->store, (size_t)session->got);
   if (!status) status = kn_upload_commit(&upload);
   kn_upload_clear(&upload);
+  session->engine->model_times.store = (double)(kn_now_ns() - start) / 1e9;
   drop_store(session);
   return status;
 }
@@ -126,6 +128,7 @@ static kn_status load_stored(kn_target_session *session) {
 }
 
 static kn_status load_model(kn_target_session *session) {
+  session->engine->model_times = (struct kn_model_times){0};
   if (!session->config.in_place) KN_TRY(store_model(session));
   return load_stored(session);
 }
@@ -139,7 +142,9 @@ static kn_status load_known(kn_target_session *session) {
   const kn_identity wanted = kn_identity_read(session->store);
   if (session->config.in_place || !kn_file_exists(path, &bytes) || bytes != wanted.bytes)
     return kn_status_make(KN_NOT_FOUND, "the host's model is not here");
+  int64_t start = kn_now_ns();
   KN_TRY(kn_sha256_file(path, sha256));
+  session->engine->model_times = (struct kn_model_times){.hash = (double)(kn_now_ns() - start) / 1e9};
   if (strcmp(sha256, wanted.sha256)) return kn_status_make(KN_NOT_FOUND, "the model here is another");
   kn_log(KN_LOG_INFO, "the host's model is here already: it is not sent again");
   return load_stored(session);
