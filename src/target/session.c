@@ -5,27 +5,18 @@
 
 enum { REPLIES_KEPT = 1 << 20 }; /* more than this is given back once it is sent */
 
-const char *kn_refusal_text(kn_refusal refusal) {
-  switch (refusal) {
-#define TEXT(name, number, text, code) \
-  case KN_REFUSED_##name:              \
-    return text;
-    KN_REFUSALS(TEXT)
-#undef TEXT
-  }
-  return "refused";
-}
+static const struct {
+  const char *text;
+  kn_code code;
+} refusals[] = {
+#define ROW(name, number, text, code) [number] = {text, code},
+    KN_REFUSALS(ROW)
+#undef ROW
+};
 
-kn_code kn_refusal_code(kn_refusal refusal) {
-  switch (refusal) {
-#define CODE(name, number, text, code) \
-  case KN_REFUSED_##name:              \
-    return code;
-    KN_REFUSALS(CODE)
-#undef CODE
-  }
-  return KN_INTERNAL;
-}
+const char *kn_refusal_text(kn_refusal refusal) { return refusals[refusal].text; }
+
+kn_code kn_refusal_code(kn_refusal refusal) { return refusals[refusal].code; }
 
 kn_status kn_target_session_create(const kn_session_config *config, kn_target_engine *engine,
                                    kn_target_session **out_session) {

@@ -78,13 +78,11 @@ kn_identity kn_identity_read(const uint8_t in[KN_IDENTITY_BYTES]) {
 }
 
 kn_code kn_code_of_wire(uint64_t number) {
-  switch (number) {
-#define KNOWN(name, value, text) \
-  case value:                    \
-    return number == KN_OK ? KN_BACKEND_FAILED : KN_##name;
-    KN_CODES(KNOWN)
+  static const kn_code known[] = {
+#define KNOWN(name, value, text) [value] = KN_##name,
+      KN_CODES(KNOWN)
 #undef KNOWN
-    default:
-      return KN_BACKEND_FAILED;
-  }
+  };
+  bool refusal = number != KN_OK && number < sizeof known / sizeof *known;
+  return refusal && known[number] != KN_OK ? known[number] : KN_BACKEND_FAILED;
 }

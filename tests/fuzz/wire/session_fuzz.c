@@ -44,7 +44,7 @@ static bool feed(kn_target_session *session, const uint8_t *data, size_t count, 
 /* Three bytes of structure: type, flags, length; then as many bytes of payload. */
 static size_t message(kn_target_session *session, const kn_wire_config *wire, const uint8_t *data, size_t size,
                       size_t piece, bool *open) {
-  kn_frame frame = {.type = data[0] & 0xF, .flow = data[0] >> 6, .flags = data[1]};
+  kn_frame frame = {.type = data[0] & 0x3F, .flow = data[0] >> 6, .flags = data[1]};
   size_t payload = data[2] < size - 3 ? data[2] : size - 3;
   frame.payload = (uint32_t)payload;
   if (payload) frame.flags |= KN_FLAG_PAYLOAD;
