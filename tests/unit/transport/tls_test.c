@@ -9,6 +9,7 @@
 
 #include <kenning/services.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -277,6 +278,7 @@ static void a_certificate_is_no_key(void **state) {
 }
 
 int main(void) {
+  signal(SIGPIPE, SIG_IGN); /* as the programs do */
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bytes_arrive_as_they_were),
       cmocka_unit_test(an_end_is_one_that_was_said),
