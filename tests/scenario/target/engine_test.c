@@ -43,6 +43,23 @@ static void run_model(kn_client *client, const char *model, const char *recorded
   free(path);
 }
 
+/* Half a model, a model with a hole, and somebody else's: refused, and the connection goes on. */
+static void refuse_models(kn_client *client) {
+  size_t bytes;
+  char *path = kt_source_path("tests/unit/tflite/data/fp32.tflite"), *model = kt_file_read(path, &bytes);
+  static const char foreign[] = "\211HDF\r\n\032\n and so on";
+  kt_assert_fault(kn_client_upload(client, KN_MESSAGE_MODEL, "no model at all", 15), KN_BACKEND_FAILED,
+                  "refused MODEL");
+  kt_assert_fault(kn_client_upload(client, KN_MESSAGE_MODEL, foreign, sizeof foreign), KN_BACKEND_FAILED,
+                  "refused MODEL");
+  kt_assert_fault(kn_client_upload(client, KN_MESSAGE_MODEL, model, bytes / 2), KN_BACKEND_FAILED, "refused MODEL");
+  memset(model + 16, 0xFF, bytes / 4);
+  kt_assert_fault(kn_client_upload(client, KN_MESSAGE_MODEL, model, bytes), KN_BACKEND_FAILED, "refused MODEL");
+  kt_assert_fault(kn_client_process(client), KN_BACKEND_FAILED, "wrong state");
+  free(model);
+  free(path);
+}
+
 static void a_real_engine_gives_what_was_recorded(void **state) {
   (void)state;
   const char *program = kt_kenning_release();
@@ -63,10 +80,10 @@ static void a_real_engine_gives_what_was_recorded(void **state) {
   const kn_link_config link = {.wire = {.format = KN_WIRE_12, .frame_limit = 1 << 20}, .timeout_s = 60, .slowest = 1e6};
   kt_assert_ok(kn_unix_connect(path, kn_now_ns() + 10000000000, &connection));
   kt_assert_ok(kn_client_open(connection, &link, &client));
-  kt_assert_fault(kn_client_upload(&client, KN_MESSAGE_MODEL, "no model at all", 15), KN_BACKEND_FAILED,
-                  "refused MODEL");
+  refuse_models(&client);
   run_model(&client, "tests/unit/tflite/data/fp32.tflite", "tests/unit/tflite/data/fp32.f32", 1e-5);
   run_model(&client, "tests/unit/tflite/data/int8.tflite", "tests/unit/tflite/data/int8.f32", 0.01);
+  refuse_models(&client);
   kn_client_close(&client);
   kt_signal(process, SIGTERM);
   run = kt_finish(process);
