@@ -1,5 +1,6 @@
 /* MXNetWrapper: any classifier saved by MXNet, in its own framework. */
 #include "modelwrapper.h"
+#include "trainer.h"
 
 #include <string.h>
 
@@ -10,7 +11,10 @@ static const kn_option rows[] = {
      KN_FIELD(mxnet_wrapper, num_threads), .def.i = 0, .min = 0, .max = 1024},
     {"library", "MXNet library to use instead of the installed one (libmxnet.so)", KN_OPTION_PATH,
      KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(mxnet_wrapper, library)},
+    KN_TRAINING_ROWS(mxnet_wrapper, training),
     {0}};
+
+kn_status mxnet_wrapper_check(const void *self) { return kn_training_check(&((const mxnet_wrapper *)self)->training); }
 
 kn_status mxnet_wrapper_open(void *self, const kn_dataset_info *info) {
   mxnet_wrapper *wrapper = self;
@@ -113,7 +117,23 @@ const kn_inference_ops mxnet_wrapper_inference_ops = {.struct_size = sizeof(kn_i
                                                       .output = output,
                                                       .statistics = statistics};
 
-static const kn_modelwrapper_ops ops = {MXNET_WRAPPER_OPS};
+/* Trains the model further that is at model_path. */
+static kn_status train(void *self, const kn_train_request *request, kn_record *out_history) {
+  const mxnet_wrapper *wrapper = self;
+  const trainer_options options = {
+      .library = wrapper->library, .threads = wrapper->num_threads, .training = &wrapper->training};
+  model start;
+  KN_TRY(kn_status_annotate(model_open(wrapper->options.model_path, &start),
+                            "this class trains an existing model further"));
+  kn_status status =
+      start.input_count == 1 && !strcmp(start.inputs[0]->name, "data")
+          ? trainer_run(start.symbol, &start, &options, request, out_history)
+          : kn_status_make(KN_INCOMPATIBLE, "only models whose one input is called 'data' can be trained");
+  model_clear(&start);
+  return status;
+}
+
+static const kn_modelwrapper_ops ops = {MXNET_WRAPPER_OPS, .train = train};
 
 const kn_class mxnet_wrapper_class = {.struct_size = sizeof(kn_class),
                                       .name = "kenning.modelwrappers.frameworks.mxnet.MXNetWrapper",
@@ -123,4 +143,5 @@ const kn_class mxnet_wrapper_class = {.struct_size = sizeof(kn_class),
                                       .options = rows,
                                       .instance_size = sizeof(mxnet_wrapper),
                                       .ops = &ops,
-                                      .output_formats = mxnet_output_formats};
+                                      .output_formats = mxnet_output_formats,
+                                      .check = mxnet_wrapper_check};

@@ -2,6 +2,8 @@
 #ifndef MXNET_MODELWRAPPER_H
 #define MXNET_MODELWRAPPER_H
 
+#include <kenning/training.h>
+
 #include "inference.h"
 #include "mxnet.h"
 
@@ -9,6 +11,7 @@ typedef struct mxnet_wrapper {
   kn_modelwrapper_options options;
   char *library;
   int64_t num_threads;
+  kn_training_options training;
   sample_shape sample; /* of the data set */
   int64_t classes;
   const mx_api *mx; /* once opened */
@@ -21,6 +24,7 @@ kn_status mxnet_wrapper_framework(void *self, const char **out_name, const char 
 kn_status mxnet_wrapper_format(void *self, const char **out_format) KN_MUST_USE;
 kn_status mxnet_wrapper_iospec(void *self, kn_iospec *out_spec) KN_MUST_USE;
 kn_status mxnet_wrapper_weights_bytes(void *self, uint64_t *out_bytes) KN_MUST_USE;
+kn_status mxnet_wrapper_check(const void *self) KN_MUST_USE;
 extern const kn_inference_ops mxnet_wrapper_inference_ops;
 extern const char *const mxnet_output_formats[];
 

@@ -148,3 +148,35 @@ kn_status symbol_graph_parse(const char *path, const char *json, size_t bytes, s
   if (status) symbol_graph_clear(out_graph);
   return status;
 }
+
+static kn_status cut_softmax(yyjson_mut_doc *document, char **out_json) {
+  static const char *const softmaxes[] = {"SoftmaxOutput", "Softmax", "softmax", "SoftmaxActivation"};
+  yyjson_mut_val *root = yyjson_mut_doc_get_root(document), *heads = yyjson_mut_obj_get(root, "heads");
+  yyjson_mut_val *head = yyjson_mut_arr_get_first(heads);
+  yyjson_mut_val *node = yyjson_mut_arr_get(yyjson_mut_obj_get(root, "nodes"),
+                                            (size_t)yyjson_mut_get_uint(yyjson_mut_arr_get_first(head)));
+  const char *operator_ = yyjson_mut_get_str(yyjson_mut_obj_get(node, "op"));
+  yyjson_mut_val *before = yyjson_mut_arr_get_first(yyjson_mut_obj_get(node, "inputs"));
+  bool ends = false;
+  for (size_t i = 0; operator_ && i < sizeof softmaxes / sizeof *softmaxes; i++)
+    ends |= !strcmp(operator_, softmaxes[i]);
+  if (yyjson_mut_arr_size(heads) != 1 || !ends || !before)
+    return kn_status_make(KN_INCOMPATIBLE, "only a network with one output that ends in a softmax can be trained");
+  yyjson_mut_val *copy = yyjson_mut_val_mut_copy(document, before);
+  if (!copy || !yyjson_mut_arr_replace(heads, 0, copy)) return kn_status_out_of_memory();
+  const yyjson_alc memory = {json_alloc, json_realloc, json_free, NULL};
+  *out_json = yyjson_mut_write_opts(document, 0, &memory, NULL, NULL);
+  return *out_json ? NULL : kn_status_out_of_memory();
+}
+
+kn_status symbol_without_softmax(const char *json, char **out_json) {
+  const yyjson_alc memory = {json_alloc, json_realloc, json_free, NULL};
+  *out_json = NULL;
+  yyjson_doc *read = yyjson_read_opts((char *)(uintptr_t)json, strlen(json), 0, &memory, NULL);
+  yyjson_mut_doc *document = read ? yyjson_doc_mut_copy(read, &memory) : NULL;
+  yyjson_doc_free(read);
+  if (!document) return kn_status_out_of_memory();
+  kn_status status = cut_softmax(document, out_json);
+  yyjson_mut_doc_free(document);
+  return status;
+}

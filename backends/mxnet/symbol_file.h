@@ -29,6 +29,9 @@ typedef struct symbol_graph {
 
 /* Takes the JSON apart and checks that its references lead somewhere; `path` is for messages. KN_BAD_DATA. */
 kn_status symbol_graph_parse(const char *path, const char *json, size_t bytes, symbol_graph *out_graph) KN_MUST_USE;
+/* The same graph up to the values before its final softmax, as JSON; free with kn_free. KN_INCOMPATIBLE when it has
+ * more than one output or ends otherwise. */
+kn_status symbol_without_softmax(const char *json, char **out_json) KN_MUST_USE;
 void symbol_graph_clear(symbol_graph *graph);
 
 #endif

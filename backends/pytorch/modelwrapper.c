@@ -1,5 +1,6 @@
 /* PyTorchWrapper: any classifier saved by PyTorch, in its own framework. */
 #include "modelwrapper.h"
+#include "trainer.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,12 @@ const kn_option pytorch_wrapper_rows[] = {
     {"convert_pickled_model",
      "Let a tool, in a process of its own, load a model that was pickled as a whole; its pickle is executed there",
      KN_OPTION_BOOL, 0, KN_FIELD(pytorch_wrapper, convert_pickled_model), .def.b = false},
+    KN_TRAINING_ROWS(pytorch_wrapper, training),
     {0}};
+
+kn_status pytorch_wrapper_check(const void *self) {
+  return kn_training_check(&((const pytorch_wrapper *)self)->training);
+}
 
 kn_status pytorch_wrapper_open(void *self, const kn_dataset_info *info) {
   pytorch_wrapper *wrapper = self;
@@ -170,7 +176,25 @@ const kn_inference_ops pytorch_wrapper_inference_ops = {.struct_size = sizeof(kn
                                                         .output = output,
                                                         .statistics = statistics};
 
-static const kn_modelwrapper_ops ops = {PYTORCH_WRAPPER_OPS};
+/* Trains the network further whose weights are at model_path. */
+static kn_status train(void *self, const kn_train_request *request, kn_record *out_history) {
+  const pytorch_wrapper *wrapper = self;
+  const trainer_options options = {
+      .library = wrapper->library, .threads = wrapper->num_threads, .training = &wrapper->training};
+  state_dict state;
+  network n;
+  KN_TRY(kn_status_annotate(state_dict_read(wrapper->options.model_path, &state),
+                            "this class trains state dictionaries of known networks further"));
+  kn_status status = network_of_state(wrapper->options.model_path, &state, &n);
+  if (!status) {
+    status = trainer_run(&n, &state, &options, request, out_history);
+    network_clear(&n);
+  }
+  state_dict_clear(&state);
+  return status;
+}
+
+static const kn_modelwrapper_ops ops = {PYTORCH_WRAPPER_OPS, .train = train};
 
 const kn_class pytorch_wrapper_class = {.struct_size = sizeof(kn_class),
                                         .name = "kenning.modelwrappers.frameworks.pytorch.PyTorchWrapper",
@@ -182,4 +206,5 @@ const kn_class pytorch_wrapper_class = {.struct_size = sizeof(kn_class),
                                         .options = pytorch_wrapper_rows,
                                         .instance_size = sizeof(pytorch_wrapper),
                                         .ops = &ops,
-                                        .output_formats = pytorch_output_formats};
+                                        .output_formats = pytorch_output_formats,
+                                        .check = pytorch_wrapper_check};

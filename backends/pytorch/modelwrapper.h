@@ -2,6 +2,8 @@
 #ifndef PYTORCH_MODELWRAPPER_H
 #define PYTORCH_MODELWRAPPER_H
 
+#include <kenning/training.h>
+
 #include "inference.h"
 #include "pytorch.h"
 
@@ -10,6 +12,7 @@ typedef struct pytorch_wrapper {
   char *library;
   int64_t num_threads;
   bool convert_pickled_model;
+  kn_training_options training;
   sample_shape sample; /* of the data set */
   int64_t classes;
   const torch_api *torch; /* once opened */
@@ -23,6 +26,7 @@ kn_status pytorch_wrapper_framework(void *self, const char **out_name, const cha
 kn_status pytorch_wrapper_format(void *self, const char **out_format) KN_MUST_USE;
 kn_status pytorch_wrapper_iospec(void *self, kn_iospec *out_spec) KN_MUST_USE;
 kn_status pytorch_wrapper_weights_bytes(void *self, uint64_t *out_bytes) KN_MUST_USE;
+kn_status pytorch_wrapper_check(const void *self) KN_MUST_USE;
 extern const kn_inference_ops pytorch_wrapper_inference_ops;
 extern const char *const pytorch_output_formats[];
 extern const kn_option pytorch_wrapper_rows[];

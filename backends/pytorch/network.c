@@ -50,7 +50,7 @@ static void add_head(network *n, int64_t classes) {
   }
 }
 
-kn_status network_mobilenet_v2(int64_t classes, bool head, network *out_network) {
+kn_status network_mobilenet_v2(int64_t classes, bool head, bool frozen, network *out_network) {
   static const stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
                                  {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
   network *n = out_network;
@@ -59,7 +59,7 @@ kn_status network_mobilenet_v2(int64_t classes, bool head, network *out_network)
   n->input[0] = 3;
   n->input[1] = n->input[2] = 224;
   n->classes = classes;
-  n->in_base = n->frozen_base = true;
+  n->in_base = n->frozen_base = frozen;
   add_normalized(n, "features.0.0", "features.0.1", &(network_convolution){3, 32, 3, 2, 1, 1}, true);
   int64_t in = 32;
   int index = 1;
@@ -146,21 +146,22 @@ static kn_status check(const char *path, const state_dict *state, const network 
 
 kn_status network_of_state(const char *path, const state_dict *state, network *out_network) {
   int64_t plain = rows_of(state, "classifier.1.weight"), head = rows_of(state, "classifier.9.weight"),
-          small = rows_of(state, "out_layer.weight");
+          small = rows_of(state, "out_layer.weight"), lite = rows_of(state, "_fc.weight");
   bool mobilenet =
       state_dict_find(state, "features.18.0.weight") && state_dict_find(state, "features.1.conv.0.0.weight");
   *out_network = (network){0};
   if (mobilenet && (plain || head))
-    KN_TRY(network_mobilenet_v2(head ? head : plain, head != 0, out_network));
+    KN_TRY(network_mobilenet_v2(head ? head : plain, head != 0, true, out_network));
   else if (small && state_dict_find(state, "conv_1.weight"))
     KN_TRY(network_fashion_mnist(small, out_network));
+  else if (lite && state_dict_find(state, "_conv_stem.weight"))
+    KN_TRY(network_efficientnet_lite0(lite, out_network));
   else
-    return kn_status_make(
-        KN_INCOMPATIBLE,
-        "%s holds weights of a network that is not known here (it begins with '%.80s'). Known are "
-        "torchvision's mobilenet_v2, the original's for pets, and Kenning's for Fashion-MNIST; of any "
-        "other network save TorchScript: torch.jit.script(model).save(PATH)",
-        path, state->items[0].name);
+    return kn_status_make(KN_INCOMPATIBLE,
+                          "%s holds weights of a network that is not known here (it begins with '%.80s'). Known are "
+                          "torchvision's mobilenet_v2, the original's for pets, EfficientNet-Lite0, and Kenning's for "
+                          "Fashion-MNIST; of any other network save TorchScript: torch.jit.script(model).save(PATH)",
+                          path, state->items[0].name);
   kn_status status = check(path, state, out_network);
   if (status) network_clear(out_network);
   return status;

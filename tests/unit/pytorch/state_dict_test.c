@@ -186,7 +186,7 @@ static void tensors_must_fit(void **unused) {
 static void mobilenet_is_torchvision_s(void **unused) {
   (void)unused;
   network n;
-  kt_assert_ok(network_mobilenet_v2(1000, false, &n));
+  kt_assert_ok(network_mobilenet_v2(1000, false, true, &n));
   int64_t parameters = 0;
   for (size_t i = 0; i < n.state_count; i++) {
     int64_t elements = 1;
