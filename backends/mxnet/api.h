@@ -35,6 +35,7 @@ enum { MX_GRADIENT_NONE = 0, MX_GRADIENT_WRITE = 1 };
   X(int, MXNDArrayFree, (mx_ndarray * array))                                                                          \
   X(int, MXNDArraySyncCopyFromCPU, (mx_ndarray * array, const void *data, size_t elements))                            \
   X(int, MXNDArraySyncCopyToCPU, (mx_ndarray * array, void *data, size_t elements))                                    \
+  X(int, MXNDArrayGetData, (mx_ndarray * array, void **out_data))                                                      \
   X(int, MXNDArraySave, (const char *path, uint32_t count, mx_ndarray **arrays, const char **names))                   \
   X(int, MXNDArrayWaitAll, (void))                                                                                     \
   X(int, MXSymbolListAtomicSymbolCreators, (uint32_t * out_count, mx_operator * **out_operators))                      \

@@ -175,12 +175,17 @@ static kn_status fetch(void *self, float *const *values) {
   return NULL;
 }
 
+/* oneDNN keeps the weights of convolutions in an order of its own once they were used; asking for the data brings them
+ * back into the order that values are set in. */
 static kn_status store(void *self, const float *const *values) {
   const trainer *t = self;
-  for (size_t i = 0; i < t->piece_count; i++)
-    if (values[i])
-      KN_TRY(mx_result(t->mx, t->mx->MXNDArraySyncCopyFromCPU(t->pieces[i].array, values[i], t->tensors[i].elements),
-                       "set the weights"));
+  for (size_t i = 0; i < t->piece_count; i++) {
+    void *data;
+    if (!values[i]) continue;
+    KN_TRY(mx_result(t->mx, t->mx->MXNDArrayGetData(t->pieces[i].array, &data), "order the weights"));
+    KN_TRY(mx_result(t->mx, t->mx->MXNDArraySyncCopyFromCPU(t->pieces[i].array, values[i], t->tensors[i].elements),
+                     "set the weights"));
+  }
   return NULL;
 }
 
