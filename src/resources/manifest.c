@@ -32,6 +32,8 @@ static const kn_option file_rows[] = {
     {"package", "package with its exact version", KN_OPTION_STRING, KN_OPTION_REQUIRED,
      KN_FIELD(kn_manifest_file, package)},
     {"member", "path inside the package", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, member)},
+    {"name", "name of the installed file, in place of the member's", KN_OPTION_STRING, 0,
+     KN_FIELD(kn_manifest_file, name)},
     {"sha256", "checksum of the member", KN_OPTION_STRING, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, sha256)},
     {"bytes", "size of the member", KN_OPTION_INT, KN_OPTION_REQUIRED, KN_FIELD(kn_manifest_file, bytes), .min = 1,
      .max = 1e12},
@@ -88,6 +90,12 @@ static const kn_option environment_rows[] = {
      KN_FIELD(kn_manifest_environment, no_deps)},
     {"constraints", "exact versions of what they depend on", KN_OPTION_STRING_LIST, 0,
      KN_FIELD(kn_manifest_environment, constraints)},
+    {"foreign_packages", "requirements put into a directory of their own, without what they depend on",
+     KN_OPTION_STRING_LIST, 0, KN_FIELD(kn_manifest_environment, foreign_packages)},
+    {"foreign_python", "Python that the foreign packages are for", KN_OPTION_STRING, 0,
+     KN_FIELD(kn_manifest_environment, foreign_python)},
+    {"foreign_platform", "platform tag of the foreign packages", KN_OPTION_STRING, 0,
+     KN_FIELD(kn_manifest_environment, foreign_platform)},
     {"imports", "modules that must import", KN_OPTION_STRING_LIST, 0, KN_FIELD(kn_manifest_environment, imports)},
     {"python_min", "oldest Python", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_environment, python_min)},
     {"python_max", "newest Python", KN_OPTION_STRING, 0, KN_FIELD(kn_manifest_environment, python_max)},
@@ -155,6 +163,7 @@ bool kn_manifest_file_is_for_here(const kn_manifest_file *file) {
 
 const char *kn_manifest_file_name(const kn_manifest_file *file) {
   const char *slash = strrchr(file->member, '/');
+  if (file->name) return file->name;
   return slash ? slash + 1 : file->member;
 }
 
@@ -259,6 +268,8 @@ static kn_status check_file(const kn_instance *instance) {
   check_key(&faults, where, file->key);
   if (!member_is_safe(file->member))
     fault(&faults, where, "member", file->member, "it must be a path inside the package, without ..");
+  if (file->name && (!member_is_safe(file->name) || strchr(file->name, '/')))
+    fault(&faults, where, "name", file->name, "it must be the name of a file, without a directory");
   if (file->client == KN_CLIENT_CARGO)
     fault(&faults, where, "client", kn_client_name((kn_client)file->client),
           "its packages are sources, for a build: no file is taken out of them");
@@ -303,6 +314,15 @@ static kn_status check_environment(const kn_instance *instance) {
   check_requirements(&faults, where, "python_packages", &environment->python_packages);
   check_requirements(&faults, where, "no_deps", &environment->no_deps);
   check_requirements(&faults, where, "constraints", &environment->constraints);
+  check_requirements(&faults, where, "foreign_packages", &environment->foreign_packages);
+  if (environment->foreign_packages.count && (!environment->foreign_python || !environment->foreign_platform))
+    fault(&faults, where, "foreign_packages", environment->foreign_packages.items[0],
+          "foreign_python and foreign_platform must say which wheels are meant");
+  if (environment->foreign_python && !is_python_version(environment->foreign_python))
+    fault(&faults, where, "foreign_python", environment->foreign_python, "it must be a version such as 3.10");
+  if (environment->foreign_platform && !only(environment->foreign_platform, LETTERS DIGITS "_."))
+    fault(&faults, where, "foreign_platform", environment->foreign_platform,
+          "it must be a tag such as manylinux_2_27_x86_64");
   for (size_t i = 0; i < environment->imports.count; i++)
     if (!only(environment->imports.items[i], LETTERS DIGITS "_."))
       fault(&faults, where, "imports", environment->imports.items[i], "it is no name of a Python module");

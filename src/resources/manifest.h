@@ -31,6 +31,7 @@ typedef struct kn_manifest_file {
   int client; /* kn_client */
   char *package;
   char *member; /* path inside the package; its last part is the file's name */
+  char *name;   /* the file's name where that of the member is taken, or NULL */
   char *sha256; /* of the member */
   int64_t bytes;
   int64_t download_bytes; /* of the package */
@@ -43,12 +44,15 @@ typedef struct kn_manifest_file {
 /* A Python environment for the framework's tools. */
 typedef struct kn_manifest_environment {
   char *name;
-  kn_string_list python_packages; /* pip requirements with exact versions */
-  kn_string_list no_deps;         /* installed after them, without what they depend on */
-  kn_string_list constraints;     /* exact versions of what the packages depend on */
-  kn_string_list imports;         /* modules that must import */
-  char *python_min, *python_max;  /* "3.10", "3.13"; inclusive, or NULL */
-  int64_t download_bytes;         /* of all packages, those of files too */
+  kn_string_list python_packages;  /* pip requirements with exact versions */
+  kn_string_list no_deps;          /* installed after them, without what they depend on */
+  kn_string_list constraints;      /* exact versions of what the packages depend on */
+  kn_string_list foreign_packages; /* for another Python or beside a package of the same name: in a directory of their
+                                      own, <environment>/foreign, without what they depend on */
+  char *foreign_python, *foreign_platform; /* "3.10" and the platform tag that their wheels are for */
+  kn_string_list imports;                  /* modules that must import */
+  char *python_min, *python_max;           /* "3.10", "3.13"; inclusive, or NULL */
+  int64_t download_bytes;                  /* of all packages, those of files too */
   int64_t disk_bytes;
 } kn_manifest_environment;
 
@@ -91,7 +95,7 @@ const kn_manifest_build *kn_manifest_build_of(const kn_manifest *manifest);
 const kn_manifest_environment *kn_manifest_environment_of(const kn_manifest *manifest);
 /* Whether the entry is for this machine's architecture. */
 bool kn_manifest_file_is_for_here(const kn_manifest_file *file);
-/* Last part of the member's path: what the file is called once installed. */
+/* What the file is called once installed: its name, else the last part of the member's path. */
 const char *kn_manifest_file_name(const kn_manifest_file *file);
 
 #endif

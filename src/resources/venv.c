@@ -62,6 +62,7 @@ static kn_status definition_hash(const kn_manifest_environment *definition, cons
   add_list(&text, "package", &definition->python_packages);
   add_list(&text, "no_deps", &definition->no_deps);
   add_list(&text, "constraint", &definition->constraints);
+  add_list(&text, "foreign", &definition->foreign_packages);
   kn_status status = kn_text_status(&text);
   if (!status) status = kn_sha256(text.data, text.length, hex);
   kn_text_clear(&text);
@@ -159,6 +160,43 @@ static kn_status run_pip(const build *b, const char *verb, const char *const *op
   return status;
 }
 
+/* Whether the foreign packages are for this machine: their platform ends in its name. */
+static bool takes_foreign(const kn_manifest_environment *definition) {
+  const char *here = kn_arch_name(kn_arch_here()), *platform = definition->foreign_platform;
+  size_t length = strlen(here), whole = platform ? strlen(platform) : 0;
+  return definition->foreign_packages.count && whole > length && !strcmp(platform + whole - length, here);
+}
+
+/* <environment>/foreign. */
+static kn_status foreign_directory(const char *environment, char **out_path) {
+  *out_path = kn_format("%s/foreign", environment);
+  return *out_path ? NULL : kn_status_out_of_memory();
+}
+
+/* Wheels for another Python hold what needs no particular one: libraries that are opened through ctypes. */
+static kn_status put_in_foreign(const build *b) {
+  const kn_manifest_environment *d = b->definition;
+  char *directory, *abi = kn_format("cp3%s", d->foreign_python + 2);
+  if (!abi) return kn_status_out_of_memory();
+  kn_status status = foreign_directory(b->staging, &directory);
+  if (!status) {
+    const char *const fetch[] = {"--dest", b->wheels,          "--no-deps",         "--implementation",
+                                 "cp",     "--python-version", d->foreign_python,   "--abi",
+                                 abi,      "--platform",       d->foreign_platform, NULL};
+    const char *const install[] = {
+        "--no-index",      "--target", directory, "--no-deps",  "--implementation",  "cp", "--python-version",
+        d->foreign_python, "--abi",    abi,       "--platform", d->foreign_platform, NULL};
+    if (!b->downloads->offline)
+      status = run_pip(b, "download", fetch, &d->foreign_packages, b->downloads->directory, 0,
+                       "downloading more Python packages");
+    if (!status)
+      status = run_pip(b, "install", install, &d->foreign_packages, b->staging, 0, "installing more Python packages");
+    kn_free(directory);
+  }
+  kn_free(abi);
+  return status;
+}
+
 /* First everything is fetched, where it stays for the next time; then it is put in without asking anybody. */
 static kn_status put_in(const build *b) {
   const kn_manifest_environment *d = b->definition;
@@ -177,7 +215,7 @@ static kn_status put_in(const build *b) {
   KN_TRY(run_pip(b, "install", install, &d->python_packages, b->staging, d->disk_bytes, "installing Python packages"));
   if (d->no_deps.count)
     KN_TRY(run_pip(b, "install", install_alone, &d->no_deps, b->staging, 0, "installing more Python packages"));
-  return NULL;
+  return takes_foreign(d) ? put_in_foreign(b) : NULL;
 }
 
 static kn_status try_imports(const build *b) {
@@ -211,15 +249,32 @@ static kn_status remove_programs(const build *b) {
   return status;
 }
 
-static kn_status installed_packages(const char *python, char **out_text) {
-  return kn_process_output((const char *const[]){python, "-I", "-m", "pip", "freeze", "--local", NULL}, SHORT_TIMEOUT_S,
-                           out_text);
+/* Names and versions, one a line; those in the directory of foreign packages, where there is one, behind the others. */
+static kn_status installed_packages(const char *environment, const char *python, char **out_text) {
+  char *foreign, *local = NULL, *more = NULL;
+  KN_TRY(foreign_directory(environment, &foreign));
+  kn_status status = kn_process_output((const char *const[]){python, "-I", "-m", "pip", "freeze", "--local", NULL},
+                                       SHORT_TIMEOUT_S, &local);
+  if (!status && access(foreign, F_OK) == 0)
+    status = kn_process_output((const char *const[]){python, "-I", "-m", "pip", "freeze", "--path", foreign, NULL},
+                               SHORT_TIMEOUT_S, &more);
+  kn_free(foreign);
+  if (!status && more) {
+    *out_text = kn_format("%s%s", local, more);
+    if (!*out_text) status = kn_status_out_of_memory();
+  } else if (!status) {
+    *out_text = local;
+    local = NULL;
+  }
+  kn_free(local);
+  kn_free(more);
+  return status;
 }
 
 static kn_status write_lock(const build *b, const char *version) {
   char *packages, *path = NULL;
   kn_text text = {0};
-  KN_TRY(installed_packages(b->python, &packages));
+  KN_TRY(installed_packages(b->staging, b->python, &packages));
   kn_text_format(&text, "# Python %s\n%s", version, packages);
   kn_status status = kn_text_status(&text);
   if (!status) status = lock_path(b->staging, &path);
@@ -299,7 +354,7 @@ kn_status kn_venv_check(const kn_installed_environment *environment) {
   if (!python) return kn_status_out_of_memory();
   kn_status status = lock_path(environment->directory, &path);
   if (!status) status = kn_file_read(path, 1 << 20, &lock, &bytes);
-  if (!status) status = installed_packages(python, &packages);
+  if (!status) status = installed_packages(environment->directory, python, &packages);
   if (!status) {
     const char *expected = strchr(lock, '\n');
     if (!expected || strcmp(expected + 1, packages) != 0)

@@ -1,0 +1,81 @@
+#include "session.h"
+
+#include <string.h>
+
+#include "scratch.h"
+
+const char *kn_tvm_last_line(const char *message, size_t length, int *out_length) {
+  for (;;) {
+    while (length && (message[length - 1] == '\n' || message[length - 1] == ' ')) length--;
+    size_t start = length;
+    while (start && message[start - 1] != '\n') start--;
+    const char *line = message + start;
+    size_t bytes = length - start;
+    bool rule = bytes && line[0] == '-' && line[bytes - 1] == '-'; /* a line of dashes */
+    if (!rule || !start) {
+      *out_length = (int)(bytes < 600 ? bytes : 600);
+      return line;
+    }
+    length = start;
+  }
+}
+
+static kn_status check_tensor(const kn_ioentry *entry, const kn_dl_tensor *tensor) {
+  size_t bytes;
+  KN_TRY(kn_tensor_bytes(entry->dtype, entry->rank, entry->shape, &bytes));
+  return kn_dl_check(tensor, entry->name, entry->dtype, bytes);
+}
+
+kn_status kn_tvm_session_fetch(kn_tvm_session *session) {
+  KN_TRY(session->engine->fetch(session));
+  for (size_t i = 0; i < session->spec.output.count; i++)
+    KN_TRY(check_tensor(&session->spec.output.entries[i], session->outputs[i]));
+  return NULL;
+}
+
+/* Through a private copy: what was judged is what runs, and every instance has its own, since libraries hold memory of
+ * their own and the loader opens one file once. */
+static kn_status load(kn_tvm_session *session, const kn_tvm_model_file *file) {
+  kn_tvm_scratch scratch;
+  char *path = NULL;
+  KN_TRY(kn_tvm_scratch_make(&scratch));
+  kn_status status = kn_tvm_scratch_write(&scratch, "model.so", file->library, file->library_bytes, &path);
+  if (!status) status = session->engine->load(session, path);
+  kn_free(path);
+  kn_tvm_scratch_remove(&scratch);
+  return status;
+}
+
+static kn_status open_session(kn_tvm_session *session, const kn_tvm_model_file *file, const kn_iospec *spec,
+                              const char *library) {
+  KN_TRY(session->engine->open(session->libraries, library));
+  KN_TRY(kn_iospec_copy(spec, &session->spec));
+  session->inputs = kn_alloc_array(session->spec.input.count, sizeof *session->inputs);
+  session->outputs = kn_alloc_array(session->spec.output.count, sizeof *session->outputs);
+  if (!session->inputs || !session->outputs) return kn_status_out_of_memory();
+  KN_TRY(load(session, file));
+  for (size_t i = 0; i < session->spec.input.count; i++)
+    KN_TRY(check_tensor(&session->spec.input.entries[i], session->inputs[i]));
+  return NULL;
+}
+
+kn_status kn_tvm_session_open(kn_tvm_session *session, kn_tvm_libraries *libraries, const kn_tvm_model_file *file,
+                              const kn_iospec *spec, const char *library, int32_t threads) {
+  *session = (kn_tvm_session){
+      .engine = file->flavour == KN_TVM_RELAX ? &kn_tvm_relax_engine : &kn_tvm_relay_engine,
+      .libraries = libraries,
+      .executor = file->executor,
+      .threads = threads,
+  };
+  kn_status status = open_session(session, file, spec, library);
+  if (status) kn_tvm_session_close(session);
+  return status;
+}
+
+void kn_tvm_session_close(kn_tvm_session *session) {
+  if (session->engine && session->state) session->engine->unload(session);
+  kn_iospec_clear(&session->spec);
+  kn_free(session->inputs);
+  kn_free(session->outputs);
+  *session = (kn_tvm_session){0};
+}
