@@ -134,7 +134,9 @@ static kn_status read_model(kn_vino_session *session, const char *path) {
   if (result != KN_VINO_OK) return kn_vino_fault(api, KN_BACKEND_FAILED, "does not start", result);
   char *name;
   KN_TRY(kn_vino_name_make(session->format, path, &name));
-  result = api->core_read_model(session->core, name, NULL, &session->model);
+  char *weights = session->format == KN_VINO_IR ? kn_vino_weights_path(path) : NULL;
+  result = api->core_read_model(session->core, name, weights, &session->model);
+  kn_free(weights);
   kn_vino_name_free(path, name);
   return result == KN_VINO_OK ? NULL : kn_vino_fault(api, KN_BAD_DATA, "cannot read the model", result);
 }

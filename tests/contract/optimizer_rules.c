@@ -140,7 +140,14 @@ static void a_model_is_compiled_and_described(subject *at) {
     subject_require(at, status);
   }
   assert_int_equal(access(compiled_path(one), R_OK), 0);
-  assert_int_equal(count_entries(at->directory), before + 1); /* no temporary file is left */
+  /* No temporary file is left. A model may be two files, the second with the first's name and another end. */
+  size_t made = count_entries(at->directory) - before;
+  assert_in_range(made, 1, 2);
+  if (made == 2) {
+    char *weights = kn_format("%s.bin", compiled_path(one));
+    assert_int_equal(access(weights, R_OK), 0);
+    kn_free(weights);
+  }
   assert_true(result.spec.input.count > 0 && result.spec.output.count > 0);
   yyjson_mut_val *record = kn_record_value(result.record);
   const char *framework = yyjson_mut_get_str(yyjson_mut_obj_get(record, "compiler_framework"));
