@@ -1,8 +1,12 @@
 """Converts an MXNet model to ONNX by mxnet.onnx and compares their outputs."""
 import argparse
+import glob
+import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # The scripts beside this one, also where it is a link.
@@ -26,15 +30,41 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def files_of(path):
-    """Both files of a model, of which one is named."""
+def files_of(path, directory):
+    """Both files of a model, of which one is named: the other lies beside it, or both are one, whose entry "symbol:json" is
+    the graph; then they are written into `directory`."""
     prefix = re.sub(r"(-symbol\.json|-\d{4}\.params|\.json|\.params)$", "", path)
-    symbol = path if path.endswith(".json") else f"{prefix}-symbol.json"
-    parameters = path if path.endswith(".params") else f"{prefix}-0000.params"
-    for file in (symbol, parameters):
-        if not os.path.exists(file):
-            raise Refusal("baddata", f"{file} is missing: an MXNet model is PREFIX-symbol.json and PREFIX-0000.params")
+    if path.endswith(".json"):
+        epochs = sorted(glob.glob(f"{glob.escape(prefix)}-[0-9][0-9][0-9][0-9].params"))
+        if not epochs:
+            raise Refusal("baddata", f"{prefix}-NNNN.params is missing: it belongs beside {path}")
+        return path, epochs[-1]
+    try:
+        arrays = mxnet.nd.load(path)
+    except Exception as fault:
+        raise Refusal("baddata", f"{path} holds no parameters of MXNet: {fault}") from fault
+    graph = arrays.pop("symbol:json", None) if isinstance(arrays, dict) else None
+    if graph is None:
+        if not os.path.exists(f"{prefix}-symbol.json"):
+            raise Refusal("baddata", f"{prefix}-symbol.json is missing: it belongs beside {path}")
+        return f"{prefix}-symbol.json", path
+    symbol, parameters = os.path.join(directory, "model-symbol.json"), os.path.join(directory, "model-0000.params")
+    with open(symbol, "wb") as file:
+        file.write(graph.asnumpy().astype(np.uint8).tobytes())
+    mxnet.nd.save(parameters, arrays)
     return symbol, parameters
+
+
+def without_labels(symbol_file, parameter_file, directory):
+    """SoftmaxOutput takes the labels too, which the exporter stumbles over; without them it is a softmax."""
+    symbol = mxnet.sym.load(symbol_file)
+    nodes = json.loads(symbol.tojson())["nodes"]
+    if len(symbol.list_outputs()) != 1 or nodes[-1]["op"] != "SoftmaxOutput":
+        return symbol_file, parameter_file
+    path = os.path.join(directory, "inference-symbol.json")
+    mxnet.sym.softmax(symbol.get_children()[0], axis=-1, name=nodes[-1]["name"]).save(path)
+    # The exporter wants both files under one name.
+    return path, shutil.copyfile(parameter_file, os.path.join(directory, "inference-0000.params"))
 
 
 def inputs_of(text):
@@ -47,12 +77,12 @@ def inputs_of(text):
     return inputs
 
 
-def main():
-    arguments = parse_arguments()
-    symbol_file, parameter_file = files_of(arguments.input)
+def convert(arguments, directory):
+    symbol_file, parameter_file = files_of(arguments.input, directory)
     inputs = inputs_of(arguments.inputs)
     result("compiler_version", mxnet.__version__)
     try:
+        symbol_file, parameter_file = without_labels(symbol_file, parameter_file, directory)
         # The exporter writes operator set 13 at most.
         mxnet.onnx.export_model(symbol_file, parameter_file, [shape for _, _, shape in inputs], np.float32,
                                 arguments.output)
@@ -73,6 +103,12 @@ def main():
     if difference > comparison.TOLERANCE:
         raise Refusal("incompatible", f"the ONNX model's outputs differ from the source's by {difference:.3g} of the "
                       f"largest, more than {comparison.TOLERANCE:g}: it is not kept")
+
+
+def main():
+    arguments = parse_arguments()
+    with tempfile.TemporaryDirectory() as directory:
+        convert(arguments, directory)
 
 
 run(main)
