@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GRACE_NS = 2000000000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
+enum { GRACE_NS = 2000000000, FAREWELL_MS = 2000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
 
 typedef struct kn_server {
   const kn_server_request *request;
@@ -69,6 +69,12 @@ static void pause_accepting(kn_server *server, int error) {
   rest();
 }
 
+/* The worker of a client that has just left needs a moment to end: the next client is not turned away for that. */
+static void await_end(kn_server *server) {
+  struct pollfd one = {.fd = server->worker.watch, .events = POLLIN};
+  if (server->worker.pid && poll(&one, 1, FAREWELL_MS) > 0) reap(server);
+}
+
 /* A line has one client, who is there when it speaks. */
 static int accept_client(const kn_server *server) {
   return server->ops->line ? fcntl(server->listener, F_DUPFD_CLOEXEC, 0)
@@ -83,6 +89,7 @@ static void take_client(kn_server *server) {
     return;
   }
   server->starved = false;
+  await_end(server);
   if (server->worker.pid) {
     kn_log(KN_LOG_INFO, "another client was turned away: one is served at a time");
   } else {

@@ -82,13 +82,22 @@ static bool suits(const kn_class *cls, const model_fixture *model) {
   return fits;
 }
 
-static bool lists(const char *key, const kn_class *cls) {
-  yyjson_val *classes = yyjson_obj_get(table.json.root, key), *name;
+static bool holds(yyjson_val *names, const char *wanted) {
+  yyjson_val *name;
   size_t i, count;
-  yyjson_arr_foreach(classes, i, count, name) {
-    if (yyjson_equals_str(name, strrchr(cls->name, '.') + 1)) return true;
+  yyjson_arr_foreach(names, i, count, name) {
+    if (yyjson_equals_str(name, wanted)) return true;
   }
   return false;
+}
+
+static bool lists(const char *key, const kn_class *cls) {
+  return holds(yyjson_obj_get(table.json.root, key), strrchr(cls->name, '.') + 1);
+}
+
+static bool refuses(const kn_class *cls, const model_fixture *model) {
+  yyjson_val *classes = yyjson_obj_get(table.json.root, "unsuitable");
+  return holds(yyjson_obj_get(classes, strrchr(cls->name, '.') + 1), model->name);
 }
 
 /* The rules of the kind, for each model that the class takes. Returns whether there was one. */
@@ -97,7 +106,7 @@ static bool add_models(const kn_class *cls, const rule *rules, const char *const
   for (size_t i = 0; i < fixtures_model_count(&table); i++) {
     model_fixture model;
     fixtures_model(&table, i, &model);
-    if (!takes(formats, model.format) || !suits(cls, &model)) continue;
+    if (!takes(formats, model.format) || refuses(cls, &model) || !suits(cls, &model)) continue;
     if (found && lists("slow", cls) && !getenv("KENNING_TEST_ALL")) break;
     add(cls, rules, &model);
     found = true;

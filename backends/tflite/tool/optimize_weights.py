@@ -62,6 +62,10 @@ def wrap(model, arguments, function, **parameters):
 
 
 def prune(model, arguments, data, probabilities, tfmot, fit):
+    steps = arguments.epochs * -(-len(data[0]) // arguments.batch_size)
+    if arguments.frequency >= steps:
+        raise Refusal("invalid", f"the training has {steps} steps, so pruning every {arguments.frequency} of them never comes "
+                                 "about: lower pruning_frequency or raise epochs")
     schedule = tfmot.sparsity.keras.ConstantSparsity(target_sparsity=arguments.sparsity, begin_step=0,
                                                      frequency=arguments.frequency, end_step=arguments.end)
     pruned = wrap(model, arguments, tfmot.sparsity.keras.prune_low_magnitude, pruning_schedule=schedule)

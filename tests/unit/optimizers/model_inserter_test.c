@@ -20,6 +20,7 @@ typedef struct place {
 static void add_input(kn_iospec *spec, const char *name) {
   const kn_ioentry entry = {.name = (char *)(uintptr_t)name, .dtype = KN_FLOAT32, .rank = 2, .shape = {1, 4}};
   kt_assert_ok(kn_iolist_add(&spec->input, &entry));
+  kt_assert_ok(kn_iolist_add(&spec->output, &entry));
 }
 
 static int set_up(void **state) {
