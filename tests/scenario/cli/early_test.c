@@ -270,6 +270,27 @@ static void a_link_as_output_stays_a_link(void **state) {
   free(link);
 }
 
+/* The command that the README of 2022 has, and what is wrong with training before there is a sample to train on. */
+#define TRAIN(code, text, ...)                                                                                       \
+  EXPECT(code, text, "model_training", "TensorFlowPetDatasetMobileNetV2", "kenning.datasets.pet_dataset.PetDataset", \
+         "--logdir=build/logs", "--dataset-root=build/pet-dataset", "--model-path=build/trained-model.h5",           \
+         "--batch-size=32", "--learning-rate=0.0001", "--num-epochs=50", __VA_ARGS__)
+
+static void training_is_judged_before_it_begins(void **state) {
+  (void)state;
+  TRAIN(2, "no package has its weights: give --base-weights FILE", NULL);
+  assert_false(there("build/trained-model.h5"));
+  TRAIN(2, "there is no file nowhere.h5", "--base-weights=nowhere.h5");
+  TRAIN(2, "begins with one or the other", "--base-weights=nowhere.h5", "--from-scratch");
+  TRAIN(2, "with from_scratch no layer is frozen", "--from-scratch", "--training-unfreeze=9");
+  TRAIN(2, "goes on from training_checkpoint", "--from-scratch", "--training-resume");
+  TRAIN(2, "is more than training_contrast_highest", "--from-scratch", "--training-contrast-lowest=2");
+  write_file("base.h5", "this is no model");
+  TRAIN(1, "'training_checkpoint'", "--base-weights=base.h5", "--training-checkpoint=/dev/null/x");
+  /* All that could be known was right; what is missing is the data set. */
+  TRAIN(2, "build/pet-dataset", "--base-weights=base.h5");
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
 
 int main(void) {
@@ -283,6 +304,7 @@ int main(void) {
       test(outputs_are_judged_before_the_data_set),
       test(permissions_are_told),
       test(a_link_as_output_stays_a_link),
+      test(training_is_judged_before_it_begins),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
