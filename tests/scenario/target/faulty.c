@@ -90,7 +90,7 @@ static kn_status invoke(void *self) {
     case FAULT_HANG:
       for (;;) pause();
     case FAULT_SPIN:
-      for (volatile int i = 0;; i++) continue;
+      for (volatile unsigned i = 0;; i++) continue;
     case FAULT_TALK:
       talk();
       abort();
