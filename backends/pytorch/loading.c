@@ -206,6 +206,7 @@ static kn_status open_model(const char *path, torch_file kind, kn_iospec *own, i
   const torch_api *torch = loaded->torch;
   if (kind == TORCH_FILE_PACKAGE) {
     loaded->how = "AOTInductor";
+    kn_log(KN_LOG_WARNING, "%s: loading of AOTInductor packages is untested", path);
     KN_TRY(package_read_spec(path, own));
     return package_open(torch, path, &loaded->package);
   }

@@ -13,9 +13,6 @@ const kn_option pytorch_wrapper_rows[] = {
      KN_FIELD(pytorch_wrapper, num_threads), .def.i = 0, .min = 0, .max = 1024},
     {"library", "Library to use instead of the installed one (libtorch_shim.so)", KN_OPTION_PATH,
      KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(pytorch_wrapper, library)},
-    {"convert_pickled_model",
-     "Let a tool, in a process of its own, load a model that was pickled as a whole; its pickle is executed there",
-     KN_OPTION_BOOL, 0, KN_FIELD(pytorch_wrapper, convert_pickled_model), .def.b = false},
     KN_TRAINING_ROWS(pytorch_wrapper, training),
     {0}};
 
@@ -33,13 +30,7 @@ kn_status pytorch_wrapper_open(void *self, const kn_dataset_info *info) {
 
 static void unload(void *self) { inference_unload(&((pytorch_wrapper *)self)->loaded); }
 
-void pytorch_wrapper_close(void *self) {
-  pytorch_wrapper *wrapper = self;
-  unload(self);
-  if (wrapper->converted) (void)unlink(wrapper->converted);
-  kn_free(wrapper->converted);
-  wrapper->converted = NULL;
-}
+void pytorch_wrapper_close(void *self) { unload(self); }
 
 kn_status pytorch_wrapper_framework(void *self, const char **out_name, const char **out_version) {
   pytorch_wrapper *wrapper = self;
@@ -70,45 +61,11 @@ static kn_status check_classes(const pytorch_wrapper *wrapper, const kn_iospec *
       wrapper->options.model_path, (long long)values, (long long)wrapper->classes);
 }
 
-/* ---- models pickled as a whole ---- */
-
-static kn_status convert(pytorch_wrapper *wrapper) {
-  const char *const arguments[] = {"--model", wrapper->options.model_path, "--output", wrapper->converted, NULL};
-  const kn_tool_request request = {.framework = "pytorch",
-                                   .script = "script_module.py",
-                                   .arguments = arguments,
-                                   .timeout_s = 1800,
-                                   .progress = "converting the pickled model"};
-  return kn_tool_run(&request, NULL);
-}
-
-/* The file to load in place of `path`: the same, or what the tool makes of it when it is a pickled module and the user
- * allows that its pickle is executed. */
-static kn_status choose_file(pytorch_wrapper *wrapper, const char *path, const char **out_path) {
-  torch_file kind;
-  state_dict state;
-  *out_path = path;
-  KN_TRY(torch_file_kind(path, &kind));
-  if (kind != TORCH_FILE_STATE || !wrapper->convert_pickled_model) return NULL;
-  if (!wrapper->converted) {
-    kn_status status = state_dict_read(path, &state);
-    state_dict_clear(&state);
-    if (kn_status_code(status) != KN_INCOMPATIBLE) return status;
-    kn_status_free(status);
-    KN_TRY(kn_file_temporary(path, &wrapper->converted));
-    KN_TRY(convert(wrapper));
-  }
-  *out_path = wrapper->converted;
-  return NULL;
-}
-
-static kn_status load_into(pytorch_wrapper *wrapper, const kn_load_request *request, inference *out_loaded) {
+static kn_status load_into(const pytorch_wrapper *wrapper, const kn_load_request *request, inference *out_loaded) {
   const inference_options options = {
       .library = wrapper->library, .threads = wrapper->num_threads, .sample = wrapper->sample};
-  kn_load_request chosen = *request;
   *out_loaded = (inference){0};
-  KN_TRY(choose_file(wrapper, request->path, &chosen.path));
-  KN_TRY(inference_load(&chosen, &options, out_loaded));
+  KN_TRY(inference_load(request, &options, out_loaded));
   kn_status status = check_classes(wrapper, &out_loaded->spec);
   if (status) inference_unload(out_loaded);
   return status;
@@ -201,7 +158,7 @@ const kn_class pytorch_wrapper_class = {.struct_size = sizeof(kn_class),
                                         .kind = KN_KIND_MODELWRAPPER,
                                         .summary =
                                             "Any classifier saved by PyTorch: TorchScript, weights of known "
-                                            "networks, or an AOTInductor package",
+                                            "networks, or an AOTInductor package (untested)",
                                         .framework = "pytorch",
                                         .options = pytorch_wrapper_rows,
                                         .instance_size = sizeof(pytorch_wrapper),

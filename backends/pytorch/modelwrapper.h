@@ -11,12 +11,10 @@ typedef struct pytorch_wrapper {
   kn_modelwrapper_options options;
   char *library;
   int64_t num_threads;
-  bool convert_pickled_model;
   kn_training_options training;
   sample_shape sample; /* of the data set */
   int64_t classes;
   const torch_api *torch; /* once opened */
-  char *converted;        /* TorchScript that a tool made of the model, to be removed; or NULL */
   inference loaded;
 } pytorch_wrapper;
 

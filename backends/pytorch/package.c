@@ -103,9 +103,8 @@ static kn_status open_library(const char *path, const zip_member *member, packag
 }
 
 static kn_status result(const package *p, int32_t code, const char *what) {
-  if (!code) return NULL;
-  return kn_status_make(KN_BACKEND_FAILED, "the package of AOTInductor could not %s", what);
   (void)p;
+  return code ? kn_status_make(KN_BACKEND_FAILED, "the package of AOTInductor could not %s", what) : NULL;
 }
 
 static kn_status open_archive(const char *path, const char *data, size_t bytes, package *p) {

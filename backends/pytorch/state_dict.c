@@ -195,9 +195,9 @@ static kn_status refuse(const char *path, kn_status status, const char *refused)
   kn_status_free(status);
   return kn_status_make(
       KN_INCOMPATIBLE,
-      "%s is a pickle that would import and call %s: that is code, and it is not run. Save the weights "
-      "alone, torch.save(model.state_dict(), PATH); or, for a file that you trust, set "
-      "'convert_pickled_model', and a process of its own loads it and converts it",
+      "%s is a pickle that would import and call %s: that is code, which is neither run nor converted. Load it "
+      "in Python where it came from and save its weights alone, torch.save(model.state_dict(), PATH), or "
+      "TorchScript, torch.jit.script(model).save(PATH)",
       path, refused);
 }
 

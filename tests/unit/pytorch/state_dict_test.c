@@ -63,7 +63,7 @@ static void code_is_refused_by_name(void **unused) {
   state_dict state;
   kt_assert_fault(state_dict_read(DATA("module.pth"), &state), KN_INCOMPATIBLE,
                   "torchvision.models.mobilenetv2.MobileNetV2");
-  kt_assert_fault(state_dict_read(DATA("module.pth"), &state), KN_INCOMPATIBLE, "convert_pickled_model");
+  kt_assert_fault(state_dict_read(DATA("module.pth"), &state), KN_INCOMPATIBLE, "torch.jit.script(model).save(PATH)");
   kt_assert_fault(state_dict_read(DATA("attack.pth"), &state), KN_INCOMPATIBLE, "posix.system");
 }
 
