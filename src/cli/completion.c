@@ -92,7 +92,8 @@ static void print_bash(bool zsh, const choice_rows *rows) {
   print_command_names();
   printf("\"\n  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == *-cls || \"${COMP_WORDS[1]}\" == info ]]; then\n    words=\"");
   print_class_names();
-  printf("\"\n  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == @(");
+  printf("\"\n    [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --runtime-cls ] && words+=\" auto\"\n"
+         "  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == @(");
   for (size_t i = 0, printed = 0; i < rows->count; i++)
     if (is_first(rows, i)) printf("%s%s", printed++ ? "|" : "", rows->items[i].flag);
   printf(") ]]; then\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n");

@@ -24,16 +24,21 @@ static val *typed(document *doc, const kn_option *row, const char *type) {
 
 static val *default_value(document *doc, const kn_option *row) {
   switch (row->type) {
-    case KN_OPTION_BOOL: return yyjson_mut_bool(doc, row->def.b);
-    case KN_OPTION_INT: return yyjson_mut_sint(doc, row->def.i);
-    case KN_OPTION_FLOAT: return yyjson_mut_real(doc, row->def.f);
+    case KN_OPTION_BOOL:
+      return yyjson_mut_bool(doc, row->def.b);
+    case KN_OPTION_INT:
+      return yyjson_mut_sint(doc, row->def.i);
+    case KN_OPTION_FLOAT:
+      return yyjson_mut_real(doc, row->def.f);
     case KN_OPTION_STRING:
-    case KN_OPTION_PATH: return row->def.s ? string(doc, row->def.s) : NULL;
+    case KN_OPTION_PATH:
+      return row->def.s ? string(doc, row->def.s) : NULL;
     case KN_OPTION_ENUM:
       for (const kn_choice *choice = row->choices; choice->name; choice++)
         if (choice->value == (int)row->def.i) return string(doc, choice->name);
       return NULL;
-    default: return NULL;
+    default:
+      return NULL;
   }
 }
 
@@ -47,10 +52,10 @@ static void add_bounds(document *doc, val *schema, const kn_option *row) {
 }
 
 static val *row_schema(document *doc, const kn_option *row) {
-  static const char *const types[] = {[KN_OPTION_BOOL] = "boolean",     [KN_OPTION_INT] = "integer",
-                                      [KN_OPTION_FLOAT] = "number",     [KN_OPTION_STRING] = "string",
-                                      [KN_OPTION_PATH] = "string",      [KN_OPTION_ENUM] = "string",
-                                      [KN_OPTION_STRING_LIST] = "array", [KN_OPTION_INT_LIST] = "array"};
+  static const char *const types[] = {
+      [KN_OPTION_BOOL] = "boolean",      [KN_OPTION_INT] = "integer",   [KN_OPTION_FLOAT] = "number",
+      [KN_OPTION_STRING] = "string",     [KN_OPTION_PATH] = "string",   [KN_OPTION_ENUM] = "string",
+      [KN_OPTION_STRING_LIST] = "array", [KN_OPTION_INT_LIST] = "array"};
   val *schema = yyjson_mut_obj(doc);
   yyjson_mut_obj_add_val(doc, schema, "description", string(doc, row->help));
   yyjson_mut_obj_add_val(doc, schema, "type", typed(doc, row, types[row->type]));
@@ -148,12 +153,27 @@ static val *class_schema(document *doc, const kn_class *cls) {
   return schema;
 }
 
+/* "runtime": {"type": "auto"}: no class. Its parameters go to every runtime that has them. */
+static val *auto_schema(document *doc) {
+  val *schema = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_str(doc, schema, "title", "auto");
+  yyjson_mut_obj_add_str(doc, schema, "description", "The fastest of the runtimes that can run the model here");
+  yyjson_mut_obj_add_str(doc, schema, "type", "object");
+  yyjson_mut_obj_add_bool(doc, schema, "additionalProperties", false);
+  val *properties = yyjson_mut_obj_add_obj(doc, schema, "properties");
+  yyjson_mut_obj_add_str(doc, yyjson_mut_obj_add_obj(doc, properties, "type"), "const", "auto");
+  yyjson_mut_obj_add_str(doc, yyjson_mut_obj_add_obj(doc, properties, "parameters"), "type", "object");
+  yyjson_mut_arr_append(yyjson_mut_obj_add_arr(doc, schema, "required"), string(doc, "type"));
+  return schema;
+}
+
 static val *kind_schema(document *doc, kn_kind kind) {
   val *schema = yyjson_mut_obj(doc), *choices = yyjson_mut_obj_add_arr(doc, schema, "oneOf");
   for (size_t i = 0; i < kn_registry_count(); i++) {
     const kn_class *cls = kn_registry_at(i)->cls;
     if (cls->kind == kind) yyjson_mut_arr_append(choices, class_schema(doc, cls));
   }
+  if (kind == KN_KIND_RUNTIME) yyjson_mut_arr_append(choices, auto_schema(doc));
   return schema;
 }
 

@@ -149,6 +149,18 @@ static void schema_describes_every_block(void **state) {
   yyjson_val *optimizers = yyjson_ptr_get(root, "/$defs/optimizer/oneOf");
   assert_true(yyjson_arr_size(optimizers) >= 2);
   kt_assert_contains(run.out, "kenning.optimizers.tflite.TFLiteCompiler");
+  /* "auto" is a runtime, and nothing else may be it. */
+  static const char *const kinds[] = {"runtime", "modelwrapper", "dataset", "optimizer", "runtimeprotocol"};
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+    yyjson_val *choices = yyjson_obj_get(yyjson_obj_get(yyjson_obj_get(root, "$defs"), kinds[k]), "oneOf"), *choice;
+    assert_true(yyjson_arr_size(choices) >= 1);
+    size_t i, count, automatic = 0;
+    yyjson_arr_foreach(choices, i, count, choice) {
+      const char *type = yyjson_get_str(yyjson_ptr_get(choice, "/properties/type/const"));
+      automatic += type && !strcmp(type, "auto");
+    }
+    assert_int_equal(automatic, k == 0);
+  }
   yyjson_doc_free(doc);
   kt_run_free(&run);
 }
@@ -219,6 +231,7 @@ static void completion_scripts_parse(void **state) {
   char *text = kn_format(
       "%s\nshopt -s extglob\nCOMP_WORDS=(kenning test --split cal); COMP_CWORD=3; _kenning\n"
       "echo \"<${COMPREPLY[*]}>\"\nCOMP_WORDS=(kenning test --verbosity ''); _kenning\n"
+      "echo \"<${COMPREPLY[*]}>\"\nCOMP_WORDS=(kenning test --runtime-cls aut); _kenning\n"
       "echo \"<${COMPREPLY[*]}>\"\n",
       script.out);
   options.input = text;
@@ -227,6 +240,7 @@ static void completion_scripts_parse(void **state) {
   kt_assert_exit(&run, 0);
   kt_assert_contains(run.out, "<calibration>\n");
   kt_assert_contains(run.out, "<DEBUG INFO WARNING ERROR CRITICAL>\n");
+  kt_assert_contains(run.out, "<auto>\n");
   kt_run_free(&run);
   kn_free(text);
   kt_run_free(&script);
