@@ -64,6 +64,34 @@ def import_model(model):
     return module
 
 
+def multiply_exactly():
+    """Processors without VNNI multiply bytes by pmaddubsw, which adds two products in 16 bits and saturates: 255 * 127 * 2
+    does not fit, and whole networks answer the same to everything. Unsigned values are taken as 2 * (v >> 1) + (v & 1),
+    which both fit; the sums are exact, for one more multiplication."""
+    call, rests = tvm.tir.call_llvm_pure_intrin, {}
+
+    def as_bytes(value, kind):
+        return tvm.tir.call_intrin(kind, "tir.reinterpret", value)
+
+    def exact(dtype, name, *arguments, **keywords):
+        if "pmadd.ub.sw" in name or "pmaddubs" in name:
+            count, values, weights = arguments
+            signed, unsigned = str(values.dtype), "u" + str(values.dtype)
+            values = as_bytes(values, unsigned)
+            one = tvm.tir.const(1, unsigned)
+            half, rest = (as_bytes(v, signed) for v in (values >> one, tvm.tir.bitwise_and(values, one)))
+            result = call(dtype, name, count, half, weights, **keywords)
+            rests[result.handle.value] = (result, call(dtype, name, count, rest, weights, **keywords))
+            return result
+        result = call(dtype, name, *arguments, **keywords)
+        found = rests.pop(arguments[1].handle.value, None) if ("pmadd.wd" in name or "pmaddw" in name) else None
+        if found:
+            result = result * tvm.tir.const(2, dtype) + call(dtype, name, arguments[0], found[1], *arguments[2:], **keywords)
+        return result
+
+    tvm.tir.call_llvm_pure_intrin = exact
+
+
 def output_types(module):
     kind = relay.transform.InferType()(module)["main"].checked_type.ret_type
     kinds = list(kind.fields) if isinstance(kind, relay.TupleType) else [kind]
@@ -179,6 +207,7 @@ def compile(arguments, model, work):
              "target": targets.text_of(wanted), "layout": layout, "quantized_input": "yes" if model.integer else "no",
              **count_layers(module)}
     progress(4, 10, f"compiling for {facts['target']}")
+    multiply_exactly()
     try:
         built = build(module, target, arguments)
     except Exception as fault:
