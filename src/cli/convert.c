@@ -118,6 +118,8 @@ static kn_status convert(const kn_convert_values *values, const char *in, const 
   KN_TRY(kn_registry_load());
   const char *format = values->from ? values->from : kn_format_of_file(in);
   KN_TRY(kn_file_check_input(in, format && !strcmp(format, "saved_model")));
+  if (kn_file_same(in, out))
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s is the model that is to be converted: name another file", out);
   KN_TRY(kn_file_check_output(out));
   KN_TRY(find_way(values, in, out, &path));
   KN_TRY(run_steps(values, in, out, &path));

@@ -248,6 +248,12 @@ kn_status kn_file_publish(const char *temporary, const char *path) {
   return status;
 }
 
+bool kn_file_same(const char *one, const char *other) {
+  struct stat first, second;
+  return one && other && stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 kn_status kn_file_check_output(const char *path) {
   if (kn_file_in_place(path)) return NULL;
   char *temporary;

@@ -17,6 +17,8 @@ kn_status kn_file_input_fault(const char *path, const char *verb, int error) KN_
 kn_status kn_file_check_input(const char *path, bool directory) KN_MUST_USE;
 /* Opens a regular file for reading, under the same rules. Close *out_file. */
 kn_status kn_file_open(const char *path, int *out_file) KN_MUST_USE;
+/* One file under two names, links followed; false when either does not exist or is NULL. */
+bool kn_file_same(const char *one, const char *other);
 /* Whether `path` can be written with kn_file_write, tried with a temporary file beside it; makes its directory. */
 kn_status kn_file_check_output(const char *path) KN_MUST_USE;
 

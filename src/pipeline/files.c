@@ -65,19 +65,12 @@ static kn_status check_writable(const char *path) {
   return stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? NULL : kn_file_check_output(path);
 }
 
-/* One file under two names, links included. */
-static bool same_file(const char *one, const char *other) {
-  struct stat first, second;
-  return one && other && stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
-}
-
 static kn_status check_compiled(const kn_scenario *scenario, size_t index) {
   const kn_instance *optimizer = &scenario->optimizers[index];
   const char *path = compiled_path(optimizer);
   if (!path || kn_uri_is(path)) return NULL;
-  bool taken = same_file(path, model_path(scenario));
-  for (size_t i = 0; i < index; i++) taken |= same_file(path, compiled_path(&scenario->optimizers[i]));
+  bool taken = kn_file_same(path, model_path(scenario));
+  for (size_t i = 0; i < index; i++) taken |= kn_file_same(path, compiled_path(&scenario->optimizers[i]));
   if (taken)
     return kn_status_make_at(KN_INVALID_ARGUMENT, optimizer->where,
                              "'compiled_model_path': %s is a model that this run reads: name another file", path);
