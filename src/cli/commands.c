@@ -46,7 +46,7 @@ const kn_command kn_commands[] = {
     {"inference_performance", "Measure a model in its native framework (the original's scenario)",
      "MODELWRAPPER DATASET OUT.json ...", kn_performance_options, sizeof(kn_performance_values), false,
      kn_command_inference_performance},
-    {"onnx_conversion", "Try which models go to ONNX and back (the original's scenario)", "MODELS OUTPUT... [--converters-list CLASS...]",
+    {"onnx_conversion", "Try which models go to ONNX and back (the original's scenario)", "MODELS [OUTPUT...] [--converters-list CLASS...]",
      kn_onnx_conversion_options, sizeof(kn_onnx_conversion_values), false, kn_command_onnx_conversion},
     {"render_report", "Render reports from measurements (the original's scenario)",
      "NAME OUT.rst --measurements M.json... | M.json NAME OUT.rst", kn_render_options, sizeof(kn_render_values), false,
