@@ -46,9 +46,7 @@ static kn_status train(void *self, const kn_train_request *request, kn_record *o
 
 static const kn_modelwrapper_ops ops = {TENSORFLOW_WRAPPER_OPS, .open = tensorflow_wrapper_open, .train = train};
 
-static const kn_option options[] = {
-    KN_SCHEDULE_ROW(tensorflow_wrapper, training, KN_RATE_COSINE),
-    {0}};
+static const kn_option options[] = {KN_SCHEDULE_ROW(tensorflow_wrapper, training, KN_RATE_COSINE), {0}};
 
 const kn_class tensorflow_fashion_mnist_class = {
     .struct_size = sizeof(kn_class),

@@ -276,18 +276,18 @@ static kn_status write_inputs(const kn_tflite_conversion *conversion, const char
   if (conversion->calibration_count) {
     KN_TRY(kn_file_temporary(path, &files->calibration));
     KN_TRY(kn_samples_write(request->calibration, conversion->calibration_count, "read calibration samples",
-                                   files->calibration, NULL));
+                            files->calibration, NULL));
   }
   if (!conversion->compiler->quantization_aware_training) return NULL;
   KN_TRY(kn_file_temporary(path, &files->train));
   KN_TRY(kn_file_temporary(path, &files->train_labels));
   KN_TRY(kn_samples_write(request->train, request->train->count, "read training samples", files->train,
-                                 files->train_labels));
+                          files->train_labels));
   if (!request->validation || !request->validation->count) return NULL;
   KN_TRY(kn_file_temporary(path, &files->validation));
   KN_TRY(kn_file_temporary(path, &files->validation_labels));
-  return kn_samples_write(request->validation, request->validation->count, "read validation samples",
-                                 files->validation, files->validation_labels);
+  return kn_samples_write(request->validation, request->validation->count, "read validation samples", files->validation,
+                          files->validation_labels);
 }
 
 static void remove_inputs(inputs *files) {

@@ -25,9 +25,9 @@ static kn_status check_hash(kn_litert_api *api, const char *path) {
 
 static kn_status resolve(kn_litert_api *api, void *handle, const char *path) {
   void *symbol;
-#define KN_LITERT_RESOLVE(result, name, parameters)                                     \
-  symbol = dlsym(handle, "LiteRt" #name);                                               \
-  if (!symbol) return kn_status_make(KN_INCOMPATIBLE, "%s lacks LiteRt" #name, path);   \
+#define KN_LITERT_RESOLVE(result, name, parameters)                                   \
+  symbol = dlsym(handle, "LiteRt" #name);                                             \
+  if (!symbol) return kn_status_make(KN_INCOMPATIBLE, "%s lacks LiteRt" #name, path); \
   memcpy(&api->name, &symbol, sizeof symbol);
   KN_LITERT_FUNCTIONS(KN_LITERT_RESOLVE)
 #undef KN_LITERT_RESOLVE

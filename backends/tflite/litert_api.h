@@ -1,7 +1,7 @@
 /* LiteRT's C API: the functions used, under prototypes of our own, found by dlsym.
  *
- * LiteRT does not tell its version, and versions have changed parameters under equal names: only libraries whose SHA-256
- * is known to have these prototypes are opened. */
+ * LiteRT does not tell its version, and versions have changed parameters under equal names: only libraries whose
+ * SHA-256 is known to have these prototypes are opened. */
 #ifndef KN_TFLITE_LITERT_API_H
 #define KN_TFLITE_LITERT_API_H
 
@@ -55,6 +55,8 @@ enum {
 };
 
 /* X(result, name without "LiteRt", parameters) */
+/* clang-format takes the asterisks of some of these types for products. */
+/* clang-format off */
 #define KN_LITERT_FUNCTIONS(X)                                                                                         \
   X(int, CreateEnvironment, (int count, const kn_litert_setting *settings, kn_litert_environment **out))              \
   X(void, DestroyEnvironment, (kn_litert_environment * environment))                                                   \
@@ -98,6 +100,7 @@ enum {
     (kn_litert_compiled * compiled, size_t signature, size_t input_count, kn_litert_buffer **inputs,                   \
      size_t output_count, kn_litert_buffer **outputs))                                                                 \
   X(int, CompiledModelIsFullyAccelerated, (kn_litert_compiled * compiled, bool *out))
+/* clang-format on */
 
 typedef struct kn_litert_api {
 #define KN_LITERT_SLOT(result, name, parameters) result(*name) parameters;

@@ -8,9 +8,9 @@ static kn_status failure(int status, const char *what) {
   return kn_status_make(KN_BACKEND_FAILED, "LiteRT %s: %s (%d)", what, kn_litert_status_text(status), status);
 }
 
-#define TRY(call, what)                                      \
-  do {                                                       \
-    int litert_status_ = (call);                             \
+#define TRY(call, what)                                       \
+  do {                                                        \
+    int litert_status_ = (call);                              \
     if (litert_status_) return failure(litert_status_, what); \
   } while (0)
 
@@ -174,7 +174,8 @@ static kn_status prepare(kn_litert_session *session, const kn_load_request *requ
   size_t signatures;
   kn_litert_signature *signature;
   TRY(session->api->GetNumModelSignatures(session->model, &signatures), "does not tell its signatures");
-  if (!signatures) return kn_status_make(KN_INCOMPATIBLE, "LiteRT sees no signature in the model: take engine 'tflite'");
+  if (!signatures)
+    return kn_status_make(KN_INCOMPATIBLE, "LiteRT sees no signature in the model: take engine 'tflite'");
   TRY(session->api->GetModelSignature(session->model, 0, &signature), "does not tell its signatures");
   KN_TRY(count_tensors(session, signature));
   kn_iospec found = {0};

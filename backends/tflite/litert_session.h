@@ -1,5 +1,5 @@
-/* A model loaded by LiteRT, with its inputs and outputs bound to an io specification. One thread at a time: two that run
- * one compiled model get wrong results without being told. */
+/* A model loaded by LiteRT, with its inputs and outputs bound to an io specification. One thread at a time: two that
+ * run one compiled model get wrong results without being told. */
 #ifndef KN_TFLITE_LITERT_SESSION_H
 #define KN_TFLITE_LITERT_SESSION_H
 

@@ -23,15 +23,15 @@ typedef struct tflite_runtime {
 
 enum { ENGINE_TFLITE, ENGINE_LITERT };
 
-static const kn_choice engines[] = {{"tflite", ENGINE_TFLITE, "TensorFlow Lite"},
-                                    {"litert", ENGINE_LITERT, "LiteRT: `kenning install litert`"},
-                                    {0}};
+static const kn_choice engines[] = {
+    {"tflite", ENGINE_TFLITE, "TensorFlow Lite"}, {"litert", ENGINE_LITERT, "LiteRT: `kenning install litert`"}, {0}};
 
 #define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const kn_option rows[] = {
     {"save_model_path", "Path of the model; models that arrive from elsewhere are stored there", KN_OPTION_PATH,
-     KN_OPTION_RESOURCE | KN_OPTION_MODEL, KN_FIELD(tflite_runtime, save_model_path), .def.s = "model.tar", .aliases = ALIASES("modelpath")},
+     KN_OPTION_RESOURCE | KN_OPTION_MODEL, KN_FIELD(tflite_runtime, save_model_path), .def.s = "model.tar",
+     .aliases = ALIASES("modelpath")},
     {"delegates_list", "Libraries of TensorFlow Lite delegates, asked in this order before XNNPACK",
      KN_OPTION_STRING_LIST, KN_OPTION_NULLABLE, KN_FIELD(tflite_runtime, delegates_list),
      .aliases = ALIASES("delegates")},

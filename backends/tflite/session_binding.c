@@ -38,8 +38,8 @@ static const kn_tfl_tensor *engine_tensor(const kn_tflite_session *session, cons
                     : session->api->InterpreterGetInputTensor(session->interpreter, (int32_t)index);
 }
 
-static kn_status bind_found(const kn_tflite_session *session, const side *at, const kn_iolist *given,
-                            kn_iolist *found, kn_iolist *out_list, size_t *places) {
+static kn_status bind_found(const kn_tflite_session *session, const side *at, const kn_iolist *given, kn_iolist *found,
+                            kn_iolist *out_list, size_t *places) {
   for (size_t i = 0; i < at->count; i++) {
     kn_ioentry entry;
     KN_TRY(describe(session, engine_tensor(session, at, i), &at->files[i], i, &entry));

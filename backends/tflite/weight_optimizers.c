@@ -114,7 +114,7 @@ static kn_status write_samples(const weight_job *job, const char *path, char *fi
     KN_TRY(kn_file_temporary(path, &files[2 * i]));
     KN_TRY(kn_file_temporary(path, &files[2 * i + 1]));
     KN_TRY(kn_samples_write(sets[i], sets[i]->count, i ? "read validation samples" : "read training samples",
-                                   files[2 * i], files[2 * i + 1]));
+                            files[2 * i], files[2 * i + 1]));
   }
   return NULL;
 }

@@ -28,9 +28,9 @@ static kn_status make_dataset(const places *places, kn_block **out_dataset) {
 }
 
 static kn_status make_model(const places *places, kn_block **out_model) {
-  KN_TRY(kn_block_create(
-      KN_KIND_MODELWRAPPER,
-      "kenning.modelwrappers.classification.tensorflow_pet_dataset.TensorFlowPetDatasetMobileNetV2", NULL, out_model));
+  KN_TRY(kn_block_create(KN_KIND_MODELWRAPPER,
+                         "kenning.modelwrappers.classification.tensorflow_pet_dataset.TensorFlowPetDatasetMobileNetV2",
+                         NULL, out_model));
   return kn_block_set(*out_model, "modelpath", places->model);
 }
 
@@ -45,7 +45,8 @@ static kn_status make_compiler(const places *places, kn_block **out_compiler) {
 }
 
 int main(int argc, char **argv) {
-  places places = {"./build/pet-dataset", "./kenning/resources/models/classification/tensorflow_pet_dataset_mobilenetv2.h5",
+  places places = {"./build/pet-dataset",
+                   "./kenning/resources/models/classification/tensorflow_pet_dataset_mobilenetv2.h5",
                    "./build/compiled-model.tflite", argc > 4 ? argv[4] : "default"};
   if (argc > 3) {
     places.dataset = argv[1];

@@ -29,17 +29,19 @@ typedef enum kn_kind {
 } kn_kind;
 
 typedef struct kn_class {
-  size_t struct_size;  /* sizeof(kn_class) */
-  const char *name;    /* dotted path of the original: "kenning.compilers.tflite.TFLiteCompiler" */
+  size_t struct_size; /* sizeof(kn_class) */
+  const char *name;   /* dotted path of the original: "kenning.compilers.tflite.TFLiteCompiler" */
   kn_kind kind;
-  const char *summary; /* one sentence */
-  const char *framework; /* what `kenning install` provides for it, or NULL */
-  const kn_option *options; /* ends with {0}; NULL: none of its own */
+  const char *summary;         /* one sentence */
+  const char *framework;       /* what `kenning install` provides for it, or NULL */
+  const kn_option *options;    /* ends with {0}; NULL: none of its own */
   const struct kn_class *base; /* class in the same binary whose rows are inherited too, or NULL */
   size_t instance_size;
   const void *ops; /* kn_dataset_ops, kn_runtime_ops, ... of the kind; NULL: only the table stands, it cannot run yet */
-  const char *const *input_formats;  /* model formats it reads (optimizers, runtimes), NULL-terminated; "any": every one */
-  const char *const *output_formats; /* model formats it writes (wrappers, optimizers), NULL-terminated; "none": no file */
+  const char *const
+      *input_formats; /* model formats it reads (optimizers, runtimes), NULL-terminated; "any": every one */
+  const char *const
+      *output_formats; /* model formats it writes (wrappers, optimizers), NULL-terminated; "none": no file */
   /* Judges options that are fine by themselves but not together, all faults joined: KN_INVALID_ARGUMENT. Called before
    * open, on an instance that nobody opens yet; looks at the options alone. NULL: any combination will do. */
   kn_status (*check)(const void *self);
@@ -67,7 +69,7 @@ typedef struct kn_dataset_options {
   int split;                          /* kn_split to evaluate on */
   double split_fraction_test;         /* used where nothing is published */
   double split_fraction_val;
-  double split_fraction_calibration;  /* share of the training samples set apart for calibration */
+  double split_fraction_calibration; /* share of the training samples set apart for calibration */
   int64_t split_seed;
 } kn_dataset_options;
 
@@ -84,8 +86,8 @@ typedef struct kn_optimizer_options {
 
 typedef struct kn_runtime_options {
   bool disable_performance_measurements;
-  bool isolate;          /* run in a process of its own; runtimes need not look at it */
-  int64_t isolate_memory; /* MiB that this process may have; 0: no limit */
+  bool isolate;              /* run in a process of its own; runtimes need not look at it */
+  int64_t isolate_memory;    /* MiB that this process may have; 0: no limit */
   int64_t isolate_processor; /* seconds of processor time that it may use; 0: no limit */
 } kn_runtime_options;
 
@@ -95,15 +97,16 @@ typedef enum kn_task { KN_TASK_NONE = 0, KN_TASK_CLASSIFICATION } kn_task;
 
 typedef struct kn_dataset_info {
   kn_task task;
-  size_t count;                    /* samples, all splits together */
-  int64_t classes;                 /* classification: labels are 0 .. classes-1 */
-  const char *const *class_names;  /* `classes` names in label order; live until close */
-  kn_dtype dtype;                  /* of one preprocessed sample */
-  uint32_t rank;                   /* without the batch dimension */
+  size_t count;                   /* samples, all splits together */
+  int64_t classes;                /* classification: labels are 0 .. classes-1 */
+  const char *const *class_names; /* `classes` names in label order; live until close */
+  kn_dtype dtype;                 /* of one preprocessed sample */
+  uint32_t rank;                  /* without the batch dimension */
   int64_t shape[KN_MAX_RANK];
-  const char *layout;              /* "NHWC", "NCHW" or NULL */
-  bool split_published;            /* published_split tells train from test */
-  /* Images: white minus black in each channel of a sample (up to 4 channels), which augmentation needs; 0: not known. */
+  const char *layout;   /* "NHWC", "NCHW" or NULL */
+  bool split_published; /* published_split tells train from test */
+  /* Images: white minus black in each channel of a sample (up to 4 channels), which augmentation needs; 0: not known.
+   */
   double range[4];
 } kn_dataset_info;
 
@@ -120,8 +123,8 @@ typedef struct kn_dataset_ops {
   kn_status (*open)(void *self); /* reads indexes and labels, not the samples */
   void (*close)(void *self);
   kn_status (*info)(void *self, kn_dataset_info *out_info);
-  /* Split that the publisher assigned; NULL slot or KN_SPLIT_NONE (also beyond the last sample): the host draws a seeded
-   * stratified one. */
+  /* Split that the publisher assigned; NULL slot or KN_SPLIT_NONE (also beyond the last sample): the host draws a
+   * seeded stratified one. */
   kn_split (*published_split)(void *self, size_t index);
   kn_status (*label)(void *self, size_t index, int64_t *out_label);
   /* Writes the preprocessed sample into `out` (shape and dtype of kn_dataset_info). Called by several threads at once
@@ -157,9 +160,9 @@ KN_API kn_status kn_samples_write(const kn_samples *samples, size_t count, const
 /* ---- inference: what runtimes and model wrappers (native framework) have in common ---- */
 
 typedef struct kn_load_request {
-  const char *path;          /* model file or directory */
-  const kn_iospec *spec;     /* io specification beside the file, or NULL */
-  int64_t batch;             /* samples per inference */
+  const char *path;      /* model file or directory */
+  const kn_iospec *spec; /* io specification beside the file, or NULL */
+  int64_t batch;         /* samples per inference */
 } kn_load_request;
 
 /* Without a loaded model everything but load and unload is KN_INVALID_ARGUMENT. */
@@ -210,8 +213,8 @@ typedef struct kn_modelwrapper_ops {
   kn_status (*train)(void *self, const kn_train_request *request, kn_record *out_history); /* NULL: cannot train */
   /* Bytes of the weights alone (parameters times element size), for size comparisons. */
   kn_status (*weights_bytes)(void *self, uint64_t *out_bytes);
-  /* What the model file holds besides the weights ("optimizer state, 34.2 MB"), *out_text NULL where there is nothing to
-   * tell; free with kn_free. NULL slot: not known. */
+  /* What the model file holds besides the weights ("optimizer state, 34.2 MB"), *out_text NULL where there is nothing
+   * to tell; free with kn_free. NULL slot: not known. */
   kn_status (*contents)(void *self, char **out_text);
   /* Judges what training needs besides the samples, before anything is downloaded or opened; looks at options and files
    * alone. NULL slot: nothing can be said. */
@@ -222,10 +225,10 @@ typedef struct kn_modelwrapper_ops {
 
 typedef struct kn_compile_request {
   const char *input_path;
-  const char *input_format;       /* one of the class's input_formats */
-  const kn_iospec *input_spec;    /* of the input model; never NULL */
-  const kn_samples *calibration;  /* NULL when the scenario has no data set */
-  const kn_samples *train;        /* for fine-tuning; NULL when there is none */
+  const char *input_format;      /* one of the class's input_formats */
+  const kn_iospec *input_spec;   /* of the input model; never NULL */
+  const kn_samples *calibration; /* NULL when the scenario has no data set */
+  const kn_samples *train;       /* for fine-tuning; NULL when there is none */
   const kn_samples *validation;
   uint64_t seed;
 } kn_compile_request;
@@ -265,10 +268,8 @@ typedef struct kn_onnxconverter_ops {
    * Import adds "imported.npz": what the framework makes of them from model.onnx. The record gets "version" (of the
    * framework) and "weights" ("seeded": drawn, not trained) as strings. KN_NOT_INSTALLED; KN_INCOMPATIBLE with the
    * framework's words: it cannot. */
-  kn_status (*export_model)(void *self, const char *model, const char *directory, uint64_t seed,
-                            kn_record *out_record);
-  kn_status (*import_model)(void *self, const char *model, const char *directory, uint64_t seed,
-                            kn_record *out_record);
+  kn_status (*export_model)(void *self, const char *model, const char *directory, uint64_t seed, kn_record *out_record);
+  kn_status (*import_model)(void *self, const char *model, const char *directory, uint64_t seed, kn_record *out_record);
   /* Runs model.onnx by ONNX Runtime and compares: "max_difference" of the exported (and, if they are there, of the
    * imported) outputs relative to the largest, as "export_difference" and "import_difference"; "outputs_vary" yes or
    * no. All strings. */

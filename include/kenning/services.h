@@ -28,7 +28,8 @@ KN_API int64_t kn_now_ns(void);
 
 /* Path of a framework's shared library, in this order: `parameter` (a block's own option, may be NULL), the
  * environment variable KENNING_<FRAMEWORK>_LIBRARY, what `kenning install <framework>` put in place under the name
- * `key` of the manifest ("library"). KN_NOT_INSTALLED, with the command to run, when there is none. Free with kn_free. */
+ * `key` of the manifest ("library"). KN_NOT_INSTALLED, with the command to run, when there is none. Free with kn_free.
+ */
 KN_API kn_status kn_framework_file(const char *framework, const char *key, const char *parameter,
                                    char **out_path) KN_MUST_USE;
 
@@ -39,18 +40,19 @@ KN_API kn_status kn_library_open(const char *path, void **out_handle) KN_MUST_US
 /* A converter tool: a script of a back-end run by the Python of the framework's own environment, in a process of its
  * own. */
 typedef struct kn_tool_request {
-  const char *framework;         /* environment: `kenning install <framework>` makes it */
-  const char *script;            /* file name in the plug-in's tool directory, e.g. "convert.py" */
-  const char *const *arguments;  /* NULL-terminated, without the script */
-  double timeout_s;              /* 0: one hour */
-  size_t memory_limit_bytes;     /* 0: no limit */
-  const char *progress;          /* shown while it runs; lines "PROGRESS done total text" of the tool move it */
+  const char *framework;        /* environment: `kenning install <framework>` makes it */
+  const char *script;           /* file name in the plug-in's tool directory, e.g. "convert.py" */
+  const char *const *arguments; /* NULL-terminated, without the script */
+  double timeout_s;             /* 0: one hour */
+  size_t memory_limit_bytes;    /* 0: no limit */
+  const char *progress;         /* shown while it runs; lines "PROGRESS done total text" of the tool move it */
 } kn_tool_request;
 
 /* Runs the tool and waits. Its stdout and stderr go to a log that is kept; on failure the status holds the last lines
  * and the log's path. Lines of the tool of the form "RESULT key value" (value up to the end of line) are put into
  * `result` (may be NULL) as strings. KN_NOT_INSTALLED without environment, KN_TIMEOUT, KN_CANCELLED,
- * KN_BACKEND_FAILED; a line "ERROR invalid|incompatible|baddata|missing text" of a failing tool sets the code and the message. */
+ * KN_BACKEND_FAILED; a line "ERROR invalid|incompatible|baddata|missing text" of a failing tool sets the code and the
+ * message. */
 KN_API kn_status kn_tool_run(const kn_tool_request *request, kn_record *result) KN_MUST_USE;
 
 /* Identity of a tool for cache keys: hash of the script and of the environment's lock. Free with kn_free. */

@@ -25,19 +25,19 @@ typedef struct kn_status_s *kn_status;
  *   TIMEOUT           a deadline passed: try again or allow more time
  *   BUSY              somebody else holds the resource: try again later
  *   INTERNAL          a fault of this program: report it */
-#define KN_CODES(X)                           \
-  X(OK, 0, "ok")                              \
-  X(CANCELLED, 1, "cancelled")                \
-  X(INVALID_ARGUMENT, 2, "invalid argument")  \
-  X(NOT_FOUND, 3, "not found")                \
-  X(BAD_DATA, 4, "bad data")                  \
-  X(INCOMPATIBLE, 5, "incompatible")          \
-  X(NOT_INSTALLED, 6, "not installed")        \
-  X(OUT_OF_MEMORY, 7, "out of memory")        \
-  X(IO_ERROR, 8, "input/output error")        \
-  X(BACKEND_FAILED, 9, "back-end failed")     \
-  X(TIMEOUT, 10, "timeout")                   \
-  X(BUSY, 11, "busy")                         \
+#define KN_CODES(X)                          \
+  X(OK, 0, "ok")                             \
+  X(CANCELLED, 1, "cancelled")               \
+  X(INVALID_ARGUMENT, 2, "invalid argument") \
+  X(NOT_FOUND, 3, "not found")               \
+  X(BAD_DATA, 4, "bad data")                 \
+  X(INCOMPATIBLE, 5, "incompatible")         \
+  X(NOT_INSTALLED, 6, "not installed")       \
+  X(OUT_OF_MEMORY, 7, "out of memory")       \
+  X(IO_ERROR, 8, "input/output error")       \
+  X(BACKEND_FAILED, 9, "back-end failed")    \
+  X(TIMEOUT, 10, "timeout")                  \
+  X(BUSY, 11, "busy")                        \
   X(INTERNAL, 12, "internal error")
 
 typedef enum kn_code {
@@ -50,10 +50,10 @@ typedef enum kn_code {
  * KN_OUT_OF_MEMORY status. Thread-safe. */
 KN_API kn_status kn_status_make(kn_code code, const char *format, ...) KN_MUST_USE KN_NEVER_NULL KN_PRINTF(2, 3);
 /* The same with the place of the fault, e.g. "scenario.json:12:5" (NULL: no place). */
-KN_API kn_status kn_status_make_at(kn_code code, const char *where, const char *format, ...) KN_MUST_USE
-    KN_NEVER_NULL KN_PRINTF(3, 4);
-KN_API kn_status kn_status_vmake_at(kn_code code, const char *where, const char *format, va_list arguments) KN_MUST_USE
-    KN_NEVER_NULL KN_PRINTF(3, 0);
+KN_API kn_status kn_status_make_at(kn_code code, const char *where, const char *format, ...) KN_MUST_USE KN_NEVER_NULL
+    KN_PRINTF(3, 4);
+KN_API kn_status kn_status_vmake_at(kn_code code, const char *where, const char *format,
+                                    va_list arguments) KN_MUST_USE KN_NEVER_NULL KN_PRINTF(3, 0);
 /* KN_OUT_OF_MEMORY without allocating. */
 KN_API kn_status kn_status_out_of_memory(void) KN_MUST_USE KN_NEVER_NULL;
 
@@ -75,9 +75,9 @@ KN_API void kn_status_free(kn_status status);
 KN_API const char *kn_code_name(kn_code code);
 
 /* Returns from the calling function when `expression` yields a status. */
-#define KN_TRY(expression)                    \
-  do {                                        \
-    kn_status kn_try_status_ = (expression);  \
+#define KN_TRY(expression)                     \
+  do {                                         \
+    kn_status kn_try_status_ = (expression);   \
     if (kn_try_status_) return kn_try_status_; \
   } while (0)
 

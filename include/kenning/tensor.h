@@ -35,8 +35,8 @@ KN_API const char *kn_dtype_name(kn_dtype dtype);
 KN_API kn_dtype kn_dtype_from_name(const char *name);
 
 typedef struct kn_tensor_view {
-  void *data;    /* not owned */
-  size_t bytes;  /* size of `data`: product of the shape times the element size */
+  void *data;   /* not owned */
+  size_t bytes; /* size of `data`: product of the shape times the element size */
   kn_dtype dtype;
   uint32_t rank; /* 0: scalar */
   int64_t shape[KN_MAX_RANK];

@@ -7,10 +7,10 @@
 typedef struct kn_command {
   const char *name;
   const char *summary;
-  const char *usage; /* behind "kenning NAME" */
-  const kn_option *options; /* NULL: none */
-  size_t options_size; /* size of the struct that the rows fill */
-  bool chains; /* train, optimize, test, report: several in one call */
+  const char *usage;                 /* behind "kenning NAME" */
+  const kn_option *options;          /* NULL: none */
+  size_t options_size;               /* size of the struct that the rows fill */
+  bool chains;                       /* train, optimize, test, report: several in one call */
   int (*run)(int argc, char **argv); /* argv[0] is the command's name, argv[-1] the program's; the exit code */
 } kn_command;
 
@@ -50,19 +50,20 @@ kn_status kn_command_parse(const kn_command *command, int argc, char **argv, siz
 /* The verbosity rows that every running command has: first member of its options struct. */
 typedef struct kn_common_options {
   int verbosity; /* kn_log_level */
-  bool offline;        /* of commands with KN_RESOURCE_ROWS */
+  bool offline;  /* of commands with KN_RESOURCE_ROWS */
   char *resources_uri;
 } kn_common_options;
-#define KN_VERBOSITY_ROW(type)                                                                                 \
-  {"verbosity", "Least severity of what is logged", KN_OPTION_ENUM, 0, KN_FIELD(type, common.verbosity),       \
-   .def.i = 1, .choices = kn_verbosity_choices}
+#define KN_VERBOSITY_ROW(type)                                                                            \
+  {                                                                                                       \
+    "verbosity", "Least severity of what is logged", KN_OPTION_ENUM, 0, KN_FIELD(type, common.verbosity), \
+        .def.i = 1, .choices = kn_verbosity_choices                                                       \
+  }
 extern const kn_choice kn_verbosity_choices[];
 /* Those of commands that may download. */
-#define KN_RESOURCE_ROWS(type)                                                                                 \
-  {"offline", "Download nothing: take what the cache has", KN_OPTION_BOOL, 0, KN_FIELD(type, common.offline)}, \
-  {                                                                                                            \
-    "resources_uri", "What kenning:/// stands for; default: KENNING_RESOURCES_URI, else the original's",       \
-        KN_OPTION_STRING, 0, KN_FIELD(type, common.resources_uri)                                              \
+#define KN_RESOURCE_ROWS(type)                                                                                   \
+  {"offline", "Download nothing: take what the cache has", KN_OPTION_BOOL, 0, KN_FIELD(type, common.offline)}, { \
+    "resources_uri", "What kenning:/// stands for; default: KENNING_RESOURCES_URI, else the original's",         \
+        KN_OPTION_STRING, 0, KN_FIELD(type, common.resources_uri)                                                \
   }
 
 int kn_command_list(int argc, char **argv);

@@ -87,13 +87,16 @@ static void print_choices(const choice_rows *rows, size_t index) {
 /* zsh runs the bash script through its own bashcompinit. */
 static void print_bash(bool zsh, const choice_rows *rows) {
   if (zsh) printf("#compdef kenning\nautoload -U +X bashcompinit && bashcompinit\n");
-  printf("_kenning() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n  COMPREPLY=()\n"
-         "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words=\"");
+  printf(
+      "_kenning() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n  COMPREPLY=()\n"
+      "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words=\"");
   print_command_names();
-  printf("\"\n  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == *-cls || \"${COMP_WORDS[1]}\" == info ]]; then\n    words=\"");
+  printf(
+      "\"\n  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == *-cls || \"${COMP_WORDS[1]}\" == info ]]; then\n    words=\"");
   print_class_names();
-  printf("\"\n    [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --runtime-cls ] && words+=\" auto\"\n"
-         "  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == @(");
+  printf(
+      "\"\n    [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --runtime-cls ] && words+=\" auto\"\n"
+      "  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == @(");
   for (size_t i = 0, printed = 0; i < rows->count; i++)
     if (is_first(rows, i)) printf("%s%s", printed++ ? "|" : "", rows->items[i].flag);
   printf(") ]]; then\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n");
@@ -109,9 +112,10 @@ static void print_bash(bool zsh, const choice_rows *rows) {
     print_command_flags(command);
     printf("\" ;;\n");
   }
-  printf("    esac\n  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n    return\n  fi\n"
-         "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-         "complete -o filenames -F _kenning kenning\n");
+  printf(
+      "    esac\n  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n    return\n  fi\n"
+      "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
+      "complete -o filenames -F _kenning kenning\n");
 }
 
 /* Single quotes and backslashes inside a fish string. */
@@ -126,8 +130,8 @@ static void print_fish_rows(const char *command, const kn_class *cls) {
   const kn_option *row;
   for (size_t i = 0; (row = kn_option_at(cls, i)); i++) {
     char flag[96];
-    printf("complete -c kenning -n '__fish_seen_subcommand_from %s' -l %s%s -d '", command, kn_option_flag(row, flag) + 2,
-           row->type == KN_OPTION_BOOL ? "" : " -r");
+    printf("complete -c kenning -n '__fish_seen_subcommand_from %s' -l %s%s -d '", command,
+           kn_option_flag(row, flag) + 2, row->type == KN_OPTION_BOOL ? "" : " -r");
     fish_string(row->help);
     printf("'");
     if (row->choices) {

@@ -28,7 +28,8 @@ static uint64_t growing_rows(const kn_class *cls) {
 
 /* First pass over the command line: the command's own flags are read into `options`; flags of blocks are unknown yet
  * and passed over. A word behind an unknown flag is its value unless it names a class. */
-static kn_status first_pass(const kn_flags_request *request, kn_instance *options, const char **words, size_t *out_count) {
+static kn_status first_pass(const kn_flags_request *request, kn_instance *options, const char **words,
+                            size_t *out_count) {
   *out_count = 0;
   char **argv = request->argv;
   uint64_t growing = growing_rows(options->cls);

@@ -18,9 +18,9 @@ typedef struct kn_flags_request {
   const kn_command *command;
   int argc;
   char **argv;
-  bool positional_classes;       /* MODELWRAPPER [RUNTIME] DATASET come as positionals */
-  size_t classes_offset;         /* of the kn_class_flags in the values; SIZE_MAX: the command has none */
-  size_t minimum, maximum;       /* number of positionals besides classes */
+  bool positional_classes; /* MODELWRAPPER [RUNTIME] DATASET come as positionals */
+  size_t classes_offset;   /* of the kn_class_flags in the values; SIZE_MAX: the command has none */
+  size_t minimum, maximum; /* number of positionals besides classes */
 } kn_flags_request;
 
 /* Parses everything; all faults at once. Does not judge the scenario's rules (kn_scenario_check) where the command

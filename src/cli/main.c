@@ -13,13 +13,15 @@ const kn_command *kn_command_find(const char *name) {
 }
 
 static void usage(FILE *out) {
-  fprintf(out, "usage: kenning COMMAND ...\n\n"
-               "Takes a neural network from data set and training through optimization to measured\n"
-               "inference, and reports what was measured.\n\ncommands:\n");
+  fprintf(out,
+          "usage: kenning COMMAND ...\n\n"
+          "Takes a neural network from data set and training through optimization to measured\n"
+          "inference, and reports what was measured.\n\ncommands:\n");
   for (const kn_command *command = kn_commands; command->name; command++)
     fprintf(out, "  %-24s %s\n", command->name, command->summary);
-  fprintf(out, "\n`kenning COMMAND --help` tells more. Exit codes: 0 done, 1 the run failed, 2 bad arguments,\n"
-               "scenario or input, 3 something must be installed.\n");
+  fprintf(out,
+          "\n`kenning COMMAND --help` tells more. Exit codes: 0 done, 1 the run failed, 2 bad arguments,\n"
+          "scenario or input, 3 something must be installed.\n");
 }
 
 /* What could not be written is no success. A reader that has seen enough (`| head`) needs no message. */

@@ -110,6 +110,7 @@ typedef struct kn_cache_values {
   bool json;
 } kn_cache_values;
 
-extern const kn_option kn_onnx_conversion_options[], kn_info_options[], kn_convert_options[], kn_cache_options[], kn_install_options[], kn_doctor_options[];
+extern const kn_option kn_onnx_conversion_options[], kn_info_options[], kn_convert_options[], kn_cache_options[],
+    kn_install_options[], kn_doctor_options[];
 
 #endif

@@ -62,14 +62,18 @@ static void print_class(const kn_class *cls) {
 }
 
 static void print_reference(void) {
-  static const char *const headings[KN_KIND_COUNT] = {
-      [KN_KIND_DATASET] = "Data sets",           [KN_KIND_MODELWRAPPER] = "Model wrappers",
-      [KN_KIND_OPTIMIZER] = "Optimizers",        [KN_KIND_RUNTIME] = "Runtimes",
-      [KN_KIND_RUNTIMEPROTOCOL] = "Runtime protocols", [KN_KIND_DATAPROVIDER] = "Data providers",
-      [KN_KIND_OUTPUTCOLLECTOR] = "Output collectors", [KN_KIND_ONNXCONVERTER] = "ONNX converters"};
-  printf("# Reference of the blocks\n\n"
-         "Written by `kenning reference` from the option tables; do not edit. A parameter is a key of a block's\n"
-         "`parameters` in a scenario and a flag on the command line.\n");
+  static const char *const headings[KN_KIND_COUNT] = {[KN_KIND_DATASET] = "Data sets",
+                                                      [KN_KIND_MODELWRAPPER] = "Model wrappers",
+                                                      [KN_KIND_OPTIMIZER] = "Optimizers",
+                                                      [KN_KIND_RUNTIME] = "Runtimes",
+                                                      [KN_KIND_RUNTIMEPROTOCOL] = "Runtime protocols",
+                                                      [KN_KIND_DATAPROVIDER] = "Data providers",
+                                                      [KN_KIND_OUTPUTCOLLECTOR] = "Output collectors",
+                                                      [KN_KIND_ONNXCONVERTER] = "ONNX converters"};
+  printf(
+      "# Reference of the blocks\n\n"
+      "Written by `kenning reference` from the option tables; do not edit. A parameter is a key of a block's\n"
+      "`parameters` in a scenario and a flag on the command line.\n");
   for (int kind = 1; kind < KN_KIND_COUNT; kind++) {
     bool heading = false;
     for (size_t i = 0; i < kn_registry_count(); i++) {

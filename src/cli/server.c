@@ -17,8 +17,7 @@ const kn_option kn_server_options[] = {
      KN_OPTION_STRING, 0, KN_FIELD(kn_server_values, launcher)},
     {"worker", "Serve the client on descriptor 3 with the scenario on descriptor 4: how a server starts itself",
      KN_OPTION_BOOL, 0, KN_FIELD(kn_server_values, worker)},
-    {"worker_model", "Model that a worker loads in place", KN_OPTION_PATH, 0,
-     KN_FIELD(kn_server_values, worker_model)},
+    {"worker_model", "Model that a worker loads in place", KN_OPTION_PATH, 0, KN_FIELD(kn_server_values, worker_model)},
     KN_VERBOSITY_ROW(kn_server_values),
     {0}};
 
@@ -91,7 +90,8 @@ static kn_status serve(kn_serving *serving, const char *const *worker) {
   arguments[count++] = "--verbosity";
   arguments[count++] = names[values->common.verbosity];
   arguments[count] = NULL;
-  const kn_server_request request = {.scenario = &serving->scenario, .worker_arguments = arguments, .launcher = values->launcher};
+  const kn_server_request request = {
+      .scenario = &serving->scenario, .worker_arguments = arguments, .launcher = values->launcher};
   return kn_server_run(&request);
 }
 

@@ -13,8 +13,8 @@ size_t kn_training_batch_size(const kn_train_request *request) {
   return 0;
 }
 
-kn_status kn_training_run(const kn_training_options *options, const kn_train_request *request, const kn_trainer *trainer,
-                          kn_record *out_history) {
+kn_status kn_training_run(const kn_training_options *options, const kn_train_request *request,
+                          const kn_trainer *trainer, kn_record *out_history) {
   (void)options, (void)request, (void)trainer, (void)out_history;
   return refuse();
 }

@@ -75,7 +75,8 @@ static const char *functions_fault(const kn_class *cls) {
     }
     case KN_KIND_ONNXCONVERTER: {
       const kn_onnxconverter_ops *ops = cls->ops;
-      bool whole = ops->struct_size == sizeof *ops && ops->models && ops->export_model && ops->import_model && ops->compare;
+      bool whole =
+          ops->struct_size == sizeof *ops && ops->models && ops->export_model && ops->import_model && ops->compare;
       return whole ? NULL : "its kn_onnxconverter_ops lacks a mandatory function";
     }
     default:

@@ -37,7 +37,8 @@ static void clear_member(const kn_instance *instance, const kn_option *option) {
       *list = (kn_int_list){0};
       break;
     }
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -59,16 +60,26 @@ static kn_status set_path(const kn_instance *instance, const kn_option *option, 
 
 static kn_status set_default(const kn_instance *instance, const kn_option *option) {
   switch (option->type) {
-    case KN_OPTION_BOOL: *(bool *)member(instance, option) = option->def.b; break;
-    case KN_OPTION_INT: *(int64_t *)member(instance, option) = option->def.i; break;
-    case KN_OPTION_FLOAT: *(double *)member(instance, option) = option->def.f; break;
-    case KN_OPTION_ENUM: *(int *)member(instance, option) = (int)option->def.i; break;
+    case KN_OPTION_BOOL:
+      *(bool *)member(instance, option) = option->def.b;
+      break;
+    case KN_OPTION_INT:
+      *(int64_t *)member(instance, option) = option->def.i;
+      break;
+    case KN_OPTION_FLOAT:
+      *(double *)member(instance, option) = option->def.f;
+      break;
+    case KN_OPTION_ENUM:
+      *(int *)member(instance, option) = (int)option->def.i;
+      break;
     case KN_OPTION_STRING:
     case KN_OPTION_PATH:
       if (option->def.s) return set_string(instance, option, option->def.s);
       clear_member(instance, option);
       break;
-    case KN_OPTION_STRING_LIST: clear_member(instance, option); break;
+    case KN_OPTION_STRING_LIST:
+      clear_member(instance, option);
+      break;
     case KN_OPTION_INT_LIST: /* a default list is written as text: "[1, 2, 3]" */
       clear_member(instance, option);
       for (const char *text = option->def.s; text && *text; text++) {
@@ -227,9 +238,11 @@ kn_status kn_instance_set_text(kn_instance *instance, const kn_option *option, s
       return set_string(instance, option, text);
     case KN_OPTION_PATH:
       return set_path(instance, option, text, where);
-    case KN_OPTION_ENUM: return set_enum(instance, option, text, where);
+    case KN_OPTION_ENUM:
+      return set_enum(instance, option, text, where);
     case KN_OPTION_STRING_LIST:
-    case KN_OPTION_INT_LIST: return kn_instance_append_text(instance, option, index, text, true, where);
+    case KN_OPTION_INT_LIST:
+      return kn_instance_append_text(instance, option, index, text, true, where);
   }
   return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' must be %s, not \"%.64s\"", option->name,
                            kn_option_type_name(option), text);
@@ -304,7 +317,8 @@ static kn_status set_value(kn_instance *instance, const kn_json *json, const kn_
       if (!yyjson_is_str(value)) break;
       return set_enum(instance, option, yyjson_get_str(value), where);
     case KN_OPTION_STRING_LIST:
-    case KN_OPTION_INT_LIST: return set_list(instance, json, option, key, value, where);
+    case KN_OPTION_INT_LIST:
+      return set_list(instance, json, option, key, value, where);
   }
   return wrong_type(option, value, where);
 }
@@ -365,9 +379,9 @@ kn_status kn_instance_check_required(const kn_instance *instance) {
   for (size_t i = 0; (row = kn_option_at(instance->cls, i)); i++) {
     if (!(row->flags & KN_OPTION_REQUIRED) || (i < KN_OPTION_LIMIT && instance->given >> i & 1)) continue;
     const char *short_name = strrchr(instance->cls->name, '.');
-    faults = kn_status_join(
-        faults, kn_status_make_at(KN_INVALID_ARGUMENT, instance->where, "%s needs '%s' (%s)",
-                                  short_name ? short_name + 1 : instance->cls->name, row->name, row->help));
+    faults = kn_status_join(faults,
+                            kn_status_make_at(KN_INVALID_ARGUMENT, instance->where, "%s needs '%s' (%s)",
+                                              short_name ? short_name + 1 : instance->cls->name, row->name, row->help));
   }
   return faults;
 }
@@ -392,9 +406,12 @@ kn_status kn_instance_check_files(const kn_instance *instance) {
 
 static yyjson_mut_val *member_to_json(const kn_instance *instance, const kn_option *row, yyjson_mut_doc *doc) {
   switch (row->type) {
-    case KN_OPTION_BOOL: return yyjson_mut_bool(doc, *(bool *)member(instance, row));
-    case KN_OPTION_INT: return yyjson_mut_sint(doc, *(int64_t *)member(instance, row));
-    case KN_OPTION_FLOAT: return yyjson_mut_real(doc, *(double *)member(instance, row));
+    case KN_OPTION_BOOL:
+      return yyjson_mut_bool(doc, *(bool *)member(instance, row));
+    case KN_OPTION_INT:
+      return yyjson_mut_sint(doc, *(int64_t *)member(instance, row));
+    case KN_OPTION_FLOAT:
+      return yyjson_mut_real(doc, *(double *)member(instance, row));
     case KN_OPTION_STRING:
     case KN_OPTION_PATH: {
       const char *text = *(char **)member(instance, row);

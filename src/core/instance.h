@@ -9,10 +9,10 @@ enum { KN_OPTION_LIMIT = 64 }; /* rows of one class; the bits of kn_instance.giv
 
 typedef struct kn_instance {
   const kn_class *cls;
-  void *self;      /* cls->instance_size bytes; starts with the options of the kind */
-  char *where;     /* place of the block in the scenario, for messages; or NULL */
-  bool inserted;   /* nobody named it: a conversion between two blocks of the scenario */
-  uint64_t given;  /* bit i: the i-th row (kn_option_at order) was set by the user */
+  void *self;     /* cls->instance_size bytes; starts with the options of the kind */
+  char *where;    /* place of the block in the scenario, for messages; or NULL */
+  bool inserted;  /* nobody named it: a conversion between two blocks of the scenario */
+  uint64_t given; /* bit i: the i-th row (kn_option_at order) was set by the user */
 } kn_instance;
 
 /* Rows of a class in order: its own, those of its bases, those of its kind. NULL past the end. */

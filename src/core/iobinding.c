@@ -13,8 +13,8 @@ static const char *shape_text(uint32_t rank, const int64_t *shape, char out[160]
 }
 
 static kn_status compare(const kn_ioentry *given, const kn_ioentry *found) {
-  bool same = given->rank == found->rank &&
-              (given->dtype == found->dtype || (given->dtype == KN_FLOAT32 && found->quantized));
+  bool same =
+      given->rank == found->rank && (given->dtype == found->dtype || (given->dtype == KN_FLOAT32 && found->quantized));
   for (uint32_t k = 1; same && k < given->rank; k++) same = given->shape[k] == -1 || given->shape[k] == found->shape[k];
   if (same) return NULL;
   char a[160], b[160];

@@ -153,7 +153,8 @@ static kn_status read_spec(const kn_json *json, kn_iospec *spec) {
   KN_TRY(read_list(json, "processed_input", &spec->processed_input));
   KN_TRY(read_list(json, "output", &spec->output));
   KN_TRY(read_list(json, "processed_output", &spec->processed_output));
-  if (!spec->input.count || !spec->output.count) return fault(json, NULL, NULL, "'input' and 'output' need an entry each");
+  if (!spec->input.count || !spec->output.count)
+    return fault(json, NULL, NULL, "'input' and 'output' need an entry each");
   return NULL;
 }
 

@@ -80,10 +80,10 @@ kn_status kn_json_parse(const char *name, const char *text, size_t length, kn_js
   memcpy(json.text, text, length);
   memcpy(json.buffer, text, length);
   yyjson_read_err error;
-  json.doc = yyjson_read_opts(json.buffer, length,
-                              YYJSON_READ_INSITU | YYJSON_READ_ALLOW_TRAILING_COMMAS | YYJSON_READ_ALLOW_COMMENTS |
-                                  YYJSON_READ_NUMBER_AS_RAW,
-                              &kn_json_allocator, &error);
+  json.doc = yyjson_read_opts(
+      json.buffer, length,
+      YYJSON_READ_INSITU | YYJSON_READ_ALLOW_TRAILING_COMMAS | YYJSON_READ_ALLOW_COMMENTS | YYJSON_READ_NUMBER_AS_RAW,
+      &kn_json_allocator, &error);
   if (!json.doc) {
     kn_status status = parse_fault(name, text, length, &error);
     kn_json_clear(&json);

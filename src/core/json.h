@@ -7,8 +7,8 @@
 #include <yyjson.h>
 
 typedef struct kn_json {
-  char *name;      /* shown in messages */
-  char *text;      /* as read */
+  char *name; /* shown in messages */
+  char *text; /* as read */
   size_t length;
   char *buffer;    /* parsed in place: strings and raw numbers of the values point into it */
   yyjson_doc *doc; /* numbers are kept raw: use kn_json_int / kn_json_number */

@@ -92,9 +92,9 @@ void kn_progress(const char *what, double done, double total, const char *detail
   pthread_mutex_lock(&lock);
   bool fresh = strncmp(last_what, what, sizeof last_what - 1) != 0;
   /* On a terminal ten times a second; elsewhere a line every tenth of the way or every five seconds. */
-  bool due = fresh || end ||
-             (terminal ? now - last_shown > 100000000
-                       : percent / 10 != last_percent / 10 || now - last_shown > 5000000000);
+  bool due =
+      fresh || end ||
+      (terminal ? now - last_shown > 100000000 : percent / 10 != last_percent / 10 || now - last_shown > 5000000000);
   if (due) {
     if (fresh || !terminal) close_line();
     if (terminal) fputs("\r\033[K", stderr);

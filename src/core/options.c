@@ -55,14 +55,22 @@ const char *kn_option_flag(const kn_option *option, char out[96]) {
 
 const char *kn_option_type_name(const kn_option *option) {
   switch (option->type) {
-    case KN_OPTION_BOOL: return "true or false";
-    case KN_OPTION_INT: return "an integer";
-    case KN_OPTION_FLOAT: return "a number";
-    case KN_OPTION_STRING: return "a string";
-    case KN_OPTION_PATH: return "a path";
-    case KN_OPTION_ENUM: return "one of its choices";
-    case KN_OPTION_STRING_LIST: return "a list of strings";
-    case KN_OPTION_INT_LIST: return "a list of integers";
+    case KN_OPTION_BOOL:
+      return "true or false";
+    case KN_OPTION_INT:
+      return "an integer";
+    case KN_OPTION_FLOAT:
+      return "a number";
+    case KN_OPTION_STRING:
+      return "a string";
+    case KN_OPTION_PATH:
+      return "a path";
+    case KN_OPTION_ENUM:
+      return "one of its choices";
+    case KN_OPTION_STRING_LIST:
+      return "a list of strings";
+    case KN_OPTION_INT_LIST:
+      return "a list of integers";
   }
   return "a value";
 }
@@ -70,9 +78,15 @@ const char *kn_option_type_name(const kn_option *option) {
 const char *kn_option_default_text(const kn_option *option, char *out, size_t size) {
   const char *choice = "";
   switch (option->type) {
-    case KN_OPTION_BOOL: snprintf(out, size, "%s", option->def.b ? "true" : "false"); break;
-    case KN_OPTION_INT: snprintf(out, size, "%lld", (long long)option->def.i); break;
-    case KN_OPTION_FLOAT: snprintf(out, size, "%.15g", option->def.f); break;
+    case KN_OPTION_BOOL:
+      snprintf(out, size, "%s", option->def.b ? "true" : "false");
+      break;
+    case KN_OPTION_INT:
+      snprintf(out, size, "%lld", (long long)option->def.i);
+      break;
+    case KN_OPTION_FLOAT:
+      snprintf(out, size, "%.15g", option->def.f);
+      break;
     case KN_OPTION_STRING:
     case KN_OPTION_PATH:
       if (option->def.s)
@@ -86,7 +100,9 @@ const char *kn_option_default_text(const kn_option *option, char *out, size_t si
       snprintf(out, size, "\"%s\"", choice);
       break;
     case KN_OPTION_STRING_LIST:
-    case KN_OPTION_INT_LIST: snprintf(out, size, "%s", option->def.s ? option->def.s : "[]"); break;
+    case KN_OPTION_INT_LIST:
+      snprintf(out, size, "%s", option->def.s ? option->def.s : "[]");
+      break;
   }
   return out;
 }

@@ -25,8 +25,8 @@ static kn_status bind_block(const kn_json *json, yyjson_val *key, yyjson_val *ob
     const char *name = yyjson_get_str(member_key);
     yyjson_val **slot = !strcmp(name, "type") ? &type : !strcmp(name, "parameters") ? &parameters : NULL;
     if (!slot) {
-      faults = kn_status_join(faults, fault(json, member_key, NULL, KN_NOT_FOUND,
-                                            "a block has 'type' and 'parameters' and nothing else"));
+      faults = kn_status_join(
+          faults, fault(json, member_key, NULL, KN_NOT_FOUND, "a block has 'type' and 'parameters' and nothing else"));
     } else if (*slot) {
       faults = kn_status_join(faults, fault(json, member_key, NULL, KN_INVALID_ARGUMENT, "this key is given twice"));
     } else {
@@ -83,8 +83,8 @@ static bool names_auto(yyjson_val *runtime) {
 static kn_status bind_scenario(kn_scenario *scenario) {
   const kn_json *json = &scenario->json;
   if (!yyjson_is_obj(json->root)) return fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
-  static const char *const names[] = {"model_wrapper", "dataset",     "optimizers", "runtime", "runtime_protocol",
-                                      "protocol",      "platform", "$schema"};
+  static const char *const names[] = {"model_wrapper",    "dataset",  "optimizers", "runtime",
+                                      "runtime_protocol", "protocol", "platform",   "$schema"};
   struct {
     kn_instance *instance;
     kn_kind kind;
@@ -113,11 +113,12 @@ static kn_status bind_scenario(kn_scenario *scenario) {
       const char *near = kn_closest_name(name, names, 5);
       kn_json_where(json, key, NULL, where);
       faults = kn_status_join(
-          faults, near ? kn_status_make_at(KN_NOT_FOUND, where, "a scenario has no '%.96s'; did you mean '%s'?", name, near)
-                       : kn_status_make_at(KN_NOT_FOUND, where,
-                                           "a scenario has no '%.96s'; it has model_wrapper, dataset, optimizers, "
-                                           "runtime and runtime_protocol",
-                                           name));
+          faults,
+          near ? kn_status_make_at(KN_NOT_FOUND, where, "a scenario has no '%.96s'; did you mean '%s'?", name, near)
+               : kn_status_make_at(KN_NOT_FOUND, where,
+                                   "a scenario has no '%.96s'; it has model_wrapper, dataset, optimizers, "
+                                   "runtime and runtime_protocol",
+                                   name));
       continue;
     }
     size_t group = which == 5 ? 4 : which; /* "protocol" is today's name of "runtime_protocol" */
@@ -135,9 +136,9 @@ static kn_status bind_scenario(kn_scenario *scenario) {
       scenario->runtime_auto = true;
       continue;
     }
-    faults = kn_status_join(faults, which == 2
-                                        ? bind_optimizers(json, key, value, scenario)
-                                        : bind_block(json, key, value, slots[which].kind, slots[which].instance));
+    faults =
+        kn_status_join(faults, which == 2 ? bind_optimizers(json, key, value, scenario)
+                                          : bind_block(json, key, value, slots[which].kind, slots[which].instance));
   }
   if (!seen[0] || empty[0])
     faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'model_wrapper'"));
@@ -290,10 +291,10 @@ kn_status kn_scenario_check(const kn_scenario *scenario) {
   const char *where = scenario->json.name;
   bool runtime = scenario->runtime.cls || scenario->runtime_given;
   if (!runtime && scenario->optimizer_count)
-    faults = kn_status_join(
-        faults, kn_status_make_at(KN_INVALID_ARGUMENT,
-                                  scenario->optimizers[0].where ? scenario->optimizers[0].where : where,
-                                  "an optimizer needs a 'runtime' that runs its result"));
+    faults =
+        kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT,
+                                                 scenario->optimizers[0].where ? scenario->optimizers[0].where : where,
+                                                 "an optimizer needs a 'runtime' that runs its result"));
   if (!runtime && scenario->runtime_protocol.cls)
     faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, scenario->runtime_protocol.where,
                                                       "a runtime protocol needs a 'runtime' that runs on the target"));
@@ -365,8 +366,9 @@ static kn_status check_runnable(const kn_instance *instance) {
 
 kn_status kn_scenario_check_runnable(const kn_scenario *scenario) {
   if (scenario->runtime_auto)
-    return kn_status_make_at(KN_INVALID_ARGUMENT, scenario->json.name,
-                             "a runtime is chosen (\"auto\") by the commands that test a scenario; here one must be named");
+    return kn_status_make_at(
+        KN_INVALID_ARGUMENT, scenario->json.name,
+        "a runtime is chosen (\"auto\") by the commands that test a scenario; here one must be named");
   kn_scenario here = *scenario;
   if (here.runtime_protocol.cls) here.runtime = (kn_instance){0}; /* it runs on the target, which judges it */
   return for_each(&here, check_runnable);

@@ -6,14 +6,14 @@
 #include "core/instance.h"
 
 typedef struct kn_scenario {
-  kn_json json;               /* empty when built from flags */
-  kn_instance model_wrapper;  /* .cls NULL: none */
+  kn_json json;              /* empty when built from flags */
+  kn_instance model_wrapper; /* .cls NULL: none */
   kn_instance dataset;
   kn_instance *optimizers;
   size_t optimizer_count;
   kn_instance runtime;
-  bool runtime_given;         /* a runtime is named, even if it could not be bound */
-  bool runtime_auto;          /* "auto" is: it has yet to be chosen */
+  bool runtime_given; /* a runtime is named, even if it could not be bound */
+  bool runtime_auto;  /* "auto" is: it has yet to be chosen */
   kn_instance runtime_protocol;
 } kn_scenario;
 

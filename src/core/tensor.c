@@ -7,11 +7,11 @@ static const struct {
   const char *name;
   size_t size;
 } dtypes[] = {
-    [KN_DTYPE_NONE] = {"none", 0}, [KN_FLOAT32] = {"float32", 4},   [KN_FLOAT16] = {"float16", 2},
+    [KN_DTYPE_NONE] = {"none", 0},   [KN_FLOAT32] = {"float32", 4}, [KN_FLOAT16] = {"float16", 2},
     [KN_BFLOAT16] = {"bfloat16", 2}, [KN_FLOAT64] = {"float64", 8}, [KN_INT8] = {"int8", 1},
-    [KN_UINT8] = {"uint8", 1},     [KN_INT16] = {"int16", 2},       [KN_UINT16] = {"uint16", 2},
-    [KN_INT32] = {"int32", 4},     [KN_UINT32] = {"uint32", 4},     [KN_INT64] = {"int64", 8},
-    [KN_UINT64] = {"uint64", 8},   [KN_BOOL8] = {"bool", 1},
+    [KN_UINT8] = {"uint8", 1},       [KN_INT16] = {"int16", 2},     [KN_UINT16] = {"uint16", 2},
+    [KN_INT32] = {"int32", 4},       [KN_UINT32] = {"uint32", 4},   [KN_INT64] = {"int64", 8},
+    [KN_UINT64] = {"uint64", 8},     [KN_BOOL8] = {"bool", 1},
 };
 enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0] };
 
@@ -29,7 +29,8 @@ kn_status kn_tensor_bytes(kn_dtype dtype, uint32_t rank, const int64_t *shape, s
   *out_bytes = 0;
   size_t bytes = kn_dtype_size(dtype);
   if (!bytes) return kn_status_make(KN_INVALID_ARGUMENT, "a tensor needs a data type");
-  if (rank > KN_MAX_RANK) return kn_status_make(KN_INVALID_ARGUMENT, "a tensor of rank %u: at most %d", rank, KN_MAX_RANK);
+  if (rank > KN_MAX_RANK)
+    return kn_status_make(KN_INVALID_ARGUMENT, "a tensor of rank %u: at most %d", rank, KN_MAX_RANK);
   for (uint32_t i = 0; i < rank; i++) {
     if (shape[i] < 0)
       return kn_status_make(KN_INVALID_ARGUMENT, "dimension %u of the tensor is %lld; a concrete size is needed", i,

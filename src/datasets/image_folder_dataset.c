@@ -71,8 +71,9 @@ static kn_status add_class(image_folder *at, const char *name, const char *path)
   size_t before = at->list.count, faulty = at->list.faulty, skipped;
   KN_TRY(add_files(at, name, path, &skipped));
   skipped -= at->list.faulty - faulty;
-  if (skipped) kn_log(KN_LOG_WARNING, "%s: %zu %s left out, not being images", path, skipped,
-                      skipped == 1 ? "entry is" : "entries are");
+  if (skipped)
+    kn_log(KN_LOG_WARNING, "%s: %zu %s left out, not being images", path, skipped,
+           skipped == 1 ? "entry is" : "entries are");
   if (before == at->list.count && faulty == at->list.faulty)
     kn_log(KN_LOG_WARNING, "%s: the class has no images", path);
   at->class_names[at->classes] = kn_strdup(name);

@@ -8,9 +8,10 @@ typedef struct kn_null_modelwrapper {
 } kn_null_modelwrapper;
 
 /* In the place of the inherited row, which demands a file. */
-static const kn_option options[] = {{"model_path", "Not read; may name any file", KN_OPTION_PATH,
-                                     KN_OPTION_NULLABLE | KN_OPTION_RESOURCE | KN_OPTION_MODEL, KN_FIELD(kn_modelwrapper_options, model_path)},
-                                    {0}};
+static const kn_option options[] = {
+    {"model_path", "Not read; may name any file", KN_OPTION_PATH,
+     KN_OPTION_NULLABLE | KN_OPTION_RESOURCE | KN_OPTION_MODEL, KN_FIELD(kn_modelwrapper_options, model_path)},
+    {0}};
 
 static kn_status open_wrapper(void *self, const kn_dataset_info *info) {
   kn_null_modelwrapper *wrapper = self;

@@ -41,7 +41,8 @@ static kn_status copy_batch(const kn_batches *reader) {
     else
       KN_TRY(load_one(reader, reader->order[i], to));
     if (reader->out.augmentation)
-      kn_augmentation_apply(reader->out.augmentation, kn_random(reader->out.seed, reader->order[i]), (float *)(void *)to);
+      kn_augmentation_apply(reader->out.augmentation, kn_random(reader->out.seed, reader->order[i]),
+                            (float *)(void *)to);
   }
   return NULL;
 }

@@ -15,12 +15,12 @@ typedef struct kn_loop_request {
   const kn_samples *samples;
   /* Name of a sample for messages, or NULL. `context` is that of `samples`. */
   kn_status (*name)(void *context, size_t index, char *out, size_t size);
-  int64_t batch;        /* samples per inference; the last batch is filled up with copies of its last sample */
-  size_t warmup;        /* inferences on the first samples before the run, kept in `times`, not evaluated */
-  size_t loaders;       /* threads; at least 1 */
-  bool quantize;        /* float32 samples become the quantized input's own type when they are loaded, so that the
-                         * thread that runs inference copies, and brings into its caches, a quarter of the bytes */
-  bool classify;        /* output 0 holds one score per class and sample */
+  int64_t batch;  /* samples per inference; the last batch is filled up with copies of its last sample */
+  size_t warmup;  /* inferences on the first samples before the run, kept in `times`, not evaluated */
+  size_t loaders; /* threads; at least 1 */
+  bool quantize;  /* float32 samples become the quantized input's own type when they are loaded, so that the
+                   * thread that runs inference copies, and brings into its caches, a quarter of the bytes */
+  bool classify;  /* output 0 holds one score per class and sample */
   /* Zeroed memory for the inputs that lives as long as the model is loaded; NULL: ordinary memory. */
   kn_status (*memory)(void *context, size_t bytes, void **out_data);
   void *memory_context;

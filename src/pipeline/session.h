@@ -33,11 +33,11 @@ typedef struct kn_session {
   kn_model_file *files;
   size_t file_count;
   bool on_target; /* inference runs in another process, here or elsewhere */
-  bool measured; /* the run loop was entered: what there is, is worth keeping */
+  bool measured;  /* the run loop was entered: what there is, is worth keeping */
 } kn_session;
 
-/* Checks that the scenario can run here, starts the measurements, fetches what is elsewhere, opens data set and model wrapper and draws the split.
- * Close the session also after a failure. */
+/* Checks that the scenario can run here, starts the measurements, fetches what is elsewhere, opens data set and model
+ * wrapper and draws the split. Close the session also after a failure. */
 kn_status kn_session_open(const kn_scenario *scenario, const kn_run_options *options,
                           kn_session *out_session) KN_MUST_USE;
 /* Does not touch the measurements. */

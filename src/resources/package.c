@@ -421,12 +421,11 @@ static kn_status unpack_zip(const kn_downloads *downloads, const kn_manifest_fil
                             const char *directory, const char *what) {
   char *script;
   KN_TRY(kn_place_share("install/unpack.py", &script));
-  kn_client_run run = {
-      .arguments = (const char *const[]){downloads->python, script, package_path, directory, file->member,
-                                         kn_manifest_file_name(file), NULL},
-      .grows = directory,
-      .expected = file->bytes,
-      .what = what};
+  kn_client_run run = {.arguments = (const char *const[]){downloads->python, script, package_path, directory,
+                                                          file->member, kn_manifest_file_name(file), NULL},
+                       .grows = directory,
+                       .expected = file->bytes,
+                       .what = what};
   kn_status status = kn_client_run_command(downloads, &run);
   kn_free(script);
   return status;

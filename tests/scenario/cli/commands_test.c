@@ -20,11 +20,23 @@ static void help_is_on_stdout(void **state) {
 
 static void every_command_has_help(void **state) {
   (void)state;
-  static const char *const commands[] = {
-      "train",   "optimize", "test",       "report",         "check",
-      "list",    "info",     "schema",     "install",        "doctor",
-      "completion", "reference", "model_training", "json_inference_tester", "inference_tester",
-      "inference_performance", "render_report"};
+  static const char *const commands[] = {"train",
+                                         "optimize",
+                                         "test",
+                                         "report",
+                                         "check",
+                                         "list",
+                                         "info",
+                                         "schema",
+                                         "install",
+                                         "doctor",
+                                         "completion",
+                                         "reference",
+                                         "model_training",
+                                         "json_inference_tester",
+                                         "inference_tester",
+                                         "inference_performance",
+                                         "render_report"};
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     kt_run run = kt_run_kenning(NULL, commands[i], "--help");
     kt_assert_exit(&run, 0);
@@ -102,10 +114,18 @@ static void list_shows_blocks_and_what_they_lack(void **state) {
   kt_run_options options = {.environment = nothing_installed};
   kt_run run = kt_run_kenning(&options, "list");
   kt_assert_exit(&run, 0);
-  static const char *const names[] = {"FashionMNISTDataset", "ImageFolderDataset", "RandomizedClassificationDataset",
-                                      "PetDataset", "TensorFlowFashionMNISTCNN", "TensorFlowClassifier",
-                                      "TensorFlowPetDatasetMobileNetV2", "TFLiteCompiler", "TVMCompiler",
-                                      "TFLiteRuntime", "TVMRuntime", "NullRuntime"};
+  static const char *const names[] = {"FashionMNISTDataset",
+                                      "ImageFolderDataset",
+                                      "RandomizedClassificationDataset",
+                                      "PetDataset",
+                                      "TensorFlowFashionMNISTCNN",
+                                      "TensorFlowClassifier",
+                                      "TensorFlowPetDatasetMobileNetV2",
+                                      "TFLiteCompiler",
+                                      "TVMCompiler",
+                                      "TFLiteRuntime",
+                                      "TVMRuntime",
+                                      "NullRuntime"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) kt_assert_contains(run.out, names[i]);
   kt_assert_contains(run.out, "kenning install tflite");
   kt_assert_contains(run.out, "kenning install tensorflow");
@@ -167,9 +187,12 @@ static void schema_describes_every_block(void **state) {
 
 static void the_seeds_scenarios_check(void **state) {
   (void)state;
-  static const char *const names[] = {"scenarios/pets/native.json", "scenarios/pets/tflite-fp32.json",
-                                      "scenarios/pets/tflite-int8.json", "scenarios/pets/tvm-avx2-int8.json",
-                                      "scenarios/fashion-mnist/native.json", "scenarios/fashion-mnist/tflite-fp32.json",
+  static const char *const names[] = {"scenarios/pets/native.json",
+                                      "scenarios/pets/tflite-fp32.json",
+                                      "scenarios/pets/tflite-int8.json",
+                                      "scenarios/pets/tvm-avx2-int8.json",
+                                      "scenarios/fashion-mnist/native.json",
+                                      "scenarios/fashion-mnist/tflite-fp32.json",
                                       "scenarios/fashion-mnist/tflite-int8.json",
                                       "scenarios/pets/tflite-fp32-target.json",
                                       "scenarios/fashion-mnist/tflite-fp32-target.json"};
@@ -189,10 +212,12 @@ static void the_seeds_scenarios_check(void **state) {
 /* A class that this program knows by its parameters only. */
 static void what_cannot_run_here_says_so(void **state) {
   (void)state;
-  char *directory = kt_directory_make(), *path = kt_path(directory, "linked.json"), *out = kt_path(directory, "out.json");
-  static const char scenario[] = "{\"model_wrapper\": {\"type\": \"NullModelWrapper\"},"
-                                 " \"dataset\": {\"type\": \"RandomizedClassificationDataset\"},"
-                                 " \"runtime\": {\"type\": \"LinkedRuntime\"}}";
+  char *directory = kt_directory_make(), *path = kt_path(directory, "linked.json"),
+       *out = kt_path(directory, "out.json");
+  static const char scenario[] =
+      "{\"model_wrapper\": {\"type\": \"NullModelWrapper\"},"
+      " \"dataset\": {\"type\": \"RandomizedClassificationDataset\"},"
+      " \"runtime\": {\"type\": \"LinkedRuntime\"}}";
   kt_file_write(path, scenario, strlen(scenario));
   kt_run run = kt_run_kenning(NULL, "json_inference_tester", path, out);
   kt_assert_exit(&run, 3);

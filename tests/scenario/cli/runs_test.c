@@ -87,8 +87,9 @@ static void flags_do_the_same(void **state) {
   kt_assert_exit(&run, 0);
   kt_run_free(&run);
   /* today's command with classes */
-  run = kt_run_kenning(&p.options, "test", "--modelwrapper-cls", "NullModelWrapper", "--dataset-cls",
-                       "RandomizedClassificationDataset", "--runtime-cls", "NullRuntime", "--measurements", "out3.json");
+  run =
+      kt_run_kenning(&p.options, "test", "--modelwrapper-cls", "NullModelWrapper", "--dataset-cls",
+                     "RandomizedClassificationDataset", "--runtime-cls", "NullRuntime", "--measurements", "out3.json");
   kt_assert_exit(&run, 0);
   kt_run_free(&run);
   drop_place(&p);
@@ -203,7 +204,8 @@ static void bad_images_end_with_exit_2(void **state) {
   (void)state;
   static const char text[] =
       "{\"model_wrapper\": {\"type\": \"NullModelWrapper\"}, \"runtime\": {\"type\": \"NullRuntime\"},"
-      " \"dataset\": {\"type\": \"ImageFolderDataset\", \"parameters\": {\"dataset_root\": \"images\", \"split\": \"all\"}}}";
+      " \"dataset\": {\"type\": \"ImageFolderDataset\", \"parameters\": {\"dataset_root\": \"images\", \"split\": "
+      "\"all\"}}}";
   const struct {
     const char *name, *content;
     const char *message;

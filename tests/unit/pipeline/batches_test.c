@@ -62,7 +62,8 @@ static void batches_hold_what_was_asked_for(void **state) {
     assert_int_equal(kn_batches_sample_bytes(reader), VALUES * sizeof(float));
     assert_int_equal(atomic_load(&from.loaded), limit ? COUNT : 0);
     for (int round = 0; round < 100; round++) {
-      kn_batches_begin(reader, orders[round % 2], BATCH, (kn_batch_place){.samples = values[round % 2], .labels = labels[round % 2]});
+      kn_batches_begin(reader, orders[round % 2], BATCH,
+                       (kn_batch_place){.samples = values[round % 2], .labels = labels[round % 2]});
       kt_assert_ok(kn_batches_wait(reader));
       expect_batch(orders[round % 2], BATCH, values[round % 2], labels[round % 2]);
     }

@@ -219,7 +219,7 @@ static void what_gets_worse_is_stopped(void **state) {
   assert_true(epochs_of(&c) < 30);
   /* two epochs without a better one halve the rate */
   kt_assert_near(epoch_number(&c, (size_t)best + 3, "learning_rate"),
-                     epoch_number(&c, (size_t)best - 1, "learning_rate") / 2, 1e-9);
+                 epoch_number(&c, (size_t)best - 1, "learning_rate") / 2, 1e-9);
   float written[STATE];
   char *file = kt_file_read(c.path, NULL);
   memcpy(written, file, sizeof written);
