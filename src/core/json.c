@@ -11,12 +11,32 @@
 enum { MAXIMUM_BYTES = 64 << 20, MAXIMUM_DEPTH = 64 };
 _Static_assert(MAXIMUM_DEPTH == 64, "the messages say 64");
 
+/* Where the lines after the first begin, so that a place is found without reading all that stands before it. */
+static bool find_lines(kn_json *json) {
+  size_t count = 0;
+  for (size_t i = 0; i < json->length; i++) count += json->text[i] == '\n';
+  json->lines = kn_alloc_array(count ? count : 1, sizeof *json->lines);
+  if (!json->lines) return false;
+  for (size_t i = 0; i < json->length; i++)
+    if (json->text[i] == '\n') json->lines[json->line_count++] = i + 1;
+  return true;
+}
+
 /* Line and column (from 1) of a byte offset in the text. */
 static const char *place(const kn_json *json, size_t offset, char out[KN_JSON_WHERE_SIZE]) {
   size_t line = 1, column = 1, characters = 0;
   if (offset > json->length) offset = json->length;
-  yyjson_locate_pos(json->text, json->length, offset, &line, &column, &characters);
-  snprintf(out, KN_JSON_WHERE_SIZE, "%s:%zu:%zu", json->name, line, column);
+  size_t before = 0, after = json->line_count; /* of the lines, those that begin at or before the offset */
+  while (before < after) {
+    size_t middle = before + (after - before) / 2;
+    if (json->lines[middle] <= offset)
+      before = middle + 1;
+    else
+      after = middle;
+  }
+  size_t begin = before ? json->lines[before - 1] : 0;
+  yyjson_locate_pos(json->text + begin, json->length - begin, offset - begin, &line, &column, &characters);
+  snprintf(out, KN_JSON_WHERE_SIZE, "%s:%zu:%zu", json->name, before + line, column);
   return out;
 }
 
@@ -79,6 +99,10 @@ kn_status kn_json_parse(const char *name, const char *text, size_t length, kn_js
   }
   memcpy(json.text, text, length);
   memcpy(json.buffer, text, length);
+  if (!find_lines(&json)) {
+    kn_json_clear(&json);
+    return kn_status_out_of_memory();
+  }
   yyjson_read_err error;
   json.doc = yyjson_read_opts(
       json.buffer, length,
@@ -108,6 +132,7 @@ void kn_json_clear(kn_json *json) {
   yyjson_doc_free(json->doc);
   kn_free(json->buffer);
   kn_free(json->text);
+  kn_free(json->lines);
   kn_free(json->name);
   *json = (kn_json){0};
 }

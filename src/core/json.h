@@ -10,6 +10,8 @@ typedef struct kn_json {
   char *name; /* shown in messages */
   char *text; /* as read */
   size_t length;
+  size_t *lines; /* offsets of the lines after the first */
+  size_t line_count;
   char *buffer;    /* parsed in place: strings and raw numbers of the values point into it */
   yyjson_doc *doc; /* numbers are kept raw: use kn_json_int / kn_json_number */
   yyjson_val *root;
