@@ -4,15 +4,19 @@
 #include <fcntl.h>
 #include <kenning/services.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-enum { LOOK_S = 1 }; /* the host looks so often whether the user wants to stop */
+enum {
+  LOOK_MS = 1000,    /* the host looks so often whether the user wants to stop */
+  WATCH_NS = 100000, /* to be woken takes about so long: a wait that is likely to be shorter is spent looking */
+  LIKELY_NS = 2 * WATCH_NS
+};
 
 typedef struct kn_slot_request {
   uint64_t input, input_bytes; /* offsets in the file */
@@ -26,6 +30,21 @@ typedef struct kn_slot_reply {
 
 static kn_status fault(const char *what) {
   return kn_status_make(KN_IO_ERROR, "memory cannot be shared with a worker: %s: %s", what, strerror(errno));
+}
+
+/* poll, which looks for WATCH_NS before it sleeps if the last wait was about as short. After long ones the processor is
+ * left to the engine. */
+static int wait_for(struct pollfd *ends, nfds_t count, int sleep_ms, int64_t *last_ns) {
+  const int64_t begun = kn_now_ns();
+  bool watch = *last_ns < LIKELY_NS;
+  int ready = 0;
+  while (watch && (ready = poll(ends, count, 0)) == 0) {
+    watch = kn_now_ns() - begun < WATCH_NS;
+    sched_yield(); /* whom it waits for may want this very processor */
+  }
+  if (!ready) ready = poll(ends, count, sleep_ms);
+  *last_ns = kn_now_ns() - begun;
+  return ready;
 }
 
 /* ---- the host's end ---- */
@@ -55,13 +74,10 @@ kn_status kn_slots_create(kn_slots *out_slots, int *out_peer) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return fault("socketpair");
   out_slots->channel = ends[0];
   *out_peer = ends[1];
-  const struct timeval look = {.tv_sec = LOOK_S};
   out_slots->memory = memfd_create("kenning-slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   kn_status status = NULL;
   /* The worker never finds less behind its mapping than it has looked at. */
-  if (out_slots->memory < 0 || fcntl(out_slots->memory, F_ADD_SEALS, F_SEAL_SHRINK) < 0 ||
-      setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look) < 0)
-    status = fault("memfd_create");
+  if (out_slots->memory < 0 || fcntl(out_slots->memory, F_ADD_SEALS, F_SEAL_SHRINK) < 0) status = fault("memfd_create");
   if (!status) status = hand_over(ends[0], out_slots->memory);
   if (!status) return NULL;
   close(*out_peer);
@@ -115,9 +131,12 @@ static uint64_t offset_of(const kn_slot_block *block, const void *data) {
   return block->offset + (uint64_t)((const uint8_t *)data - block->data);
 }
 
-static kn_status receive(int channel, kn_slot_reply *reply) {
+static kn_status receive(kn_slots *slots, kn_slot_reply *reply) {
+  struct pollfd channel = {.fd = slots->channel, .events = POLLIN};
   for (;;) {
-    ssize_t got = recv(channel, reply, sizeof *reply, 0);
+    ssize_t got = -1;
+    if (wait_for(&channel, 1, LOOK_MS, &slots->last_wait_ns) >= 0)
+      got = recv(channel.fd, reply, sizeof *reply, MSG_DONTWAIT);
     if (got == (ssize_t)sizeof *reply) return NULL;
     if (got >= 0) return kn_status_make(KN_IO_ERROR, "the worker is gone");
     if (errno != EINTR && errno != EAGAIN) return kn_status_make(KN_IO_ERROR, "the worker: %s", strerror(errno));
@@ -135,7 +154,7 @@ kn_status kn_slots_infer(kn_slots *slots, const void *input, size_t input_bytes,
   kn_slot_reply reply = {0};
   if (send(slots->channel, &request, sizeof request, MSG_NOSIGNAL) != (ssize_t)sizeof request)
     return kn_status_make(KN_IO_ERROR, "the worker is gone");
-  KN_TRY(receive(slots->channel, &reply));
+  KN_TRY(receive(slots, &reply));
   if (!reply.code) return NULL;
   reply.message[sizeof reply.message - 1] = '\0';
   return kn_status_make((kn_code)reply.code, "%s", reply.message);
@@ -222,7 +241,7 @@ static bool serve_one(kn_slots_peer *peer, kn_target_engine *engine) {
 kn_status kn_slots_serve(kn_slots_peer *peer, kn_target_engine *engine, int fd) {
   struct pollfd both[] = {{.fd = peer->channel, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
   while (both[0].fd >= 0) {
-    if (poll(both, 2, -1) < 0) {
+    if (wait_for(both, 2, -1, &peer->last_wait_ns) < 0) {
       if (errno != EINTR) return kn_status_make(KN_IO_ERROR, "waiting for the host failed: %s", strerror(errno));
       if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped");
       continue;

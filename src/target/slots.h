@@ -17,6 +17,7 @@ typedef struct kn_slots {
   size_t bytes;        /* of the file */
   kn_slot_block *blocks;
   size_t count;
+  int64_t last_wait_ns;
 } kn_slots;
 
 /* *out_peer is the worker's end of the channel, close-on-exec. */
@@ -37,6 +38,7 @@ struct kn_slots_peer {
   int channel, memory;
   uint8_t *data;
   size_t mapped;
+  int64_t last_wait_ns;
 };
 typedef struct kn_slots_peer kn_slots_peer;
 
