@@ -20,9 +20,9 @@
 #include <time.h>
 
 enum {
-  WARMUP = 3,     /* inferences at the start of each block that do not count, on both sides */
-  BLOCK_MS = 150, /* about that long is a block */
-  MINIMUM_BLOCK = 10,
+  WARMUP = 3,    /* inferences at the start of each block that do not count, on both sides */
+  BLOCK_MS = 60, /* about that long is a block */
+  MINIMUM_BLOCK = 5,
   MAXIMUM_BLOCK = 500,
   MINIMUM_QUADS = 30,
   MAXIMUM_QUADS = 2000,
