@@ -50,6 +50,9 @@ static kn_status fetch(const struct archive *archive, const char *uri, const cha
   char *file = NULL;
   kn_status status = source ? kn_resource_fetch(source, &file) : kn_status_out_of_memory();
   if (!status) status = unpack(file, archive->directory, path);
+  /* The server may have sent half of it, or something else: the next call asks again. */
+  if (kn_status_code(status) == KN_BAD_DATA && kn_resource_is_remote(source))
+    kn_status_free(kn_resource_forget(source));
   kn_free(file);
   kn_free(source);
   return status;

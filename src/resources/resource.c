@@ -217,6 +217,8 @@ kn_status kn_resource_fetch_directory(const char *path_or_uri, char **out_path) 
   kn_file_unlock(lock);
   kn_free(lock_path);
   kn_free(file);
+  /* The server may have sent half of it, or something else: the next call asks again. */
+  if (kn_status_code(status) == KN_BAD_DATA) kn_status_free(kn_resource_forget(path_or_uri));
   if (status)
     kn_free(tree);
   else

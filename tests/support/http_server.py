@@ -1,26 +1,29 @@
 #!/usr/bin/env python3
-"""A file server for tests that can misbehave: http_server.py DIRECTORY PORT_FILE
+"""A file server for tests that can misbehave: http_server.py DIRECTORY PORT_FILE [CERTIFICATE]
 
 Serves DIRECTORY on a port of 127.0.0.1 that it writes into PORT_FILE, with ETag, Range and If-Range. It writes one line
-per request to DIRECTORY/requests.log: path, Range. The query of a request asks for trouble:
+per request to DIRECTORY/requests.log: path, Range. With CERTIFICATE, a PEM file that holds its key too, it speaks TLS.
+The query of a request asks for trouble:
 
   fail=N      the first N requests for this path and query get 503
   cut=N       the connection ends N bytes into each body
   stall=N     the first request stalls N bytes into the body
   lie=N       Content-Length says N bytes more than there are, always
   redirect=N  N redirects before the file (loop: never ends)
+  to=URI      a redirect to there
   norange=1   Range is not understood
   code=N      answers with this code
   noetag=1    nothing tells whether the file has changed
 """
 import os
+import ssl
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-root, port_file = sys.argv[1:]
+root, port_file = sys.argv[1:3]
 seen = {}
 lock = threading.Lock()
 
@@ -51,6 +54,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(int(query["code"]), Content_Length=0)
         if visit <= int(query.get("fail", 0)):
             return self.answer(503, Content_Length=0)
+        if "to" in query:
+            return self.answer(302, Location=query["to"], Content_Length=0)
         if "redirect" in query:
             left = query["redirect"]
             target = f"{url.path}?redirect=loop" if left == "loop" else (
@@ -86,6 +91,10 @@ class Handler(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
+if len(sys.argv) > 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[3])
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 with open(port_file + ".new", "w", encoding="utf-8") as out:
     out.write(str(server.server_address[1]))
 os.rename(port_file + ".new", port_file)

@@ -314,6 +314,12 @@ static void what_is_no_set_leaves_nothing(void **state) {
                "damaged or incomplete");
   opened_close(&set);
   assert_int_equal(entries(root), 0);
+  /* Mended, it is asked for again. */
+  kt_file_write(archive, whole, bytes);
+  assert_null(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true", "archives_uri", at.uri));
+  opened_close(&set);
+  kt_directory_remove(root);
+  root = kt_path(place, "set");
   kt_tar_write(archive,
                (const kt_tar_entry[]){{.name = "images/../../x", .type = '0', .content = "x"}, {.name = NULL}});
   assert_fault(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true", "archives_uri", at.directory),

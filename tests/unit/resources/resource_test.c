@@ -313,6 +313,27 @@ static void a_remote_directory_is_unpacked(void **state) {
   free(uri);
 }
 
+/* Half of an archive does not stay in the cache for ever. */
+static void a_damaged_archive_is_fetched_anew(void **state) {
+  (void)state;
+  char *whole_path = kt_path(served, "set.tar.gz"), *path = kt_path(served, "half.tar.gz"), *directory;
+  char *uri = kt_http_server_uri(server, "half.tar.gz");
+  size_t bytes;
+  char *whole = kt_file_read(whole_path, &bytes);
+  kt_file_write(path, whole, bytes / 2);
+  kt_assert_fault(kn_resource_fetch_directory(uri, &directory), KN_BAD_DATA, "damaged or incomplete");
+  assert_int_equal(kt_world_entries(&world, "cache/resources/tree"), 0);
+  kt_file_write(path, whole, bytes);
+  kt_assert_ok(kn_resource_fetch_directory(uri, &directory));
+  kn_free(directory);
+  assert_requests("/half.tar.gz -\n/half.tar.gz -\n");
+  assert_int_equal(unlink(path), 0);
+  free(whole);
+  free(uri);
+  free(path);
+  free(whole_path);
+}
+
 static void failing_allocations_leave_no_part(void **state) {
   (void)state;
   char *uri = kt_http_server_uri(server, "models/one.h5"), *path;
@@ -347,6 +368,7 @@ int main(void) {
       TEST(strange_caches_are_survived),
       TEST(the_oldest_leave_first),
       TEST(a_remote_directory_is_unpacked),
+      TEST(a_damaged_archive_is_fetched_anew),
       TEST(a_model_brings_its_specification),
       TEST(failing_allocations_leave_no_part),
   };
