@@ -3,8 +3,10 @@
     gradients.py MODEL.h5 SAMPLES LABELS WEIGHTS OPTIMIZER RATE STEPS OUT
 
 SAMPLES, LABELS and WEIGHTS (of the samples) are float32, one batch. OUT gets float32 values: the loss, the gradient of
-each trainable weight, and each trainable weight after STEPS steps, in the order of the names that OUT.names lists, one
-"layer/weight" a line. The model ends in logits. Run by Keras 2 (TF_USE_LEGACY_KERAS=1) or 3.
+each trainable weight, and after STEPS steps each trainable weight and then the moving statistics of each normalization
+that is trained, in the order of the names that OUT.names lists, one "layer/weight" a line. The model ends in logits. Run
+by Keras 2 (TF_USE_LEGACY_KERAS=1) or 3. Without the moving variances of Keras 3: it averages the variance of the batch,
+n values divided by n, where Keras 2, and TensorFlow's fused normalization in general, divide by n - 1.
 """
 import os
 import sys
@@ -38,6 +40,9 @@ def main():
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(float(rate)) if optimizer == "adam" else keras.optimizers.SGD(float(rate))
     trained = list(model.trainable_variables)
+    statistics = ("moving_mean", "moving_variance") if keras.__version__.startswith("2.") else ("moving_mean",)
+    moving = [weight for layer in model.layers if layer.trainable for weight in layer.non_trainable_weights
+              if any(name in weight.name for name in statistics)]
     values = []
     for step in range(int(steps)):
         with tf.GradientTape() as tape:
@@ -46,10 +51,10 @@ def main():
         if step == 0:
             values += [loss.numpy().reshape(1), *(g.numpy() for g in gradients)]
         optimizer.apply_gradients(zip(gradients, trained, strict=True))
-    values += [np.asarray(v) for v in trained]
+    values += [np.asarray(v) for v in trained + moving]
     np.concatenate([v.astype(np.float32).ravel() for v in values]).tofile(out)
     with open(out + ".names", "w", encoding="utf-8") as file:
-        file.write("".join(name_of(model, v) + "\n" for v in trained))
+        file.write("".join(name_of(model, v) + "\n" for v in trained + moving))
 
 
 if __name__ == "__main__":
