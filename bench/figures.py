@@ -1,6 +1,7 @@
 """What the benchmarks written in Python share: running the program, measuring it, printing figures."""
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
@@ -74,6 +75,17 @@ def environment_python():
 
 def median(values):
     return statistics.median(values)
+
+
+def interval(first, second, resamples=2000):
+    """95% interval of the ratio of medians. Both are lists of lists of times, one for each round in which the two took
+    turns; the bootstrap draws whole rounds, since times of one round are not independent."""
+    rng, ratios = random.Random(1), []
+    for _ in range(resamples):
+        chosen = [rng.randrange(len(first)) for _ in first]
+        ratios.append(median([t for i in chosen for t in first[i]]) / median([t for i in chosen for t in second[i]]))
+    ratios.sort()
+    return ratios[resamples * 25 // 1000], ratios[resamples * 975 // 1000]
 
 
 def end(met=True):
