@@ -81,6 +81,7 @@ static kn_status listen_on(void *self, int *out_fd, char **out_where) {
   const network_protocol *protocol = self;
   bool loopback;
   int64_t port;
+  *out_fd = -1;
   *out_where = NULL;
   if (protocol->psk_file) KN_TRY(kn_tls_check(protocol->psk_file)); /* before a client has to find out */
   KN_TRY(kn_tcp_listen(protocol->host, protocol->port, out_fd, &loopback, &port));

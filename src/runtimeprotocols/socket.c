@@ -2,6 +2,8 @@
 #include "runtimeprotocols/link.h"
 #include "transport/unix.h"
 
+#include <unistd.h>
+
 typedef struct unix_protocol {
   kn_link_options link;
   char *socket_path;
@@ -29,7 +31,10 @@ static kn_status listen_on(void *self, int *out_fd, char **out_where) {
   *out_where = NULL;
   KN_TRY(kn_unix_listen(protocol->socket_path, out_fd));
   *out_where = kn_strdup(protocol->socket_path);
-  return *out_where ? NULL : kn_status_out_of_memory();
+  if (*out_where) return NULL;
+  close(*out_fd);
+  *out_fd = -1;
+  return kn_status_out_of_memory();
 }
 
 static const kn_runtimeprotocol_ops ops = {.struct_size = sizeof ops,

@@ -1,9 +1,10 @@
 /* Holds every registered class against the rules of its kind.
  *
- *   contract-suite PLUGIN tables|blocks|data FIXTURES.json
+ *   contract-suite PLUGIN tables|blocks|data FIXTURES.json [RULE]
  *
  * PLUGIN is the name of a plug-in, or "built-in". "tables" are the rules for declarations, which need no framework;
  * "blocks" those for what the classes do, but for data sets whose files do not come with kenning: those are "data".
+ * RULE: the name of the only one that is checked.
  * Exit: 0, the number of broken rules, or 77 when none was broken but some could not be checked because something is
  * not installed. */
 #include "contract/subject.h"
@@ -114,7 +115,7 @@ static bool add_models(const kn_class *cls, const rule *rules, const char *const
   return found;
 }
 
-/* Classes without a model of theirs in the fixtures: the rules would have nothing to work on. */
+/* Classes without a model or place of theirs in the fixtures: the rules would have nothing to work on. */
 static size_t add_blocks(const kn_class *cls) {
   const char *name = strrchr(cls->name, '.') + 1;
   if (!cls->ops) {
@@ -136,11 +137,18 @@ static size_t add_blocks(const kn_class *cls) {
     case KN_KIND_RUNTIME:
       found = add_models(cls, inference_rules, cls->input_formats);
       break;
+    case KN_KIND_RUNTIMEPROTOCOL:
+      found = yyjson_obj_get(yyjson_obj_get(table.json.root, "protocols"), name) != NULL;
+      if (found) add(cls, protocol_rules, NULL);
+      break;
+    case KN_KIND_ONNXCONVERTER:
+      add(cls, converter_rules, NULL);
+      break;
     default:
       print_message("%s: there are no rules for its kind yet\n", name);
       return 1;
   }
-  if (!found) print_message("%s: the fixtures have no model of its formats\n", name);
+  if (!found) print_message("%s: the fixtures have nothing for it\n", name);
   return !found;
 }
 
@@ -158,10 +166,13 @@ static bool is_of(const kn_registered *entry, const char *plugin) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) {
-    fprintf(stderr, "usage: contract-suite PLUGIN|built-in tables|blocks|data FIXTURES.json\n");
+  if (argc < 4 || argc > 5) {
+    fprintf(stderr, "usage: contract-suite PLUGIN|built-in tables|blocks|data FIXTURES.json [RULE]\n");
     return 2;
   }
+  char only[256];
+  snprintf(only, sizeof only, "*: %s", argc > 4 ? argv[4] : "*");
+  cmocka_set_test_filter(only);
   const char *source = getenv("KENNING_TEST_SOURCE_DIR");
   kn_log_set_level(KN_LOG_ERROR);
   char *cache = kt_directory_make(); /* results of earlier runs prove nothing */

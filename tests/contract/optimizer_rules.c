@@ -23,32 +23,10 @@ static void closing_is_always_allowed(subject *at) {
   }
 }
 
-static size_t choices_of(const kn_option *row) {
-  size_t count = 0;
-  if (row->type == KN_OPTION_BOOL) return 2;
-  if (row->type == KN_OPTION_ENUM)
-    while (row->choices[count].name) count++;
-  return count;
-}
-
-/* Sets every switch and choice as the digits of `number` say; false once all combinations were there. */
-static bool set_combination(subject *at, block *one, size_t number) {
-  const kn_option *row;
-  for (size_t i = 0; (row = kn_option_at(at->cls, i)); i++) {
-    size_t count = choices_of(row);
-    if (!count) continue;
-    size_t digit = number % count;
-    number /= count;
-    const char *text = row->type == KN_OPTION_BOOL ? (digit ? "true" : "false") : row->choices[digit].name;
-    kt_assert_ok(kn_instance_set_text(&one->instance, row, i, text, row->name));
-  }
-  return number == 0;
-}
-
 static void every_combination_of_choices_is_judged(subject *at) {
   size_t accepted = 0;
   block *one = subject_block(at);
-  for (size_t number = 0; number < COMBINATIONS && set_combination(at, one, number); number++) {
+  for (size_t number = 0; number < COMBINATIONS && subject_combine(at, one, number); number++) {
     kn_status status = block_open(at, one);
     if (status) {
       assert_bad_input(status, "a combination of options");

@@ -7,6 +7,8 @@
 
 #include <kenning/services.h>
 
+#include "core/record_json.h"
+
 void subject_skip(subject *at, const char *reason) {
   at->skipped = true;
   print_message("    not checked for %s: %s\n", at->name, reason);
@@ -90,6 +92,27 @@ block *subject_block(subject *at) {
   free(compiled);
   set_parameters(at, one, fixtures_parameters(at->table, at->name));
   return one;
+}
+
+static size_t choices_of(const kn_option *row) {
+  size_t count = 0;
+  if (row->type == KN_OPTION_BOOL) return 2;
+  if (row->type == KN_OPTION_ENUM)
+    while (row->choices[count].name) count++;
+  return count;
+}
+
+bool subject_combine(subject *at, block *one, size_t number) {
+  const kn_option *row;
+  for (size_t i = 0; (row = kn_option_at(at->cls, i)); i++) {
+    size_t count = choices_of(row);
+    if (!count) continue;
+    size_t digit = number % count;
+    number /= count;
+    const char *text = row->type == KN_OPTION_BOOL ? (digit ? "true" : "false") : row->choices[digit].name;
+    kt_assert_ok(kn_instance_set_text(&one->instance, row, i, text, row->name));
+  }
+  return number == 0;
 }
 
 kn_dataset_info subject_dataset_info(const subject *at) {
@@ -223,6 +246,8 @@ void subject_tear_down(subject *at) {
   }
   for (size_t i = 0; i < at->tensor_count; i++) kn_tensor_free(&at->tensors[i]);
   kn_iospec_clear(&at->spec);
+  kn_record_destroy(at->record);
+  at->record = NULL;
   free(at->model_path);
   kt_directory_remove(at->directory);
   at->block_count = at->tensor_count = 0;

@@ -7,7 +7,7 @@
 #include "support/directory.h"
 #include "support/status.h"
 
-enum { SUBJECT_BLOCKS = 4, SUBJECT_TENSORS = 64 };
+enum { SUBJECT_BLOCKS = 8, SUBJECT_TENSORS = 64 };
 
 typedef struct block {
   kn_instance instance;
@@ -28,7 +28,8 @@ typedef struct subject {
   size_t block_count;
   kn_tensor_view tensors[SUBJECT_TENSORS];
   size_t tensor_count;
-  bool skipped; /* the rule could not be checked here */
+  kn_record *record; /* or NULL; goes with the rule */
+  bool skipped;      /* the rule could not be checked here */
 } subject;
 
 typedef struct rule {
@@ -36,7 +37,8 @@ typedef struct rule {
   void (*check)(subject *at); /* NULL ends a list */
 } rule;
 
-extern const rule class_rules[], dataset_rules[], inference_rules[], wrapper_rules[], optimizer_rules[];
+extern const rule class_rules[], dataset_rules[], inference_rules[], wrapper_rules[], optimizer_rules[],
+    protocol_rules[], converter_rules[];
 
 /* End the rule: it cannot be checked because something is not there; it has nothing to say about this class. */
 void subject_skip(subject *at, const char *reason) __attribute__((noreturn));
@@ -52,6 +54,8 @@ void assert_bad_input_at(kn_status status, const char *what, const char *file, i
 bool subject_inserts(const kn_class *cls);
 /* A fresh instance with its parameters: paths below the rule's directory, the rest from the fixtures. */
 block *subject_block(subject *at);
+/* Sets every switch and choice as the digits of `number` say; false once all combinations were there. */
+bool subject_combine(subject *at, block *one, size_t number);
 /* Calls the kind's open and close. */
 kn_status block_open(subject *at, block *one);
 void block_close(subject *at, block *one);

@@ -49,7 +49,16 @@ typedef enum fake_breach {
   STALE,           /* a failed load leaves the model before it loaded */
   LEFTOVER,        /* compiling leaves a temporary file */
   HALF_WRITTEN,    /* compiling writes its result before it looks at the input */
-  MEMORY_IGNORED   /* lack of memory is not reported */
+  MEMORY_IGNORED,  /* lack of memory is not reported */
+  NO_FRAMES,       /* a protocol whose frames may have no bytes */
+  NO_TIMEOUT,      /* a protocol that does not follow its option */
+  SOCKET_KEPT,     /* a descriptor stays open when nobody is there */
+  NOBODY_IS_A_BUG, /* a target that is not there is reported as a fault of the program */
+  PLACE_STOLEN,    /* a second listener takes the first one's place */
+  ANY_MODEL,       /* a converter that exports models it does not know */
+  EXPORT_EMPTY,    /* without model.onnx */
+  IMPORT_OF_NOTHING,
+  UNTOLD /* a comparison without a difference */
 } fake_breach;
 #ifndef BROKEN
 #define BROKEN WHOLE
@@ -91,6 +100,7 @@ kn_status fake_engine_invoke(fake_engine *engine);
 kn_status fake_engine_output(fake_engine *engine, const kn_tensor_view *outputs, size_t count);
 kn_status fake_engine_loaded(const fake_engine *engine);
 
-extern const kn_class fake_dataset_class, fake_wrapper_class, fake_optimizer_class, fake_runtime_class;
+extern const kn_class fake_dataset_class, fake_wrapper_class, fake_optimizer_class, fake_runtime_class,
+    fake_protocol_class, fake_converter_class;
 
 #endif

@@ -56,4 +56,4 @@ void fake_close(fake_calls *calls) {
 }
 
 KN_PLUGIN("fake", "1.0", "Apache-2.0", NULL, &fake_dataset_class, &fake_wrapper_class, &fake_optimizer_class,
-          &fake_runtime_class)
+          &fake_runtime_class, &fake_protocol_class, &fake_converter_class)
