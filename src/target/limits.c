@@ -100,14 +100,10 @@ static char *own_group(const char *root, const char *own) {
   return NULL;
 }
 
-kn_status kn_memory_group_make(const char *root, const char *own, pid_t pid, uint64_t bytes,
-                               kn_memory_group *out_group) {
+/* A group in `parent`, if the memory of groups there can be limited. */
+static kn_status make_group(const char *parent, pid_t pid, uint64_t bytes, kn_memory_group *out_group) {
   char number[32];
-  *out_group = (kn_memory_group){0};
-  char *parent = own_group(root, own);
-  if (!parent) return NULL;
   char *path = kn_format("%s/kenning-%ld", parent, (long)pid);
-  kn_free(parent);
   if (!path) return kn_status_out_of_memory();
   if (mkdir(path, 0700) < 0) {
     kn_free(path);
@@ -124,6 +120,23 @@ kn_status kn_memory_group_make(const char *root, const char *own, pid_t pid, uin
   rmdir(path);
   kn_free(path);
   return NULL;
+}
+
+/* But for the root, a group with processes of its own, such as this one, has no limits to give to groups below it: then
+ * the new one is beside it. */
+kn_status kn_memory_group_make(const char *root, const char *own, pid_t pid, uint64_t bytes,
+                               kn_memory_group *out_group) {
+  *out_group = (kn_memory_group){0};
+  char *parent = own_group(root, own);
+  if (!parent) return NULL;
+  kn_status status = make_group(parent, pid, bytes, out_group);
+  char *last = strrchr(parent + strlen(root), '/');
+  if (!status && !out_group->path && last) {
+    *last = '\0';
+    status = make_group(parent, pid, bytes, out_group);
+  }
+  kn_free(parent);
+  return status;
 }
 
 bool kn_memory_group_exceeded(const kn_memory_group *group) {

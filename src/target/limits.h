@@ -25,8 +25,8 @@ typedef struct kn_memory_group {
   char *path; /* NULL: there is none */
 } kn_memory_group;
 
-/* Makes a group below that of this process, and puts `pid` into it, where the system lets this user do that; otherwise
- * `out_group` has no path, which is no fault. `root` is /sys/fs/cgroup, `own` /proc/self/cgroup. */
+/* Makes a group below that of this process, or beside it, and puts `pid` into it, where the system lets this user do
+ * that; otherwise `out_group` has no path, which is no fault. `root` is /sys/fs/cgroup, `own` /proc/self/cgroup. */
 kn_status kn_memory_group_make(const char *root, const char *own, pid_t pid, uint64_t bytes,
                                kn_memory_group *out_group) KN_MUST_USE;
 /* Whether the kernel has ended a process of the group for want of memory. */
