@@ -2,20 +2,19 @@
  * record of the run are lists of numbers that belong together. */
 #include "core/log.h"
 #include "core/record_json.h"
+#include "memory_connection.h"
 #include "target/remote.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INFERENCES = 2 };
+enum { INFERENCES = 2, MOST = 65536 };
 
 typedef struct fuzz_target {
   const uint8_t *data;
   size_t size;
-  int peer;
 } fuzz_target;
 
 static kn_status open_protocol(void *self, kn_link_config *out_config) {
@@ -30,30 +29,30 @@ static kn_status open_protocol(void *self, kn_link_config *out_config) {
 
 static void close_protocol(void *self) { (void)self; }
 
-static void answer(int fd, uint64_t type, const void *payload, size_t bytes) {
+/* Adds a frame behind the first `count` of the bytes. */
+static size_t answer(uint8_t *out, size_t count, uint64_t type, const void *payload, size_t bytes) {
   const kn_frame frame = {
       .type = type,
       .flow = KN_FLOW_TRANSMISSION,
       .flags = KN_FLAG_SUCCESS | KN_FLAG_FIRST | KN_FLAG_LAST | KN_FLAG_KENNING | (bytes ? KN_FLAG_PAYLOAD : 0),
       .payload = (uint32_t)bytes};
-  uint8_t header[KN_FRAME_HEADER_MAXIMUM];
-  kn_frame_encode(KN_WIRE_12, false, &frame, header);
-  if (write(fd, header, sizeof header) < 0 || (bytes && write(fd, payload, bytes) < 0)) abort();
+  kn_frame_encode(KN_WIRE_12, false, &frame, out + count);
+  count += kn_frame_header_size(KN_WIRE_12);
+  if (bytes) memcpy(out + count, payload, bytes);
+  return count + bytes;
 }
 
 /* All answers lie ready before the host asks. */
 static kn_status connect_to(void *self, const char *model_path, int64_t deadline_ns, kn_connection *out_connection) {
-  fuzz_target *target = self;
+  static uint8_t said[MOST + 1024];
+  const fuzz_target *target = self;
   (void)model_path, (void)deadline_ns;
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) abort();
   const uint8_t specified = kn_message_action(KN_MESSAGE_IO_SPEC), loaded = kn_message_action(KN_MESSAGE_MODEL);
-  answer(ends[1], KN_MESSAGE_IO_SPEC, &specified, 1);
-  answer(ends[1], KN_MESSAGE_MODEL, &loaded, 1);
-  answer(ends[1], KN_MESSAGE_STATS, target->data, target->size);
-  shutdown(ends[1], SHUT_WR);
-  target->peer = ends[1];
-  return kn_connection_adopt(ends[0], out_connection);
+  size_t count = answer(said, 0, KN_MESSAGE_IO_SPEC, &specified, 1);
+  count = answer(said, count, KN_MESSAGE_MODEL, &loaded, 1);
+  count = answer(said, count, KN_MESSAGE_STATS, target->data, target->size);
+  *out_connection = kt_memory_connection(said, count, false);
+  return NULL;
 }
 
 static const kn_runtimeprotocol_ops ops = {
@@ -94,9 +93,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const char spec_json[] =
       "{\"input\": [{\"name\": \"x\", \"shape\": [1, 4], \"dtype\": \"float32\"}], "
       "\"output\": [{\"name\": \"y\", \"shape\": [1, 2], \"dtype\": \"float32\"}]}";
-  if (size > 65536) return 0;
+  if (size > MOST) return 0;
   kn_log_set_level(KN_LOG_CRITICAL);
-  fuzz_target target = {.data = data, .size = size, .peer = -1};
+  fuzz_target target = {.data = data, .size = size};
   const kn_instance protocol = {.cls = &cls, .self = &target};
   kn_remote remote = {.protocol = &protocol, .client.connection.fd = -1};
   kn_iospec spec;
@@ -109,7 +108,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   kn_status_free(status);
   kn_record_destroy(record);
   kn_remote_inference.unload(&remote);
-  close(target.peer);
   kn_iospec_clear(&spec);
   return 0;
 }
