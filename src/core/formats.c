@@ -1,4 +1,5 @@
 #include "core/formats.h"
+#include "core/file.h"
 #include "core/registry.h"
 
 #include <stdio.h>
@@ -43,6 +44,16 @@ const char *kn_format_of_file(const char *path) {
   if (length == 8 && !memcmp(head, "\x89HDF\r\n\x1a\n", 8)) return "keras";
   if (length == 8 && !memcmp(head + 4, "TFL3", 4)) return "tflite";
   return kn_format_of_name(path);
+}
+
+uint64_t kn_format_bytes_beside(const char *path) {
+  const char *format = kn_format_of_name(path);
+  if (!format || strcmp(format, "openvino")) return 0;
+  char *weights = kn_format("%.*s.bin", (int)(strlen(path) - strlen(".xml")), path);
+  uint64_t bytes = 0;
+  if (weights && !kn_file_exists(weights, &bytes)) bytes = 0;
+  kn_free(weights);
+  return bytes;
 }
 
 /* ---- edges ---- */

@@ -31,6 +31,10 @@ const char *kn_format_of_file(const char *path);
 /* Format that a path's ending stands for. NULL: none. */
 const char *kn_format_of_name(const char *path);
 
+/* Bytes of the file that belongs to the model at `path` besides: the weights "model.bin" of the IR "model.xml". 0:
+ * there is none. */
+uint64_t kn_format_bytes_beside(const char *path);
+
 /* Puts conversions into the scenario where a block gives what the next does not take, and says so. Blocks between which
  * there is no way stay as they are, for kn_scenario_check to tell. */
 kn_status kn_scenario_bridge(kn_scenario *scenario) KN_MUST_USE;

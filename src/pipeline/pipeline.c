@@ -1,6 +1,7 @@
 #include "pipeline/pipeline.h"
 
 #include "core/file.h"
+#include "core/formats.h"
 #include "pipeline/chain.h"
 #include "pipeline/files.h"
 #include "pipeline/inference.h"
@@ -101,6 +102,7 @@ static kn_status put_file(kn_session *session, kn_model_file *file) {
   uint64_t bytes;
   bool regular = kn_file_exists(file->path, &bytes);
   if (!regular) bytes = kn_directory_bytes(file->path);
+  if (regular) bytes += kn_format_bytes_beside(file->path);
   if (!regular && !bytes) return NULL; /* blocks without a model file */
   if (!strcmp(file->role, "input")) ask_wrapper(session, file);
   KN_TRY(kn_record_append_object(record, "models", &entry));
