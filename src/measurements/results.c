@@ -192,6 +192,28 @@ static void read_predictions(kn_reading *reading) {
   }
 }
 
+static void read_outputs(kn_reading *reading) {
+  static const char key[] = "model_outputs", what[] = "must be a list of equally long lists of numbers or null";
+  kn_results *results = reading->results;
+  yyjson_val *list = member(reading, key), *row, *item;
+  size_t i, j, count, total;
+  if (!list) return;
+  if (!yyjson_is_arr(list)) return fail(reading, key, what);
+  size_t rows = yyjson_arr_size(list), columns = yyjson_arr_size(yyjson_arr_get_first(list));
+  results->outputs = kn_mul_size(rows, columns, &total) ? kn_alloc_array(total, sizeof *results->outputs) : NULL;
+  if (!results->outputs) return fail_memory(reading);
+  results->output_rows = rows;
+  results->output_columns = columns;
+  yyjson_arr_foreach(list, i, count, row) {
+    if (yyjson_arr_size(row) != columns || !columns) return fail(reading, key, what);
+    yyjson_arr_foreach(row, j, total, item) {
+      double value = yyjson_is_num(item) ? yyjson_get_num(item) : NAN;
+      if (!yyjson_is_num(item) && !yyjson_is_null(item)) return fail(reading, key, what);
+      results->outputs[i * columns + j] = isfinite(value) ? value : NAN;
+    }
+  }
+}
+
 static void read_compilers(kn_reading *reading) {
   kn_results *results = reading->results;
   const char *key = member(reading, "optimizers") ? "optimizers" : "compilers";
@@ -284,6 +306,7 @@ static kn_status unpack(kn_results *results) {
   if (results->top_5_count > results->total && results->total >= 0)
     fail(&reading, "top_5_count", "is larger than 'total'");
   read_predictions(&reading);
+  read_outputs(&reading);
   results->compiled_model_size = read_amount(&reading, "compiled_model_size", 0);
   return reading.fault;
 }
@@ -343,6 +366,7 @@ void kn_results_clear(kn_results *results) {
   kn_free(results->confusion);
   kn_free(results->targets);
   kn_free(results->predictions);
+  kn_free(results->outputs);
   kn_free(results->path);
   yyjson_doc_free(results->doc);
   *results = (kn_results){0};

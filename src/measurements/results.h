@@ -66,6 +66,8 @@ typedef struct kn_results {
   double total;                   /* negative: unknown */
   int64_t *targets, *predictions; /* one per sample, in the order of evaluation; or NULL */
   size_t prediction_count;
+  double *outputs; /* of the first samples of `predictions`, [output_rows][output_columns]; NaN: not finite; or NULL */
+  size_t output_rows, output_columns;
 
   double compiled_model_size; /* bytes; 0: unknown */
 } kn_results;

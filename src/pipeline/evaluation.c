@@ -4,6 +4,9 @@
 #include "measurements/summary.h"
 
 #include <kenning/services.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* A matrix of more classes than this would be larger than everything else in the file. */
 enum { MAXIMUM_MATRIX_CLASSES = 2048 };
@@ -52,6 +55,28 @@ static kn_status put_predictions(kn_record *record, const int64_t *labels, const
   return kn_record_set_value(record, "predictions", list);
 }
 
+/* With nine digits, which a float32 is exactly recovered from. */
+static yyjson_mut_val *score_value(yyjson_mut_doc *doc, float score) {
+  char digits[32];
+  if (!isfinite(score)) return yyjson_mut_null(doc);
+  snprintf(digits, sizeof digits, "%.9g", (double)score);
+  return yyjson_mut_real(doc, strtod(digits, NULL));
+}
+
+static kn_status put_scores(kn_record *record, size_t classes, const kn_loop_result *result) {
+  yyjson_mut_doc *doc = kn_record_document(record);
+  yyjson_mut_val *rows = yyjson_mut_arr(doc);
+  if (!rows) return kn_status_out_of_memory();
+  for (size_t i = 0; i < result->scored; i++) {
+    yyjson_mut_val *row = yyjson_mut_arr_add_arr(doc, rows);
+    for (size_t j = 0; j < classes; j++) {
+      if (!row || !yyjson_mut_arr_append(row, score_value(doc, result->scores[i * classes + j])))
+        return kn_status_out_of_memory();
+    }
+  }
+  return kn_record_set_value(record, "model_outputs", rows);
+}
+
 static kn_status put_matrix(kn_record *record, const double *cells, size_t classes) {
   yyjson_mut_doc *doc = kn_record_document(record);
   yyjson_mut_val *rows = yyjson_mut_arr(doc);
@@ -69,6 +94,7 @@ static kn_status put_classification(kn_session *session, const kn_samples *sampl
   size_t classes = (size_t)samples->classes, top_5 = 0;
   for (size_t i = 0; i < result->samples; i++) top_5 += result->in_top_5[i];
   KN_TRY(put_predictions(record, labels, result));
+  KN_TRY(put_scores(record, classes, result));
   KN_TRY(kn_record_set_int(record, "top_5_count", (int64_t)top_5));
   KN_TRY(kn_record_set_int(record, "total", (int64_t)result->samples));
   summary->top_5_count = (double)top_5;

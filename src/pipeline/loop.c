@@ -13,7 +13,8 @@ enum {
   RING_BYTES = 4 << 20, /* of inputs, as far as the bounds on the number of slots allow */
   MAXIMUM_SLOTS = 512,  /* every 256th inference may make a system call to wake loaders */
   MINIMUM_SLOTS = 4,
-  PROGRESS_NS = 100000000
+  PROGRESS_NS = 100000000,
+  KEPT_SCORES = 16384 /* values that a later comparison gets: few samples of many classes, many of few */
 };
 
 typedef struct kn_slot {
@@ -35,6 +36,7 @@ typedef struct kn_loop {
   kn_loop_result *result;
   size_t batch, steps; /* inferences without warm-up */
   size_t sample_bytes, classes, output_count;
+  size_t kept;                 /* samples whose scores are kept */
   const kn_ioentry *quantized; /* the input that samples are quantized for, or NULL */
   kn_dtype dtype;              /* of the slots' inputs */
   size_t slot_bytes;           /* of one sample in a slot */
@@ -55,6 +57,8 @@ static void judge(kn_loop *loop, kn_slot *slot) {
   const float *scores = slot->outputs[0].data;
   for (size_t i = 0; i < slot->count; i++, scores += loop->classes) {
     bool finite;
+    if (slot->first + i < loop->kept)
+      memcpy(loop->result->scores + (slot->first + i) * loop->classes, scores, loop->classes * sizeof *scores);
     loop->result->predictions[slot->first + i] = (int64_t)kn_argmax(scores, loop->classes, &finite);
     if (!finite) atomic_fetch_add(&loop->not_finite, 1);
     int64_t label;
@@ -140,6 +144,7 @@ static void end_loaders(kn_loop *loop) {
   while (loop->running) pthread_join(loop->loaders[--loop->running].thread, NULL);
   for (size_t i = 0; i < loop->ring.slots; i++) judge(loop, &loop->slots[i]);
   loop->result->not_finite = atomic_load(&loop->not_finite);
+  loop->result->scored = loop->result->samples < loop->kept ? loop->result->samples : loop->kept;
 }
 
 /* ---- inference ---- */
@@ -286,7 +291,7 @@ static kn_status prepare(kn_loop *loop) {
   if (request->batch < 1 || request->loaders < 1 || request->loaders > MAXIMUM_LOADERS ||
       samples->rank >= KN_MAX_RANK || !request->spec->output.count || (request->classify && samples->classes < 1))
     return kn_status_make(KN_INTERNAL, "the run loop was asked for something impossible");
-  size_t total, bytes;
+  size_t total, bytes, scores;
   loop->batch = (size_t)request->batch;
   loop->classes = request->classify ? (size_t)samples->classes : 0;
   loop->steps = (samples->count - 1) / loop->batch + 1;
@@ -304,6 +309,11 @@ static kn_status prepare(kn_loop *loop) {
   result->predictions = kn_alloc_array(samples->count, sizeof *result->predictions);
   result->in_top_5 = kn_alloc_array(samples->count, sizeof *result->in_top_5);
   if (!result->predictions || !result->in_top_5) return kn_status_out_of_memory();
+  loop->kept = loop->classes < KEPT_SCORES ? KEPT_SCORES / loop->classes : 1;
+  if (loop->kept > samples->count) loop->kept = samples->count;
+  if (!kn_mul_size(loop->kept, loop->classes, &scores)) return kn_status_out_of_memory();
+  result->scores = kn_alloc_array(scores, sizeof *result->scores);
+  if (!result->scores) return kn_status_out_of_memory();
   return check_classification(loop);
 }
 
@@ -341,5 +351,6 @@ void kn_loop_result_clear(kn_loop_result *result) {
   kn_free(result->times);
   kn_free(result->predictions);
   kn_free(result->in_top_5);
+  kn_free(result->scores);
   *result = (kn_loop_result){0};
 }

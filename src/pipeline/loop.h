@@ -30,10 +30,12 @@ typedef struct kn_loop_request {
 typedef struct kn_loop_result {
   kn_inference_times *times; /* of the inferences that were run, warm-up first */
   size_t inferences;
-  size_t warmup;            /* of these: leading ones that are warm-up */
-  size_t samples;           /* evaluated; a prefix of the request's samples */
-  int64_t *predictions;     /* one per evaluated sample; NULL unless `classify` */
-  uint8_t *in_top_5;        /* likewise, 0 or 1 */
+  size_t warmup;        /* of these: leading ones that are warm-up */
+  size_t samples;       /* evaluated; a prefix of the request's samples */
+  int64_t *predictions; /* one per evaluated sample; NULL unless `classify` */
+  uint8_t *in_top_5;    /* likewise, 0 or 1 */
+  float *scores;        /* of the first `scored` of them, one row per sample; NULL unless `classify` */
+  size_t scored;
   size_t not_finite;        /* samples with a score that is infinite or not a number */
   int64_t start_ns, end_ns; /* whole loop, kn_now_ns */
   int64_t evaluation_ns;    /* of that: after the last inference, waiting for the last results to be judged */

@@ -1,5 +1,7 @@
 #include "report/derive.h"
 
+#include "metrics/outputs.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -208,6 +210,11 @@ static kn_status derive_phases(kn_run *run) {
   return NULL;
 }
 
+static void derive_loading(kn_run *run) {
+  for (size_t i = 0; i < run->phase_count; i++)
+    if (strcmp(run->phases[i].name, "load model") == 0) set(run, KN_FACT_LOADING, run->phases[i].seconds);
+}
+
 kn_status kn_derive_run(kn_run *run) {
   for (size_t i = 0; i < KN_FACT_COUNT; i++) run->facts[i] = (kn_value){NAN, NAN, NAN};
   yyjson_val *batch = kn_run_member(run, "run", "batch_size");
@@ -216,7 +223,9 @@ kn_status kn_derive_run(kn_run *run) {
   KN_TRY(derive_utilization(run));
   derive_quality(run);
   derive_sizes(run);
-  return derive_phases(run);
+  KN_TRY(derive_phases(run));
+  derive_loading(run);
+  return NULL;
 }
 
 /* ---- comparison ---- */
@@ -244,6 +253,18 @@ static kn_status derive_speed(const kn_run *reference, kn_run *run) {
   return NULL;
 }
 
+/* Of as many samples as both files hold the outputs of. */
+static void derive_outputs(const kn_run *reference, kn_run *run) {
+  const kn_results *first = &reference->results, *second = &run->results;
+  size_t rows = first->output_rows < second->output_rows ? first->output_rows : second->output_rows;
+  if (!rows || first->output_columns != second->output_columns) return;
+  run->reference_constant = !kn_outputs_vary(first->outputs, rows, first->output_columns);
+  if (run->reference_constant) return;
+  set(run, KN_FACT_OUTPUT_DIFFERENCE,
+      kn_outputs_difference(first->outputs, second->outputs, rows * first->output_columns));
+  set(run, KN_FACT_OUTPUTS_COMPARED, (double)rows);
+}
+
 kn_status kn_derive_comparison(const kn_run *reference, kn_run *run) {
   KN_TRY(derive_speed(reference, run));
   if (isfinite(reference->deployed_bytes) && isfinite(run->deployed_bytes))
@@ -253,6 +274,7 @@ kn_status kn_derive_comparison(const kn_run *reference, kn_run *run) {
     set(run, KN_FACT_ACCURACY_CHANGE, run->summary.accuracy - reference->summary.accuracy);
   const kn_results *first = &reference->results, *second = &run->results;
   if (!same_samples(first, second)) return NULL;
+  derive_outputs(reference, run);
   kn_paired_test test =
       kn_paired_test_of(first->targets, first->predictions, second->predictions, first->prediction_count);
   if (!test.count) return NULL;

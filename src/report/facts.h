@@ -18,51 +18,54 @@ typedef enum kn_fact_section {
 } kn_fact_section;
 
 /* X(name, section, kind, key, label). Keys are stable: they are attributes in the HTML page. */
-#define KN_FACTS(X)                                                                           \
-  X(FIRST, TIME, SECONDS, "time.first", "First inference, with allocations")                  \
-  X(MEASURED, TIME, COUNT, "time.count", "Inferences measured")                               \
-  X(WARMUP, TIME, COUNT, "time.warmup", "Warm-up inferences left out")                        \
-  X(MEAN, TIME, SECONDS, "time.mean", "Mean")                                                 \
-  X(STD, TIME, SECONDS, "time.std", "Standard deviation")                                     \
-  X(MEDIAN, TIME, SECONDS, "time.median", "Median")                                           \
-  X(MINIMUM, TIME, SECONDS, "time.min", "Fastest")                                            \
-  X(P90, TIME, SECONDS, "time.p90", "90th percentile")                                        \
-  X(P95, TIME, SECONDS, "time.p95", "95th percentile")                                        \
-  X(P99, TIME, SECONDS, "time.p99", "99th percentile")                                        \
-  X(MAXIMUM, TIME, SECONDS, "time.max", "Slowest")                                            \
-  X(THROUGHPUT, TIME, RATE, "time.throughput", "Samples per second of inference")             \
-  X(END_TO_END, TIME, SECONDS, "time.end_to_end", "Mean with the way to the target and back") \
-  X(WIRE, TIME, SECONDS, "time.wire", "Of that, on the wire")                                 \
-  X(WIRE_SHARE, TIME, PERCENT, "time.wire_share", "Share of the wire")                        \
-  X(PROCESS_CPU, CPU, PERCENT, "cpu.process", "This process, mean (100 % is one core)")       \
-  X(CPU_MEAN, CPU, PERCENT, "cpu.mean", "Machine, mean")                                      \
-  X(CPU_STD, CPU, PERCENT, "cpu.std", "Machine, standard deviation")                          \
-  X(CPU_MEDIAN, CPU, PERCENT, "cpu.median", "Machine, median")                                \
-  X(TEMPERATURE, CPU, CELSIUS, "cpu.temperature", "Hottest sensor, mean")                     \
-  X(TEMPERATURE_MAX, CPU, CELSIUS, "cpu.temperature_max", "Hottest sensor, highest")          \
-  X(FREQUENCY, CPU, HERTZ, "cpu.frequency", "Clock of the cores, mean")                       \
-  X(FREQUENCY_MIN, CPU, HERTZ, "cpu.frequency_min", "Clock of the cores, lowest")             \
-  X(PROCESS_PEAK, MEMORY, BYTES, "memory.peak", "This process, peak")                         \
-  X(PROCESS_MEMORY, MEMORY, BYTES, "memory.process", "This process, mean")                    \
-  X(MEMORY_MEAN, MEMORY, PERCENT, "memory.mean", "Machine, mean")                             \
-  X(MEMORY_STD, MEMORY, PERCENT, "memory.std", "Machine, standard deviation")                 \
-  X(MEMORY_MEDIAN, MEMORY, PERCENT, "memory.median", "Machine, median")                       \
-  X(SAMPLES, QUALITY, COUNT, "quality.samples", "Samples")                                    \
-  X(ACCURACY, QUALITY, FRACTION, "quality.accuracy", "Accuracy")                              \
-  X(TOP_5, QUALITY, FRACTION, "quality.top5", "Top-5 accuracy")                               \
-  X(PRECISION, QUALITY, FRACTION, "quality.precision", "Mean precision")                      \
-  X(SENSITIVITY, QUALITY, FRACTION, "quality.sensitivity", "Mean sensitivity")                \
-  X(G_MEAN, QUALITY, FRACTION, "quality.gmean", "G-mean")                                     \
-  X(F1, QUALITY, FRACTION, "quality.f1", "Mean F1")                                           \
-  X(FILE_BYTES, SIZE, BYTES, "size.file", "Model file")                                       \
-  X(WEIGHTS_BYTES, SIZE, BYTES, "size.weights", "Weights alone")                              \
-  X(OTHER_BYTES, SIZE, BYTES, "size.other", "Else in the file")                               \
-  X(SPEED_BOOST, COMPARISON, RATIO, "comparison.speed", "Speed boost")                        \
-  X(SIZE_REDUCTION, COMPARISON, RATIO, "comparison.size", "Size reduction")                   \
-  X(ACCURACY_CHANGE, COMPARISON, CHANGE, "comparison.accuracy", "Accuracy change")            \
-  X(AGREEMENT, PAIRED, FRACTION, "paired.agreement", "Same prediction")                       \
-  X(ONLY_REFERENCE, PAIRED, COUNT, "paired.only_reference", "Right in the reference only")    \
-  X(ONLY_THIS, PAIRED, COUNT, "paired.only_this", "Right in this run only")                   \
+#define KN_FACTS(X)                                                                                   \
+  X(FIRST, TIME, SECONDS, "time.first", "First inference, with allocations")                          \
+  X(MEASURED, TIME, COUNT, "time.count", "Inferences measured")                                       \
+  X(WARMUP, TIME, COUNT, "time.warmup", "Warm-up inferences left out")                                \
+  X(MEAN, TIME, SECONDS, "time.mean", "Mean")                                                         \
+  X(STD, TIME, SECONDS, "time.std", "Standard deviation")                                             \
+  X(MEDIAN, TIME, SECONDS, "time.median", "Median")                                                   \
+  X(MINIMUM, TIME, SECONDS, "time.min", "Fastest")                                                    \
+  X(P90, TIME, SECONDS, "time.p90", "90th percentile")                                                \
+  X(P95, TIME, SECONDS, "time.p95", "95th percentile")                                                \
+  X(P99, TIME, SECONDS, "time.p99", "99th percentile")                                                \
+  X(MAXIMUM, TIME, SECONDS, "time.max", "Slowest")                                                    \
+  X(THROUGHPUT, TIME, RATE, "time.throughput", "Samples per second of inference")                     \
+  X(LOADING, TIME, SECONDS, "time.loading", "Loading the model")                                      \
+  X(END_TO_END, TIME, SECONDS, "time.end_to_end", "Mean with the way to the target and back")         \
+  X(WIRE, TIME, SECONDS, "time.wire", "Of that, on the wire")                                         \
+  X(WIRE_SHARE, TIME, PERCENT, "time.wire_share", "Share of the wire")                                \
+  X(PROCESS_CPU, CPU, PERCENT, "cpu.process", "This process, mean (100 % is one core)")               \
+  X(CPU_MEAN, CPU, PERCENT, "cpu.mean", "Machine, mean")                                              \
+  X(CPU_STD, CPU, PERCENT, "cpu.std", "Machine, standard deviation")                                  \
+  X(CPU_MEDIAN, CPU, PERCENT, "cpu.median", "Machine, median")                                        \
+  X(TEMPERATURE, CPU, CELSIUS, "cpu.temperature", "Hottest sensor, mean")                             \
+  X(TEMPERATURE_MAX, CPU, CELSIUS, "cpu.temperature_max", "Hottest sensor, highest")                  \
+  X(FREQUENCY, CPU, HERTZ, "cpu.frequency", "Clock of the cores, mean")                               \
+  X(FREQUENCY_MIN, CPU, HERTZ, "cpu.frequency_min", "Clock of the cores, lowest")                     \
+  X(PROCESS_PEAK, MEMORY, BYTES, "memory.peak", "This process, peak")                                 \
+  X(PROCESS_MEMORY, MEMORY, BYTES, "memory.process", "This process, mean")                            \
+  X(MEMORY_MEAN, MEMORY, PERCENT, "memory.mean", "Machine, mean")                                     \
+  X(MEMORY_STD, MEMORY, PERCENT, "memory.std", "Machine, standard deviation")                         \
+  X(MEMORY_MEDIAN, MEMORY, PERCENT, "memory.median", "Machine, median")                               \
+  X(SAMPLES, QUALITY, COUNT, "quality.samples", "Samples")                                            \
+  X(ACCURACY, QUALITY, FRACTION, "quality.accuracy", "Accuracy")                                      \
+  X(TOP_5, QUALITY, FRACTION, "quality.top5", "Top-5 accuracy")                                       \
+  X(PRECISION, QUALITY, FRACTION, "quality.precision", "Mean precision")                              \
+  X(SENSITIVITY, QUALITY, FRACTION, "quality.sensitivity", "Mean sensitivity")                        \
+  X(G_MEAN, QUALITY, FRACTION, "quality.gmean", "G-mean")                                             \
+  X(F1, QUALITY, FRACTION, "quality.f1", "Mean F1")                                                   \
+  X(FILE_BYTES, SIZE, BYTES, "size.file", "Model file")                                               \
+  X(WEIGHTS_BYTES, SIZE, BYTES, "size.weights", "Weights alone")                                      \
+  X(OTHER_BYTES, SIZE, BYTES, "size.other", "Else in the file")                                       \
+  X(SPEED_BOOST, COMPARISON, RATIO, "comparison.speed", "Speed boost")                                \
+  X(SIZE_REDUCTION, COMPARISON, RATIO, "comparison.size", "Size reduction")                           \
+  X(ACCURACY_CHANGE, COMPARISON, CHANGE, "comparison.accuracy", "Accuracy change")                    \
+  X(AGREEMENT, PAIRED, FRACTION, "paired.agreement", "Same prediction")                               \
+  X(OUTPUT_DIFFERENCE, PAIRED, DIFFERENCE, "paired.outputs", "Largest output difference")             \
+  X(OUTPUTS_COMPARED, PAIRED, COUNT, "paired.outputs_compared", "Samples whose outputs are compared") \
+  X(ONLY_REFERENCE, PAIRED, COUNT, "paired.only_reference", "Right in the reference only")            \
+  X(ONLY_THIS, PAIRED, COUNT, "paired.only_this", "Right in this run only")                           \
   X(P_VALUE, PAIRED, P_VALUE, "paired.p", "McNemar mid-p")
 
 typedef enum kn_fact {

@@ -68,6 +68,10 @@ static void paired_sentence(const kn_run *run, kn_text *text) {
     kn_text_add(text, "every sample");
   else
     kn_text_format(text, "%s of the samples", kn_value_text(KN_FACT_AGREEMENT, agreement, number));
+  kn_value outputs = run->facts[KN_FACT_OUTPUT_DIFFERENCE];
+  if (kn_value_known(outputs))
+    kn_text_format(text, ", with outputs that differ by at most %s of the largest",
+                   kn_value_text(KN_FACT_OUTPUT_DIFFERENCE, outputs, number));
   double apart = run->facts[KN_FACT_ONLY_REFERENCE].value + run->facts[KN_FACT_ONLY_THIS].value;
   if (!kn_value_known(p) || !(apart > 0)) return;
   kn_value_text(KN_FACT_P_VALUE, p, number);
@@ -87,6 +91,8 @@ static kn_status add_result(const kn_report_model *model, const kn_run *run, kn_
   if (any) findings->items[findings->count - 1].run = (size_t)(run - model->runs);
   return NULL;
 }
+
+static bool reference_constant(const kn_run *run) { return run->reference_constant; }
 
 /* ---- warnings and notes about one run ---- */
 
@@ -256,6 +262,15 @@ static kn_status collect(const kn_report_model *model, kn_findings *findings) {
   KN_TRY(add_about(model, machine_busy, KN_FINDING_WARNING, "The machine was busy with something else when ",
                    " was measured: its times may be longer than they need be.",
                    " were measured: their times may be longer than they need be.", findings));
+  kn_text constant = {0};
+  kn_text_format(&constant, "The outputs of %s hardly depend on the sample, so they say nothing about those of ",
+                 model->runs[0].name);
+  kn_status status = kn_text_status(&constant);
+  if (!status)
+    status = add_about(model, reference_constant, KN_FINDING_WARNING, constant.data, ": they are not compared.",
+                       ": they are not compared.", findings);
+  kn_text_clear(&constant);
+  KN_TRY(status);
   KN_TRY(add_about(model, split_unknown, KN_FINDING_NOTE, "Which split was evaluated is not recorded for ",
                    "; training samples may be among them.", "; training samples may be among them.", findings));
   KN_TRY(add_about(model, warmup_unmarked, KN_FINDING_NOTE, "Warm-up is not marked in the measurements of ",

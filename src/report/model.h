@@ -28,6 +28,7 @@ typedef struct kn_run {
   double deployed_bytes;     /* what size reduction compares: compiled file, or weights alone; NaN: unknown */
   bool compiled;             /* not the model in its own framework */
   bool weights_known;        /* deployed_bytes counts the weights alone (native run) */
+  bool reference_constant;   /* the reference's outputs do not depend on the sample: they are not compared */
   const char *file_contents; /* what else the model file holds; or NULL */
   kn_phase *phases;
   size_t phase_count;

@@ -91,6 +91,12 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
       /* The reference is exactly 1. */
       snprintf(out, KN_NUMBER_SIZE, "%.40s\xc3\x97", value == 1 ? "1" : digits);
       return;
+    case KN_NUMBER_DIFFERENCE:
+      if (value == 0)
+        snprintf(out, KN_NUMBER_SIZE, "0");
+      else
+        snprintf(out, KN_NUMBER_SIZE, "%.1e", value);
+      return;
     case KN_NUMBER_P_VALUE:
       if (value >= 1e-4) break;
       snprintf(out, KN_NUMBER_SIZE, "< 0.0001");

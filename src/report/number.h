@@ -9,17 +9,18 @@
 enum { KN_NUMBER_SIZE = 64 };
 
 typedef enum kn_number_kind {
-  KN_NUMBER_COUNT = 1, /* whole: "10,000" */
-  KN_NUMBER_SECONDS,   /* four significant digits: "171.2 µs", "15.30 ms", "78.62 s" */
-  KN_NUMBER_RATE,      /* per second: "5,848 /s" */
-  KN_NUMBER_BYTES,     /* four significant digits, powers of 1000: "423.5 kB", "1.652 MB" */
-  KN_NUMBER_PERCENT,   /* of 100: "90.57 %" */
-  KN_NUMBER_FRACTION,  /* of 1, four decimals: "0.9284" */
-  KN_NUMBER_CHANGE,    /* difference of fractions, with its sign: "−0.0066" */
-  KN_NUMBER_RATIO,     /* four significant digits: "11.03×" */
-  KN_NUMBER_P_VALUE,   /* "0.0312", "< 0.0001" */
-  KN_NUMBER_CELSIUS,   /* one decimal: "54.5 °C" */
-  KN_NUMBER_HERTZ      /* four significant digits, powers of 1000: "1.500 GHz" */
+  KN_NUMBER_COUNT = 1,  /* whole: "10,000" */
+  KN_NUMBER_SECONDS,    /* four significant digits: "171.2 µs", "15.30 ms", "78.62 s" */
+  KN_NUMBER_RATE,       /* per second: "5,848 /s" */
+  KN_NUMBER_BYTES,      /* four significant digits, powers of 1000: "423.5 kB", "1.652 MB" */
+  KN_NUMBER_PERCENT,    /* of 100: "90.57 %" */
+  KN_NUMBER_FRACTION,   /* of 1, four decimals: "0.9284" */
+  KN_NUMBER_CHANGE,     /* difference of fractions, with its sign: "−0.0066" */
+  KN_NUMBER_RATIO,      /* four significant digits: "11.03×" */
+  KN_NUMBER_P_VALUE,    /* "0.0312", "< 0.0001" */
+  KN_NUMBER_DIFFERENCE, /* relative, two significant digits: "3.1e-07", "0" */
+  KN_NUMBER_CELSIUS,    /* one decimal: "54.5 °C" */
+  KN_NUMBER_HERTZ       /* four significant digits, powers of 1000: "1.500 GHz" */
 } kn_number_kind;
 
 const char *kn_number_text(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]);

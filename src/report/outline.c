@@ -87,8 +87,9 @@ static void put_findings(const kn_outline *outline, const kn_findings *findings,
 static kn_status put_summary(const kn_outline *outline) {
   static const kn_fact seeds_table[] = {KN_FACT_SPEED_BOOST, KN_FACT_ACCURACY, KN_FACT_SIZE_REDUCTION};
   static const kn_fact sizes[] = {KN_FACT_FILE_BYTES, KN_FACT_WEIGHTS_BYTES, KN_FACT_OTHER_BYTES};
-  static const kn_fact paired[] = {KN_FACT_ACCURACY_CHANGE, KN_FACT_AGREEMENT, KN_FACT_ONLY_REFERENCE,
-                                   KN_FACT_ONLY_THIS, KN_FACT_P_VALUE};
+  static const kn_fact paired[] = {KN_FACT_ACCURACY_CHANGE,  KN_FACT_AGREEMENT,      KN_FACT_OUTPUT_DIFFERENCE,
+                                   KN_FACT_OUTPUTS_COMPARED, KN_FACT_ONLY_REFERENCE, KN_FACT_ONLY_THIS,
+                                   KN_FACT_P_VALUE};
   kn_findings findings;
   KN_TRY(kn_findings_of(outline->model, &findings));
   put_findings(outline, &findings, KN_FINDING_WARNING);

@@ -89,6 +89,16 @@ class Figures(ReportTest):
         self.assertEqual(page.fact(2, "paired.only_reference"), str(sum(p[0] and not p[1] for p in pairs)))
         self.assertEqual(page.fact(2, "paired.only_this"), str(sum(p[1] and not p[0] for p in pairs)))
         self.assertTrue(page.fact(1, "paired.agreement").startswith("1.0000 "))
+        # The outputs' difference: computed here, and the same in the page and in both texts.
+        reference, other = first["model_outputs"], own_run(1, 0.001, 0.1)["model_outputs"]
+        apart = max(abs(a - b) for x, y in zip(reference, other) for a, b in zip(x, y))
+        wanted = f"{apart / max(max(x) for x in reference):.1e}"
+        self.assertEqual(page.fact(1, "paired.outputs"), wanted)
+        table = next(table for table in rst_tables(rst) if "Largest output difference" in table[0])
+        column = table[0].index("Largest output difference")
+        self.assertEqual([row[column] for row in table[1:3]], ["\u2013", wanted])
+        self.assertIn(f"with outputs that differ by at most {wanted} of the largest", rst)
+        self.assertEqual(page.fact(1, "time.loading"), "500.0 ms")
 
     def test_the_plots_data_is_the_files(self):
         _, _, page = self.three_formats(self.own_files())

@@ -47,6 +47,7 @@ class ReportTest(unittest.TestCase):
 def own_run(seed, median, wrong, count=500, classes=4, warmup=3, compiled=None):
     """A file as this program writes it. Samples and classes depend on `seed` alone, errors on `wrong` too."""
     samples = random.Random(seed)
+    drift = random.Random(f"{seed}-{median}-outputs")
     errors, noise = random.Random(f"{seed}-{wrong}"), random.Random(f"{seed}-{median}")
     targets = [samples.randrange(classes) for _ in range(count)]
     predictions = [(target + 1) % classes if errors.random() < wrong else target for target in targets]
@@ -72,6 +73,7 @@ def own_run(seed, median, wrong, count=500, classes=4, warmup=3, compiled=None):
         "process_timestamp": times, "process_peak_rss_bytes": 13000000,
         "eval_confusion_matrix": matrix, "top_5_count": count, "total": count, "compiled_model_size": compiled or 3000000,
         "predictions": [{"target": t, "prediction": p} for t, p in zip(targets, predictions)], "models": models,
+        "model_outputs": [[float(k == p) + wrong * 1e-3 * drift.random() for k in range(classes)] for p in predictions[:200]],
         "environment": {"hostname": "host", "cpu_model": "CPU"}, "run": {"dataset": "X", "split": "test", "batch_size": 1},
         "runtime_statistics": {"threads": 2, "delegates": [{"name": "XNNPACK", "operators": 3}], "operators": 4},
         "phases": [{"name": "load model", "seconds": 0.5}, {"name": "inference", "seconds": 2.0}],

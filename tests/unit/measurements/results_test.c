@@ -5,6 +5,8 @@
 #include "support/near.h"
 #include "support/status.h"
 
+#include <math.h>
+
 static kn_status parse(const char *json, kn_results *results) {
   return kn_results_parse("m.json", json, strlen(json), results);
 }
@@ -129,6 +131,21 @@ static void predictions_are_unpacked(void **state) {
   kn_results_clear(&r);
 }
 
+static void outputs_are_unpacked(void **state) {
+  (void)state;
+  kn_results r;
+  kt_assert_ok(
+      parse("{\"predictions\": [{\"target\": 2, \"prediction\": 0}, {\"target\": 1, \"prediction\": 1}], "
+            "\"model_outputs\": [[-3.5, null, 1e30]]}",
+            &r));
+  assert_int_equal(r.output_rows, 1);
+  assert_int_equal(r.output_columns, 3);
+  kt_assert_near(r.outputs[0], -3.5, 0);
+  assert_true(isnan(r.outputs[1]));
+  kt_assert_near(r.outputs[2], 1e30, 0);
+  kn_results_clear(&r);
+}
+
 static void faults_name_the_key(void **state) {
   (void)state;
   static const struct {
@@ -164,6 +181,11 @@ static void faults_name_the_key(void **state) {
       {"{\"session_utilization_cpus_percent\": [[], []]}", "'session_utilization_cpus_percent' must be a list"},
       {"{\"process_rss_bytes\": [1]}", "'process_cpu_percent' has 0 entries"},
       {"{\"predictions\": [{\"prediction\": 1}]}", "'predictions'"},
+      {"{\"predictions\": [{\"target\": 1, \"prediction\": 1}], \"model_outputs\": [[\"1\"]]}",
+       "'model_outputs' must be a list of equally long"},
+      {"{\"predictions\": [{\"target\": 1, \"prediction\": 1}], \"model_outputs\": [[]]}", "'model_outputs'"},
+      {"{\"predictions\": [{\"target\": 1, \"prediction\": 1}], \"model_outputs\": [7]}", "'model_outputs'"},
+      {"{\"model_outputs\": 7}", "'model_outputs'"},
       {"{\"complete\": 1}", "'complete' must be true or false"},
       {"{\"kenning_schema\": \"one\"}", "'kenning_schema'"},
   };
@@ -200,8 +222,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_file_of_2022_is_read),   cmocka_unit_test(native_and_remote_files_are_read),
       cmocka_unit_test(files_of_today_are_read),  cmocka_unit_test(nothing_is_demanded_and_unknown_keys_stay),
-      cmocka_unit_test(predictions_are_unpacked), cmocka_unit_test(faults_name_the_key),
-      cmocka_unit_test(memory_may_run_out),
+      cmocka_unit_test(predictions_are_unpacked), cmocka_unit_test(outputs_are_unpacked),
+      cmocka_unit_test(faults_name_the_key),      cmocka_unit_test(memory_may_run_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,16 @@ static void assert_predictions(const kn_loop_result *result) {
   }
 }
 
+/* 16,384 values are kept. */
+static void assert_scores(const kn_loop_result *result) {
+  assert_int_equal(result->scored, result->samples < 16384 / FAKE_VALUES ? result->samples : 16384 / FAKE_VALUES);
+  for (size_t i = 0; i < result->scored; i++) {
+    float sample[FAKE_VALUES];
+    fake_sample(i, sample);
+    for (size_t k = 0; k < FAKE_VALUES; k++) assert_true(result->scores[i * FAKE_VALUES + k] == sample[k]);
+  }
+}
+
 static void assert_times(const kn_loop_result *result) {
   int64_t before = result->start_ns;
   for (size_t i = 0; i < result->inferences; i++) {
@@ -107,7 +117,7 @@ static void assert_times(const kn_loop_result *result) {
 
 static void every_sample_is_judged_once(void **state) {
   (void)state;
-  static const size_t counts[] = {1, 3, 5, 100, 257, 3000};
+  static const size_t counts[] = {1, 3, 5, 100, 257, 5000};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
     for (size_t loaders = 1; loaders <= 4; loaders++) {
       source s;
@@ -122,6 +132,7 @@ static void every_sample_is_judged_once(void **state) {
       assert_int_equal(r.runtime.invocations, counts[i] + 1);
       assert_int_equal(s.loads, counts[i] + 1);
       assert_predictions(&r.result);
+      assert_scores(&r.result);
       assert_times(&r.result);
       finish(&r);
     }
@@ -139,6 +150,7 @@ static void the_last_batch_is_filled_with_copies(void **state) {
   assert_int_equal(r.result.samples, 10);
   assert_int_equal(s.loads, 10);
   assert_predictions(&r.result);
+  assert_scores(&r.result);
   finish(&r);
   /* One batch alone, so that the engine sees which of its rows are copies. */
   make_source(&s, 2);
@@ -214,6 +226,7 @@ static void cancelling_keeps_what_was_done(void **state) {
   assert_int_equal(r.result.samples, 1000);
   assert_int_equal(r.result.inferences, 1001);
   assert_predictions(&r.result);
+  assert_scores(&r.result);
   finish(&r);
 }
 

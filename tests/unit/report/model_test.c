@@ -23,7 +23,8 @@ static const char native[] =
     "{\"target\": 1, \"prediction\": 1}, {\"target\": 1, \"prediction\": 1}, {\"target\": 2, \"prediction\": 2},"
     "{\"target\": 2, \"prediction\": 0}], \"compiled_model_size\": 900,"
     "\"models\": [{\"role\": \"input\", \"path\": \"m.h5\", \"bytes\": 900, \"weights_bytes\": 400,"
-    "\"contents\": \"optimizer state\"}], \"run\": {\"split\": \"test\", \"batch_size\": 1},"
+    "\"contents\": \"optimizer state\"}], \"model_outputs\": [[4, 0, 1], [4, 0, 2], [0, 2, 0]], \"run\": {\"split\": "
+    "\"test\", \"batch_size\": 1},"
     "\"phases\": [{\"name\": \"load\", \"seconds\": 1}, {\"name\": \"inference\", \"seconds\": 2}]}";
 static const char compiled[] =
     "{\"kenning_schema\": \"1.0\", \"complete\": false, \"incomplete_reason\": \"interrupted\", \"warmup_inferences\": "
@@ -33,7 +34,7 @@ static const char compiled[] =
     "\"eval_confusion_matrix\": [[2, 0, 0], [1, 1, 0], [1, 0, 1]], \"top_5_count\": 6, \"total\": 6,"
     "\"predictions\": [{\"target\": 0, \"prediction\": 0}, {\"target\": 0, \"prediction\": 0},"
     "{\"target\": 1, \"prediction\": 0}, {\"target\": 1, \"prediction\": 1}, {\"target\": 2, \"prediction\": 2},"
-    "{\"target\": 2, \"prediction\": 0}],"
+    "{\"target\": 2, \"prediction\": 0}], \"model_outputs\": [[4, 0, 1], [3.5, 0, 2]],"
     "\"models\": [{\"role\": \"input\", \"bytes\": 900, \"weights_bytes\": 400}, {\"role\": \"compiled\", \"bytes\": "
     "100}],"
     "\"run\": {\"split\": \"all\", \"batch_size\": 2}, \"phases\": [{\"name\": \"compile\", \"seconds\": 3}]}";
@@ -96,6 +97,9 @@ static void figures_are_derived(void **state) {
   kt_assert_near(fact(&model, 1, KN_FACT_ONLY_THIS), 0, 0);
   kt_assert_near(fact(&model, 1, KN_FACT_P_VALUE), 0.5, 1e-12); /* one sample apart: 1 - 1/2 */
   assert_false(kn_value_known(model.runs[0].facts[KN_FACT_AGREEMENT]));
+  /* Of the two samples that both hold the outputs of. */
+  kt_assert_near(fact(&model, 1, KN_FACT_OUTPUT_DIFFERENCE), 0.5 / 4, 1e-12);
+  kt_assert_near(fact(&model, 1, KN_FACT_OUTPUTS_COMPARED), 2, 0);
   assert_true(model.same_classes);
   assert_int_equal(model.phase_name_count, 3);
   assert_int_equal(kn_report_phase(&model, "compile"), 2);
@@ -120,6 +124,32 @@ static void readers_are_warned(void **state) {
     result |= finding->kind == KN_FINDING_RESULT && finding->run == 1 && strstr(finding->text, "4.000×");
   }
   assert_true(incomplete && all && contents && result);
+  kn_findings_clear(&findings);
+  kn_report_model_clear(&model);
+  remove_files(&made);
+}
+
+static void a_reference_that_answers_the_same_is_no_reference(void **state) {
+  (void)state;
+  files made = make_files();
+  static const char varying[] = "[[4, 0, 1], [4, 0, 2], [0, 2, 0]]", same[] = "[[4, 0, 1], [4, 0, 1], [4, 0, 1]]";
+  char constant[sizeof native];
+  memcpy(constant, native, sizeof native);
+  memcpy(strstr(constant, varying), same, sizeof same - 1);
+  kt_file_write_text(made.paths[0], constant);
+  kn_report_sources sources = sources_of(&made, 2);
+  kn_report_model model;
+  kn_findings findings;
+  kt_assert_ok(kn_report_model_read(&sources, &model));
+  assert_false(kn_value_known(model.runs[1].facts[KN_FACT_OUTPUT_DIFFERENCE]));
+  kt_assert_ok(kn_findings_of(&model, &findings));
+  bool told = false;
+  for (size_t i = 0; i < findings.count; i++)
+    told |= findings.items[i].kind == KN_FINDING_WARNING &&
+            strstr(findings.items[i].text,
+                   "The outputs of native hardly depend on the sample, so they say nothing "
+                   "about those of fast: they are not compared.");
+  assert_true(told);
   kn_findings_clear(&findings);
   kn_report_model_clear(&model);
   remove_files(&made);
@@ -251,6 +281,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(figures_are_derived),
       cmocka_unit_test(readers_are_warned),
+      cmocka_unit_test(a_reference_that_answers_the_same_is_no_reference),
       cmocka_unit_test(spans_stand_in_for_phases),
       cmocka_unit_test(names_are_told_apart),
       cmocka_unit_test(faults_of_the_request_are_told),

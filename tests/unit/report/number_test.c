@@ -57,6 +57,9 @@ static void fractions_have_four_decimals(void **state) {
   check(KN_NUMBER_CHANGE, 0, "0.0000");
   check(KN_NUMBER_P_VALUE, 0.00009, "< 0.0001");
   check(KN_NUMBER_P_VALUE, 0.0312, "0.0312");
+  check(KN_NUMBER_DIFFERENCE, 3.14e-7, "3.1e-07");
+  check(KN_NUMBER_DIFFERENCE, 0.25, "2.5e-01");
+  check(KN_NUMBER_DIFFERENCE, 0, "0");
   check(KN_NUMBER_CELSIUS, 54.25, "54.2 °C");
   check(KN_NUMBER_CELSIUS, -1.25, "−1.2 °C");
   check(KN_NUMBER_HERTZ, 1.5e9, "1.500 GHz");
