@@ -9,6 +9,23 @@ const kn_fact_row kn_fact_rows[KN_FACT_COUNT] = {
 #undef KN_FACT_ENTRY
 };
 
+const char *kn_fact_title(kn_fact fact) {
+  switch (fact) {
+    case KN_FACT_MEDIAN:
+      return "Median inference time";
+    case KN_FACT_P99:
+      return "99th percentile of it";
+    case KN_FACT_PROCESS_PEAK:
+      return "Peak memory";
+    default:
+      return kn_fact_rows[fact].label;
+  }
+}
+
+const kn_fact kn_side_by_side[KN_SIDE_BY_SIDE] = {KN_FACT_MEDIAN,       KN_FACT_P99,        KN_FACT_LOADING,
+                                                  KN_FACT_PROCESS_PEAK, KN_FACT_FILE_BYTES, KN_FACT_OUTPUT_DIFFERENCE,
+                                                  KN_FACT_AGREEMENT};
+
 bool kn_value_known(kn_value value) { return isfinite(value.value); }
 
 bool kn_value_bounded(kn_value value) { return isfinite(value.low) && isfinite(value.high); }

@@ -91,6 +91,12 @@ typedef struct kn_value {
 
 enum { KN_VALUE_SIZE = 160 };
 
+/* The label of a fact that stands in no section, and so says what it belongs to. */
+const char *kn_fact_title(kn_fact fact);
+/* What several runs are compared by in one table, in its order. */
+enum { KN_SIDE_BY_SIDE = 7 };
+extern const kn_fact kn_side_by_side[KN_SIDE_BY_SIDE];
+
 bool kn_value_known(kn_value value);
 /* True when the value has an interval. */
 bool kn_value_bounded(kn_value value);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MANY_RUNS = 5 }; /* more than that are not read one by one */
+
 /* ---- head ---- */
 
 /* Nothing is fetched and no script runs but the page's own, whatever a measurement file holds. */
@@ -155,7 +157,11 @@ static kn_status summary(const kn_report_model *model, kn_text *out) {
   kn_text_add(out, "<section id=\"summary\" aria-label=\"Summary\">\n");
   put_findings(&findings, KN_FINDING_WARNING, out);
   kn_html_headline(model, out);
+  if (model->run_count > 1) kn_html_side_by_side(model, out);
+  bool many = model->run_count > MANY_RUNS;
+  if (many) kn_text_add(out, "<details><summary>Each model in words</summary><div>\n");
   put_findings(&findings, KN_FINDING_RESULT, out);
+  if (many) kn_text_add(out, "</div></details>\n");
   put_findings(&findings, KN_FINDING_NOTE, out);
   if (model->run_count > 1 && kn_report_model_knows(model, KN_FACT_ACCURACY) &&
       kn_report_model_knows(model, KN_FACT_MEDIAN)) {

@@ -12,6 +12,8 @@ void kn_html_dot(kn_text *out, size_t run);
 
 /* Speed boost, accuracy, size reduction and what stands beside them; tiles for a single run. */
 void kn_html_headline(const kn_report_model *model, kn_text *out);
+/* A row for each run with what runs are chosen by (kn_side_by_side). */
+void kn_html_side_by_side(const kn_report_model *model, kn_text *out);
 /* Facts of a section, one row a fact, one column for each run that knows any. False, with nothing written, when no run
  * knows any. */
 bool kn_html_facts(const kn_report_model *model, kn_fact_section section, const char *caption, kn_text *out);

@@ -93,20 +93,6 @@ static void value_cell(kn_fact fact, kn_value value, kn_text *out) {
   kn_text_add(out, "</small>");
 }
 
-/* What stands in no section must say what it belongs to. */
-static const char *headline_label(kn_fact fact) {
-  switch (fact) {
-    case KN_FACT_MEDIAN:
-      return "Median inference time";
-    case KN_FACT_P99:
-      return "99th percentile of it";
-    case KN_FACT_PROCESS_PEAK:
-      return "Peak memory";
-    default:
-      return kn_fact_rows[fact].label;
-  }
-}
-
 static void size_note(const kn_report_model *model, size_t index, kn_text *out) {
   const kn_run *run = &model->runs[index];
   char number[KN_NUMBER_SIZE];
@@ -133,7 +119,7 @@ static void headline_row(const kn_report_model *model, const kn_fact *facts, siz
   kn_text_add(out, "</th>");
   for (size_t i = 0; i < count; i++) {
     if (!kn_report_model_knows(model, facts[i])) continue;
-    kn_text_format(out, "<td data-run=\"%zu\" data-label=\"%s\">", index, headline_label(facts[i]));
+    kn_text_format(out, "<td data-run=\"%zu\" data-label=\"%s\">", index, kn_fact_title(facts[i]));
     value_cell(facts[i], run->facts[facts[i]], out);
     if (facts[i] == KN_FACT_SIZE_REDUCTION) size_note(model, index, out);
     if (kn_value_known(run->facts[facts[i]])) {
@@ -153,7 +139,7 @@ static void tiles(const kn_report_model *model, kn_text *out) {
   kn_text_add(out, "<dl class=\"tiles\">");
   for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
     if (!kn_value_known(model->runs[0].facts[facts[i]])) continue;
-    kn_text_format(out, "<div data-run=\"0\"><dt>%s</dt><dd>", headline_label(facts[i]));
+    kn_text_format(out, "<div data-run=\"0\"><dt>%s</dt><dd>", kn_fact_title(facts[i]));
     value_cell(facts[i], model->runs[0].facts[facts[i]], out);
     kn_text_add(out, "</dd></div>");
   }
@@ -170,9 +156,39 @@ void kn_html_headline(const kn_report_model *model, kn_text *out) {
   kn_text_add(out, "<div class=\"scroll\"><table class=\"headline\"><thead><tr><th scope=\"col\">Model</th>");
   for (size_t i = 0; i < count; i++)
     if (kn_report_model_knows(model, facts[i]))
-      kn_text_format(out, "<th scope=\"col\">%s</th>", headline_label(facts[i]));
+      kn_text_format(out, "<th scope=\"col\">%s</th>", kn_fact_title(facts[i]));
   kn_text_add(out, "</tr></thead><tbody>\n");
   for (size_t i = 0; i < model->run_count; i++) headline_row(model, facts, count, i, out);
+  kn_text_add(out, "</tbody></table></div>\n");
+}
+
+void kn_html_side_by_side(const kn_report_model *model, kn_text *out) {
+  kn_text_add(out, "<div class=\"scroll\"><table class=\"figures board\"><thead><tr><th scope=\"col\">Side by side</th>");
+  for (size_t i = 0; i < KN_SIDE_BY_SIDE; i++)
+    if (kn_report_model_knows(model, kn_side_by_side[i]))
+      kn_text_format(out, "<th scope=\"col\">%s</th>", kn_fact_title(kn_side_by_side[i]));
+  kn_text_add(out, "</tr></thead><tbody>\n");
+  for (size_t r = 0; r < model->run_count; r++) {
+    kn_text_add(out, "<tr><th scope=\"row\">");
+    kn_html_dot(out, r);
+    kn_text_add(out, " ");
+    kn_html_text(out, model->runs[r].name);
+    kn_text_add(out, "</th>");
+    for (size_t i = 0; i < KN_SIDE_BY_SIDE; i++) {
+      kn_value value = model->runs[r].facts[kn_side_by_side[i]];
+      char number[KN_NUMBER_SIZE];
+      if (!kn_report_model_knows(model, kn_side_by_side[i])) continue;
+      kn_text_add(out, "<td>");
+      kn_html_text(out, kn_value_known(value) ? kn_value_text(kn_side_by_side[i], value, number) : "\xe2\x80\x93");
+      if (kn_value_bounded(value)) {
+        kn_text_add(out, "<small class=\"soft\">");
+        kn_html_text(out, kn_value_interval(kn_side_by_side[i], value, number));
+        kn_text_add(out, "</small>");
+      }
+      kn_text_add(out, "</td>");
+    }
+    kn_text_add(out, "</tr>\n");
+  }
   kn_text_add(out, "</tbody></table></div>\n");
 }
 

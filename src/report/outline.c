@@ -56,7 +56,7 @@ static kn_status put_fact_table(const kn_outline *outline, const kn_fact *facts,
     for (size_t i = 0; i < fact_count; i++) {
       if (!kn_report_model_knows(model, facts[i])) continue;
       column++;
-      cells[column] = kn_fact_rows[facts[i]].label;
+      cells[column] = kn_fact_title(facts[i]);
       for (size_t r = 0; r < model->run_count; r++) {
         size_t at = (r + 1) * columns + column;
         cells[at] = kn_value_known(model->runs[r].facts[facts[i]])
@@ -97,6 +97,7 @@ static kn_status put_summary(const kn_outline *outline) {
   if (outline->model->run_count > 1) {
     outline->markup->heading(outline->out, KN_HEADING_FRONT, "Summary");
     status = put_fact_table(outline, seeds_table, sizeof seeds_table / sizeof *seeds_table);
+    if (!status) status = put_fact_table(outline, kn_side_by_side, KN_SIDE_BY_SIDE);
     put_findings(outline, &findings, KN_FINDING_RESULT);
     if (!status) status = put_fact_table(outline, sizes, sizeof sizes / sizeof *sizes);
     if (!status && kn_report_model_knows(outline->model, KN_FACT_ACCURACY_CHANGE))
