@@ -30,7 +30,11 @@ demo: build       ## the demonstration
 
 # The engines that tests run for real; what is installed already costs nothing. `make FRAMEWORKS= test` goes without:
 # tests that need one are then counted as skipped.
-FRAMEWORKS ?= tensorflow tflite litert onnxruntime openvino tvm
+FRAMEWORKS_OF_TESTS = tensorflow tflite litert onnxruntime openvino tvm
+FRAMEWORKS ?= $(FRAMEWORKS_OF_TESTS)
+
+ALL_FRAMEWORKS = $(FRAMEWORKS_OF_TESTS) onnx onnx-mxnet ai-edge-quantizer iree pytorch mxnet
+TEST_PRESETS = dev check tsan valgrind
 
 frameworks: build ## installs the engines that tests run
 	@[ -z "$(FRAMEWORKS)" ] || build/kenning install $(FRAMEWORKS)
@@ -48,9 +52,11 @@ test: target      ## all tests, under AddressSanitizer and UndefinedBehaviorSani
 	@scripts/run-tests dev $(JOBS)
 
 test-all: export KENNING_TEST_ALL = 1
-test-all: test    ## the tests with release flags, ThreadSanitizer and valgrind too
-	@for preset in check tsan valgrind; do \
-	  scripts/build $$preset $(JOBS) && scripts/run-tests $$preset $(JOBS) || exit 1; done
+test-all: FRAMEWORKS = $(ALL_FRAMEWORKS)
+test-all: target  ## every framework, the tests with release flags, ThreadSanitizer and valgrind too, and a table at the end
+	@ok=true; for preset in $(TEST_PRESETS); do rm -f build/$$preset/tests.xml; \
+	  scripts/build $$preset $(JOBS) && scripts/run-tests $$preset $(JOBS) || ok=false; done; echo; \
+	  scripts/framework-table $(TEST_PRESETS:%=build/%/tests.xml) && $$ok
 
 tsan valgrind: build ## the tests under ThreadSanitizer or valgrind
 	@scripts/build $@ $(JOBS)

@@ -55,6 +55,14 @@ const char *kt_kenning_release(void) {
   return existing_program(path, "run `make` first");
 }
 
+void kt_need(const char *framework) {
+  const kt_run_options options = {.environment = (const char *const[]){"KENNING_PLUGIN_PATH", NULL}};
+  kt_run run = kt_run_program((const char *const[]){kt_kenning_release(), "doctor", framework, NULL}, &options);
+  bool installed = run.exit_code == 0;
+  kt_run_free(&run);
+  if (!installed) kt_skip("kenning install %s", framework);
+}
+
 static int memory_file(const char *text) {
   int file = memfd_create("kenning-test", MFD_CLOEXEC);
   size_t bytes = text ? strlen(text) : 0;

@@ -28,6 +28,8 @@ typedef struct kt_run {
 /* The program under test as this preset built it, and as users run it (release flags, no sanitizer). */
 const char *kt_kenning(void);
 const char *kt_kenning_release(void);
+/* Skips the running test unless kt_kenning_release() finds the framework installed and whole. */
+void kt_need(const char *framework);
 
 /* Runs arguments[0] with the NULL-terminated arguments; `options` may be NULL. A program that cannot be started fails
  * the running test, nothing else does. Free the result with kt_run_free. */

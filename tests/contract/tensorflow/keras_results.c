@@ -45,18 +45,13 @@ char *keras_python(void) {
 }
 
 void keras_require_tensorflow(void) {
-  if (keras_has_tensorflow()) return;
-  print_message("TensorFlow is not installed\n");
-  skip();
+  if (!keras_has_tensorflow()) kt_skip("kenning install tensorflow");
 }
 
 char *keras_require_python(void) {
   keras_require_tensorflow();
   char *python = keras_python();
-  if (!python) {
-    print_message("there is no Python with Keras\n");
-    skip();
-  }
+  if (!python) kt_skip("kenning install tflite, for a Python with Keras");
   return python;
 }
 

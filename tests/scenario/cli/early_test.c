@@ -220,7 +220,7 @@ static void outputs_are_judged_before_the_data_set(void **state) {
  * the program is run as nobody. */
 static void permissions_are_told(void **state) {
   (void)state;
-  if (geteuid() == 0 && access("/usr/bin/setpriv", X_OK) != 0) skip();
+  if (geteuid() == 0 && access("/usr/bin/setpriv", X_OK) != 0) kt_skip("setpriv, to run as nobody");
   write_file("s.json", short_scenario);
   write_file("secret.json", short_scenario);
   char *secret = kt_path(directory, "secret.json"), *closed = kt_path(directory, "closed");

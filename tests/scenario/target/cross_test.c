@@ -93,12 +93,11 @@ static void an_arm_board_gives_what_this_machine_gives(void **state) {
   char *arm_data = kn_format("%s/aarch64", data), *variable = kn_format("KENNING_DATA_DIR=%s", arm_data);
   const char *why = missing(server, arm_data);
   if (why) {
-    print_message("%s\n", why);
     kn_free(variable);
     kn_free(arm_data);
     kn_free(data);
     free(server);
-    skip();
+    kt_skip("%s", why);
   }
   it_is_for_that_machine(server);
   snprintf(here, sizeof here, "%s-server", program);

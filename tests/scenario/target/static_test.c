@@ -46,9 +46,8 @@ static void need(bool emulator) {
   bool runs = !status, built = kn_file_exists(server, NULL) && kn_file_exists(model, NULL);
   kn_status_free(status);
   kn_free(qemu);
-  if (!built) print_message("the static kenning-server is missing: make target (scripts/bootstrap cross)\n");
-  if (!runs) print_message("qemu-aarch64 is missing: scripts/bootstrap cross\n");
-  if (!built || !runs) skip();
+  if (!built) kt_skip("the static kenning-server: make target (scripts/bootstrap cross)");
+  if (!runs) kt_skip("qemu-aarch64: scripts/bootstrap cross");
 }
 
 /* No program interpreter, no library at start-up; what is ours has no reference to the loader or to TLS. */
@@ -189,8 +188,7 @@ static void what_tvm_compiled_runs_there(void **state) {
   server = own_server;
   model = own_model;
   if (there) return;
-  print_message("the server with TVM's sources is missing: make target, with tests/unit/tvm/data/sources.tar\n");
-  skip();
+  kt_skip("the server with TVM's sources: make target, with tests/unit/tvm/data/sources.tar");
 }
 
 static const char scenario[] =

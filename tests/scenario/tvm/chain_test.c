@@ -17,17 +17,6 @@ static const kt_run_options *options_in(const char *directory, kt_run_options *o
   return options;
 }
 
-static void need(const char *framework) {
-  kt_run_options options;
-  kt_run run = kt_run_program((const char *const[]){kt_kenning_release(), "doctor", framework, NULL},
-                              options_in(NULL, &options));
-  bool installed = run.exit_code == 0;
-  kt_run_free(&run);
-  if (installed) return;
-  print_message("%s is not installed: kenning install %s\n", framework, framework);
-  skip();
-}
-
 /* Runs a scenario on random images and returns its measurements. */
 static yyjson_doc *measure(const char *directory, const char *optimizers, const char *runtime) {
   static const char pattern[] =
@@ -68,8 +57,8 @@ static int64_t number(yyjson_val *object, const char *key) { return yyjson_get_s
 
 static void the_chain_of_the_seed_computes_on_integers(void **state) {
   (void)state;
-  need("tflite");
-  need("tvm");
+  kt_need("tflite");
+  kt_need("tvm");
   char *directory = kt_directory_make();
   yyjson_doc *tvm = measure(directory,
                             TFLITE_INT8
@@ -90,8 +79,8 @@ static void the_chain_of_the_seed_computes_on_integers(void **state) {
 
 static void the_official_flavour_compiles_float32(void **state) {
   (void)state;
-  need("tflite");
-  need("tvm");
+  kt_need("tflite");
+  kt_need("tvm");
   char *directory = kt_directory_make();
   yyjson_doc *document =
       measure(directory,
@@ -105,6 +94,29 @@ static void the_official_flavour_compiles_float32(void **state) {
   assert_true(number(facts, "functions_scheduled") > 0);
   yyjson_doc_free(document);
   kt_directory_remove(directory);
+}
+
+/* Both from the Keras model: TVMCompiler takes none, so a conversion is inserted. */
+static void other_precisions_compute_as_asked(void **state) {
+  (void)state;
+  kt_need("onnx");
+  kt_need("tvm");
+  static const struct {
+    const char *asked, *layers;
+  } cases[] = {{"use_fp16_precision", "float16_layers"}, {"use_int8_precision", "integer_layers"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *directory = kt_directory_make(), optimizer[256];
+    snprintf(optimizer, sizeof optimizer,
+             "{\"type\": \"TVMCompiler\", \"parameters\": {\"%s\": true, \"target\": \"llvm -mcpu=core-avx2\", "
+             "\"compiled_model_path\": \"model.tar\"}}",
+             cases[i].asked);
+    yyjson_doc *document = measure(directory, optimizer, TVM_RUNTIME);
+    yyjson_val *facts = statistics(document);
+    assert_true(number(facts, cases[i].layers) > 0);
+    assert_int_equal(number(facts, "float32_layers"), 0);
+    yyjson_doc_free(document);
+    kt_directory_remove(directory);
+  }
 }
 
 /* Builds the sources with the system's compiler around a main() that reads samples and writes results. */
@@ -149,6 +161,7 @@ static void c_sources_need_a_compiler_alone(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(the_chain_of_the_seed_computes_on_integers),
                                      cmocka_unit_test(the_official_flavour_compiles_float32),
+                                     cmocka_unit_test(other_precisions_compute_as_asked),
                                      cmocka_unit_test(c_sources_need_a_compiler_alone)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ static void need_gnuplot(void) {
   kn_status status = kn_process_find("gnuplot", &path);
   if (status) {
     kn_status_free(status);
-    skip();
+    kt_skip("gnuplot, scripts/bootstrap demo");
   }
   kn_free(path);
 }

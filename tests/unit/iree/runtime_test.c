@@ -30,10 +30,7 @@ typedef struct fixture {
 
 static fixture open_runtime(const char *name, const char *value) {
   fixture f = {0};
-  if (!installed()) {
-    print_message("IREE is not installed\n");
-    skip();
-  }
+  if (!installed()) kt_skip("kenning install iree");
   kt_assert_ok(kn_instance_create(&kn_iree_runtime_class, &f.instance));
   size_t index;
   const kn_option *row = name ? kn_option_find(&kn_iree_runtime_class, name, &index) : NULL;

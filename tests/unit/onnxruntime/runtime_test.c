@@ -38,10 +38,7 @@ typedef struct fixture {
 
 static fixture open_runtime(const char *name, const char *value) {
   fixture f = {0};
-  if (!installed()) {
-    print_message("ONNX Runtime is not installed\n");
-    skip();
-  }
+  if (!installed()) kt_skip("kenning install onnxruntime");
   kt_assert_ok(kn_instance_create(&kn_onnx_runtime_class, &f.instance));
   size_t index;
   const kn_option *row = name ? kn_option_find(&kn_onnx_runtime_class, name, &index) : NULL;
@@ -187,7 +184,7 @@ static void other_libraries_are_refused(void **state) {
 
 static void nothing_is_left_in_the_home(void **state) {
   (void)state;
-  if (!installed()) skip();
+  if (!installed()) kt_skip("kenning install onnxruntime");
   char *home = kt_directory_make();
   setenv("HOME", home, 1);
   unsetenv("ORT_DISABLE_TELEMETRY");

@@ -31,9 +31,7 @@ typedef struct fixture {
 } fixture;
 
 static void require_engine(void) {
-  if (installed()) return;
-  print_message("OpenVINO is not installed\n");
-  skip();
+  if (!installed()) kt_skip("kenning install openvino");
 }
 
 static fixture open_runtime(const char *name, const char *value) {
