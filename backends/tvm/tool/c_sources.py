@@ -108,8 +108,20 @@ def portable(text):
     return re.sub(r'section\("\.bss\.noinit\.tvm"\), *', "", text)
 
 
+def ordered(text):
+    """Places in the workspace come in the order of TVM's memory addresses, another one on every run. Each is the address
+    of something declared before: in order of their numbers, a model gives the same archive every time, so that a program
+    with the model inside knows it again."""
+    place = r"[ \t]*void\* sid_(\d+)_let = \(&\(\w+\[\d+\]\)\);\n"
+
+    def sorted_run(run):
+        return "".join(line.group(0) for line in sorted(re.finditer(place, run.group(0)), key=lambda l: int(l.group(1))))
+
+    return re.sub(f"(?:{place}){{2,}}", sorted_run, text)
+
+
 def write(path, texts, description, model):
-    texts = [portable(text) for text in texts]
+    texts = [ordered(portable(text)) for text in texts]
     for text in texts:
         missing = sorted(set(re.findall(r"\b(TVMBackend\w+|TVMAPI\w+|TVMFuncCall\w*|TVMValue)\b", text)))
         if missing:
