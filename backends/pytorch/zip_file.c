@@ -99,7 +99,7 @@ static kn_status read_member(const archive *a, uint64_t *place, zip_member *out)
 
 kn_status zip_parse(const char *path, const void *data, size_t bytes, zip_file *out_file) {
   const archive a = {path, data, bytes};
-  uint64_t place, count;
+  uint64_t place = 0, count = 0;
   *out_file = (zip_file){0};
   KN_TRY(find_list(&a, &place, &count));
   if (count > bytes / CENTRAL_BYTES) return damaged(&a, "it says that it has more members than fit");

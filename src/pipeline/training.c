@@ -357,10 +357,17 @@ static kn_status stopped(run *r, kn_status status) {
                             r->options->checkpoint ? r->options->checkpoint : "");
 }
 
-static kn_status run_epochs(run *r) {
+static kn_status put_outcome(run *r, kn_record *history) {
+  KN_TRY(kn_training_log_record(&r->log, history));
+  return kn_record_set_int(history, "best_epoch", r->state.best_epoch);
+}
+
+/* The model is written last: where it is, nothing has failed. What was stopped is first of all saved. */
+static kn_status run_epochs(run *r, kn_record *history) {
   kn_status status = NULL;
   while (!status && !finished(r)) status = run_epoch(r);
-  if (kn_status_code(status) == KN_CANCELLED) return stopped(r, status);
+  if (kn_status_code(status) == KN_CANCELLED) return kn_status_join(stopped(r, status), put_outcome(r, history));
+  if (!status) status = put_outcome(r, history);
   return status ? status : write_model(r);
 }
 
@@ -389,10 +396,7 @@ static kn_status execute(run *r, kn_record *history) {
   KN_TRY(open_samples(r));
   KN_TRY(make_buffers(r));
   KN_TRY(weigh_classes(r));
-  kn_status status = run_epochs(r);
-  if (status && kn_status_code(status) != KN_CANCELLED) return status;
-  status = kn_status_join(status, kn_training_log_record(&r->log, history));
-  return kn_status_join(status, kn_record_set_int(history, "best_epoch", r->state.best_epoch));
+  return run_epochs(r, history);
 }
 
 static void clear(run *r) {
