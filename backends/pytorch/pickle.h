@@ -1,6 +1,7 @@
 /* Reads pickles of plain data without executing them. A pickle is a program for a machine that can import and call
  * anything; this machine knows the instructions that build numbers, texts, lists and dictionaries, and of everything
- * that may be named only what a dictionary of tensors needs (the table in pickle_global.c). The rest is refused by name. */
+ * that may be named only what a dictionary of tensors needs (the table in pickle_global.c). The rest is refused by
+ * name. */
 #ifndef PYTORCH_PICKLE_H
 #define PYTORCH_PICKLE_H
 

@@ -163,7 +163,8 @@ void kn_html_headline(const kn_report_model *model, kn_text *out) {
 }
 
 void kn_html_side_by_side(const kn_report_model *model, kn_text *out) {
-  kn_text_add(out, "<div class=\"scroll\"><table class=\"figures board\"><thead><tr><th scope=\"col\">Side by side</th>");
+  kn_text_add(out,
+              "<div class=\"scroll\"><table class=\"figures board\"><thead><tr><th scope=\"col\">Side by side</th>");
   for (size_t i = 0; i < KN_SIDE_BY_SIDE; i++)
     if (kn_report_model_knows(model, kn_side_by_side[i]))
       kn_text_format(out, "<th scope=\"col\">%s</th>", kn_fact_title(kn_side_by_side[i]));
