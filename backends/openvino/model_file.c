@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEAD_BYTES = 512 };
+enum { HEAD_BYTES = 512, NEWEST_OPERATOR_SET = 27 /* of those that OpenVINO 2026.4 has schemas for */ };
 
 const char *kn_vino_format_name(kn_vino_format format) {
   static const char *const names[] = {[KN_VINO_IR] = "openvino",
@@ -82,6 +82,72 @@ static kn_status check_weights(const char *path) {
   return status;
 }
 
+/* ---- the operator set of an ONNX model ---- */
+
+static bool read_varint(FILE *file, uint64_t *out_value) {
+  *out_value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    int byte = getc(file);
+    if (byte == EOF) return false;
+    *out_value |= (uint64_t)(byte & 0x7f) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+/* OperatorSetIdProto: domain = 1, version = 2. `*out_version` stays for the sets of other domains. */
+static bool read_operator_set(FILE *file, uint64_t bytes, uint64_t *out_version) {
+  unsigned char text[256];
+  uint64_t version = 0;
+  bool own = true;
+  if (bytes > sizeof text || fread(text, 1, (size_t)bytes, file) != bytes) return false;
+  for (size_t i = 0; i < bytes;) {
+    unsigned char key = text[i++];
+    if (key == 0x0a && i < bytes && text[i] < 0x80 && i + 1 + text[i] <= bytes) {
+      size_t length = text[i];
+      own = !length || (length == 7 && !memcmp(text + i + 1, "ai.onnx", 7));
+      i += 1 + length;
+    } else if (key == 0x10) {
+      for (unsigned shift = 0; i < bytes && shift < 63; shift += 7) {
+        version |= (uint64_t)(text[i] & 0x7f) << shift;
+        if (text[i++] < 0x80) break;
+      }
+    } else {
+      return false;
+    }
+  }
+  if (own) *out_version = version;
+  return true;
+}
+
+/* Of the ModelProto's fields only opset_import (8) is read, the others are stepped over; 0 where the walk ends early:
+ * then the engine says what is wrong. */
+static uint64_t operator_set_of(FILE *file) {
+  uint64_t key, bytes, version = 0;
+  while (read_varint(file, &key)) {
+    unsigned type = key & 7;
+    if (type == 0 && read_varint(file, &bytes)) continue;
+    if (type != 2 || !read_varint(file, &bytes) || bytes > INT64_MAX / 2) break;
+    if (key >> 3 == 8 ? !read_operator_set(file, bytes, &version) : fseeko(file, (off_t)bytes, SEEK_CUR) != 0) break;
+  }
+  return version;
+}
+
+/* OpenVINO takes operators of a set that it does not know for those of the newest it knows, without a word. */
+static kn_status check_operator_set(const char *path) {
+  FILE *file = fopen(path, "rbe");
+  if (!file) return kn_status_make(KN_IO_ERROR, "cannot read %s: %s", path, strerror(errno));
+  uint64_t version = operator_set_of(file);
+  fclose(file);
+  if (version <= NEWEST_OPERATOR_SET) return NULL;
+  return kn_status_make(KN_INCOMPATIBLE,
+                        "%s uses operator set %llu; OpenVINO 2026.4 knows up to %d: export the model for that or an "
+                        "older one",
+                        path, (unsigned long long)version, NEWEST_OPERATOR_SET);
+}
+
+/* ---- the file ---- */
+
 static kn_status read_head(const char *path, kn_vino_format *out_format) {
   unsigned char head[HEAD_BYTES + 1] = {0};
   FILE *file = fopen(path, "rbe");
@@ -89,6 +155,7 @@ static kn_status read_head(const char *path, kn_vino_format *out_format) {
   size_t length = fread(head, 1, HEAD_BYTES, file);
   fclose(file);
   KN_TRY(recognize(head, length, path, out_format));
+  if (*out_format == KN_VINO_ONNX) return check_operator_set(path);
   return *out_format == KN_VINO_IR ? check_weights(path) : NULL;
 }
 

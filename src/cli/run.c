@@ -38,11 +38,6 @@ static bool is_compiled(const kn_scenario *scenario, const char *path) {
   return false;
 }
 
-static bool same_file(const struct stat *one, const char *path) {
-  struct stat other;
-  return path && stat(path, &other) == 0 && one->st_dev == other.st_dev && one->st_ino == other.st_ino;
-}
-
 /* An output that cannot be written, or that is one of the inputs, is told before the run, not after it. */
 static kn_status check_output(const kn_scenario *scenario, const char *cfg_path, const char *path) {
   struct stat found;
@@ -51,7 +46,7 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
                           "%s is where the compiled model goes: name another file for the measurements", path);
   if (stat(path, &found) == 0) {
     const kn_modelwrapper_options *wrapper = scenario->model_wrapper.self;
-    if (same_file(&found, cfg_path) || (wrapper && same_file(&found, wrapper->model_path)))
+    if (kn_file_same(path, cfg_path) || (wrapper && kn_file_same(path, wrapper->model_path)))
       return kn_status_make(KN_INVALID_ARGUMENT, "%s is an input of this run: name another file for the measurements",
                             path);
     if (S_ISDIR(found.st_mode))

@@ -70,6 +70,15 @@ static void other_files_are_refused(void **state) {
   refuse("a.onnx", "", 0, KN_BAD_DATA, "no model that OpenVINO reads");
   refuse("a.onnx", "Some text", 9, KN_BAD_DATA, "no model that OpenVINO reads");
   refuse("a.xml", "<html><net ", 12, KN_NOT_FOUND, "a.bin"); /* its weights are missed first */
+  /* ir_version 8; opset_import: of another domain 99, of ONNX's own 27 or 28. */
+  static const char older[] = "\x08\x08\x42\x06\x0a\x02me\x10\x63\x42\x02\x10\x1b",
+                    newer[] = "\x08\x08\x42\x02\x10\x1c\x42\x06\x0a\x02me\x10\x01";
+  kn_vino_format found;
+  char *known = write_file("old.onnx", older, sizeof older - 1);
+  kt_assert_ok(kn_vino_format_of(known, &found));
+  assert_int_equal(found, KN_VINO_ONNX);
+  free(known);
+  refuse("new.onnx", newer, sizeof newer - 1, KN_INCOMPATIBLE, "operator set 28; OpenVINO 2026.4 knows up to 27");
   refuse("lonely.xml", IR, sizeof IR, KN_NOT_FOUND, "two files side by side");
   kn_vino_format format;
   char *path = kt_path(directory, "nothing");

@@ -151,6 +151,7 @@ static void bad_models_are_named(void **state) {
   fixture f = open_runtime(NULL, NULL);
   kt_assert_fault(load(&f, ONNX_DATA "/unknown.onnx", 1, NULL), KN_BAD_DATA, "Frobnicate");
   kt_assert_fault(load(&f, ONNX_DATA "/custom.onnx", 1, NULL), KN_BAD_DATA, "Frobnicate");
+  kt_assert_fault(load(&f, ONNX_DATA "/newer.onnx", 1, NULL), KN_INCOMPATIBLE, "operator set 99");
   kt_assert_fault(load(&f, ONNX_DATA "/text.onnx", 1, NULL), KN_INCOMPATIBLE, "type");
   kt_assert_fault(load(&f, ONNX_DATA "/nowhere.onnx", 1, NULL), KN_NOT_FOUND, "nowhere.onnx");
   close_runtime(&f);

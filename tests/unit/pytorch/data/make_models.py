@@ -3,7 +3,7 @@
     make_models.py LIBTORCH_SHIM
 
 small.pt is TorchScript, written by the library that `kenning install pytorch` compiles; silent.pt is the same without its
-io specification. fashion.pth is a state dictionary as torch.save writes it, in half precision; tiny.pth has tensors of
+io specification; two.pt, ids.pt and empty.pt have several tensors, integers, and an output without elements. fashion.pth is a state dictionary as torch.save writes it, in half precision; tiny.pth has tensors of
 several types and orders, legacy.pth is of the format before PyTorch 1.6, module.pth holds a module, and attack.pth calls a
 program. The recorded results are computed with NumPy.
 """
@@ -57,30 +57,41 @@ class Tensor(ctypes.Structure):
                 ("shape", ctypes.c_int64 * 8)]
 
 
+def entry(name, shape, dtype="float32"):
+    return {"name": name, "shape": shape, "dtype": dtype}
+
+
+class Script:
+    """A module that the library makes of its source, as `name`."""
+
+    def __init__(self, library, name, weights, source):
+        self.shim, self.module = ctypes.CDLL(library), ctypes.c_void_p()
+        self.shim.torch_shim_error.restype = ctypes.c_char_p
+        self.call("torch_shim_create", name.encode(), ctypes.byref(self.module))
+        for weight, value in weights.items():
+            tensor = Tensor(value.ctypes.data, 6, value.ndim, (ctypes.c_int64 * 8)(*value.shape))
+            self.call("torch_shim_add", self.module, weight.encode(), ctypes.byref(tensor), 0)
+        self.call("torch_shim_define", self.module, source.encode())
+
+    def call(self, name, *arguments):
+        if getattr(self.shim, name)(*arguments):
+            sys.exit(f"{name}: {self.shim.torch_shim_error().decode()}")
+
+    def save(self, name, inputs=None, outputs=None):
+        spec = json.dumps({"input": inputs, "output": outputs}).encode() if inputs else None
+        self.call("torch_shim_save", self.module, str(here / name).encode(), spec and b"kenning.json", spec)
+
+
 def write_script(library):
     weights = {"block.0.weight": normal(0.4, 4, 2, 3, 3), "out.weight": normal(0.4, 3, 24), "out.bias": normal(0.3, 3)}
-    shim = ctypes.CDLL(library)
-    shim.torch_shim_error.restype = ctypes.c_char_p
-    module = ctypes.c_void_p()
-
-    def call(name, *arguments):
-        if getattr(shim, name)(*arguments):
-            sys.exit(f"{name}: {shim.torch_shim_error().decode()}")
-
-    call("torch_shim_create", b"Small", ctypes.byref(module))
-    for name, value in weights.items():
-        tensor = Tensor(value.ctypes.data, 6, value.ndim, (ctypes.c_int64 * 8)(*value.shape))
-        call("torch_shim_add", module, name.encode(), ctypes.byref(tensor), 0)
-    call("torch_shim_define", module, b"""def forward(self, x):
+    script = Script(library, "Small", weights, """def forward(self, x):
     x = torch.conv2d(x, getattr(self.block, "0").weight, None, [1, 1], [1, 1], [1, 1], 1)
     x = torch.max_pool2d(torch.relu(x), [2, 2], [2, 2])
     x = torch.addmm(self.out.bias, torch.flatten(x, 1), self.out.weight.t())
     return torch.softmax(x, 1)
 """)
-    spec = {"input": [{"name": "input", "shape": [-1, 2, 6, 5], "dtype": "float32"}],
-            "output": [{"name": "scores", "shape": [-1, 3], "dtype": "float32"}]}
-    call("torch_shim_save", module, str(here / "small.pt").encode(), b"kenning.json", json.dumps(spec).encode())
-    call("torch_shim_save", module, str(here / "silent.pt").encode(), None, None)
+    script.save("small.pt", [entry("input", [-1, 2, 6, 5])], [entry("scores", [-1, 3])])
+    script.save("silent.pt")
     samples = normal(1, 5, 2, 6, 5)
     results = []
     for x in samples:
@@ -89,6 +100,17 @@ def write_script(library):
         results.append(y / y.sum())
     samples.tofile(here / "samples.f32")
     np.stack(results).astype(np.float32).tofile(here / "small.f32")
+
+
+def write_odd(library):
+    """Several inputs and outputs, integers, and an output without elements."""
+    script = Script(library, "Two", {}, "def forward(self, a, b):\n    return (torch.sum(a, [1], True), torch.gt(b, 0))\n")
+    script.save("two.pt", [entry("a", [-1, 2]), entry("b", [-1, 3])],
+                [entry("sum", [-1, 1]), entry("signs", [-1, 3], "bool")])
+    script = Script(library, "Ids", {}, "def forward(self, x):\n    return torch.add(x, 1)\n")
+    script.save("ids.pt", [entry("x", [-1, 2], "int64")], [entry("y", [-1, 2], "int64")])
+    script = Script(library, "Empty", {}, "def forward(self, x):\n    return torch.narrow(x, 1, 0, 0)\n")
+    script.save("empty.pt", [entry("x", [-1, 2])], [entry("y", [-1, 0])])
 
 
 # ---- a state dictionary ----
@@ -230,5 +252,6 @@ def write_tiny():
 
 
 write_script(sys.argv[1])
+write_odd(sys.argv[1])
 write_fashion()
 write_tiny()
