@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,8 +98,7 @@ kn_status mx_result(const mx_api *mx, int result, const char *what) {
 }
 
 int64_t mx_threads(const mx_api *mx, int64_t threads) {
-  cpu_set_t cores;
-  if (threads <= 0) threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  threads = kn_thread_count(threads);
   (void)mx->MXSetNumOMPThreads((int)threads);
   return threads;
 }

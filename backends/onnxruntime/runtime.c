@@ -2,7 +2,6 @@
 #include "onnxruntime.h"
 #include "session.h"
 
-#include <sched.h>
 #include <string.h>
 
 typedef struct onnx_runtime {
@@ -43,12 +42,6 @@ static const kn_option rows[] = {
 
 /* ---- loading ---- */
 
-static int processors(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
-}
-
 static void runtime_unload(void *instance) {
   onnx_runtime *self = instance;
   kn_ort_session_close(&self->session);
@@ -59,7 +52,7 @@ static kn_status runtime_load(void *instance, const kn_load_request *request) {
   onnx_runtime *self = instance;
   runtime_unload(self);
   KN_TRY(kn_ort_api_open(&self->api, self->library));
-  self->threads = self->num_threads ? (int)self->num_threads : processors();
+  self->threads = (int)kn_thread_count(self->num_threads);
   const kn_ort_settings settings = {.providers = &self->execution_providers,
                                     .optimization_level = self->graph_optimization_level,
                                     .threads = self->threads};

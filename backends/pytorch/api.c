@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 
 static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -62,8 +61,7 @@ kn_status torch_result(const torch_api *torch, int32_t result, const char *what)
 }
 
 int64_t torch_threads(const torch_api *torch, int64_t threads) {
-  cpu_set_t cores;
-  if (threads <= 0) threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  threads = kn_thread_count(threads);
   torch->torch_shim_threads((int32_t)threads);
   return threads;
 }

@@ -246,7 +246,7 @@ static kn_status allocate_inputs(inference *loaded) {
 kn_status inference_load(const char *path, int64_t batch, const kn_iospec *spec, const char *library, int64_t threads,
                          inference *out_inference) {
   model_format format;
-  *out_inference = (inference){.threads = session_threads(threads)};
+  *out_inference = (inference){.threads = kn_thread_count(threads)};
   KN_TRY(model_format_of(path, &format));
   kn_status status = format == MODEL_KERAS ? load_keras(path, batch, spec, library, out_inference)
                                            : load_saved(path, batch, spec, library, out_inference);

@@ -1,14 +1,5 @@
 #include "session.h"
 
-#include <sched.h>
-
-int64_t session_threads(int64_t threads) {
-  if (threads > 0) return threads;
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
-  return CPU_COUNT(&cores);
-}
-
 /* ConfigProto (tensorflow/core/protobuf/config.proto) with intra_op_parallelism_threads = 2 and
  * inter_op_parallelism_threads = 5: varint fields. One operation after another in the calling thread (-1), each spread
  * over the threads: operations that run side by side contend for the same cores, and handing each over to another
@@ -54,7 +45,7 @@ static TF_Session *make_loaded(const tf_api *tf, const TF_SessionOptions *option
 static kn_status make_session(const tf_api *tf, TF_Graph *graph, int64_t threads, bool fuse, session_maker make,
                               const void *context, const char *what, TF_Session **out_session) {
   unsigned char config[32];
-  size_t length = encode_config(session_threads(threads), fuse, config);
+  size_t length = encode_config(kn_thread_count(threads), fuse, config);
   *out_session = NULL;
   TF_Status *status = tf->TF_NewStatus();
   TF_SessionOptions *options = tf->TF_NewSessionOptions();

@@ -4,10 +4,7 @@
 
 #include "api.h"
 
-/* Number of threads for the option value `threads`: the value, or for 0 the cores this process may use. */
-int64_t session_threads(int64_t threads);
-
-/* A session that runs `graph`. TensorFlow makes one pool of worker threads per process, of the size that its first
+/* A session that runs `graph` with kn_thread_count(threads) threads. TensorFlow makes one pool of worker threads per process, of the size that its first
  * session asks for. `fuse` false: operations are not fused with others, which grouped convolutions cannot be where
  * TensorFlow does without oneDNN. */
 kn_status session_open(const tf_api *tf, TF_Graph *graph, int64_t threads, bool fuse,

@@ -287,7 +287,7 @@ static kn_status run(trainer *t, const trainer_options *options, kn_record *hist
   KN_TRY(name_variables(t));
   KN_TRY(make_tensors(t));
   KN_TRY(store_first(t));
-  KN_TRY(kn_record_set_int(history, "threads", session_threads(options->threads)));
+  KN_TRY(kn_record_set_int(history, "threads", kn_thread_count(options->threads)));
   KN_TRY(kn_record_set_string(history, "framework_version", t->tf->TF_Version()));
   const kn_trainer handed = {
       .ops = &ops, .self = t, .tensors = t->tensors, .tensor_count = t->graph.variable_count, .identity = t->identity};

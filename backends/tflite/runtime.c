@@ -35,8 +35,9 @@ static const kn_option rows[] = {
     {"delegates_list", "Libraries of TensorFlow Lite delegates, asked in this order before XNNPACK",
      KN_OPTION_STRING_LIST, KN_OPTION_NULLABLE, KN_FIELD(tflite_runtime, delegates_list),
      .aliases = ALIASES("delegates")},
-    {"num_threads", "Number of threads of one inference", KN_OPTION_INT, 0, KN_FIELD(tflite_runtime, num_threads),
-     .def.i = 4, .min = 1, .max = 1024, KN_GIVEN(tflite_runtime, num_threads_given)},
+    {"num_threads", "Number of threads of one inference; by default no more than processors", KN_OPTION_INT, 0,
+     KN_FIELD(tflite_runtime, num_threads), .def.i = 4, .min = 1, .max = 1024,
+     KN_GIVEN(tflite_runtime, num_threads_given)},
     {"engine", "Library that runs the model", KN_OPTION_ENUM, 0, KN_FIELD(tflite_runtime, engine),
      .def.i = ENGINE_TFLITE, .choices = engines},
     {"library", "Path of the engine's library, in place of the installed one", KN_OPTION_PATH,
@@ -45,16 +46,19 @@ static const kn_option rows[] = {
 
 /* ---- loading ---- */
 
-/* The thread pool of 2.17 to 2.20 waits by spinning: with a second thread and a busy core an inference takes ten times
- * as long. The default is one thread there; who asks for more gets it. */
+/* By default no more threads than processors, where they only take turns. The thread pool of 2.17 to 2.20 waits by
+ * spinning: with a second thread and a busy core an inference takes ten times as long, so the default is one thread
+ * there. Who asks for more gets it. */
 static int32_t choose_threads(const tflite_runtime *self) {
-  if (self->num_threads_given || self->api.minor >= 21) return (int32_t)self->num_threads;
-  if (self->num_threads > 1)
-    kn_log(KN_LOG_INFO,
-           "TensorFlow Lite %s runs with 1 thread: more of them slow each other on busy cores; set "
-           "num_threads to override",
-           self->api.Version());
-  return 1;
+  int64_t wanted = self->num_threads, processors = kn_thread_count(0);
+  bool spins = self->engine == ENGINE_TFLITE && self->api.minor < 21;
+  if (self->num_threads_given) return (int32_t)wanted;
+  int64_t threads = spins ? 1 : wanted < processors ? wanted : processors;
+  if (threads < wanted)
+    kn_log(KN_LOG_INFO, "one inference takes %d thread%s, more of them %s; set num_threads to override", (int)threads,
+           threads == 1 ? "" : "s",
+           spins ? "slow each other in this TensorFlow Lite" : "than processors would take turns");
+  return (int32_t)threads;
 }
 
 static void runtime_unload(void *instance) {
@@ -68,7 +72,7 @@ static kn_status runtime_load(void *instance, const kn_load_request *request) {
   runtime_unload(self);
   if (self->engine == ENGINE_LITERT) {
     KN_TRY(kn_litert_api_open(&self->litert_api, self->library));
-    self->threads = (int32_t)self->num_threads;
+    self->threads = choose_threads(self);
     return kn_litert_session_open(&self->litert, &self->litert_api, request, self->threads);
   }
   KN_TRY(kn_tflite_api_open(&self->api, self->library));

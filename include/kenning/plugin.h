@@ -18,7 +18,7 @@ extern "C" {
 #define KN_PLUGIN_MAGIC 0x4b4e504cu /* "KNPL" */
 /* Until release 1.0 the major number is 0 and both numbers must match the host's exactly. */
 #define KN_ABI_MAJOR 0
-#define KN_ABI_MINOR 4
+#define KN_ABI_MINOR 5
 
 typedef enum kn_sanitizer { KN_SANITIZER_NONE = 0, KN_SANITIZER_ADDRESS = 1, KN_SANITIZER_THREAD = 2 } kn_sanitizer;
 /* gcc says it by macros, clang by __has_feature. */
@@ -99,6 +99,7 @@ typedef struct kn_plugin {
     (record, key, out_child))                                                                                          \
   X(bool, kn_cancelled, (void), ())                                                                                    \
   X(int64_t, kn_now_ns, (void), ())                                                                                    \
+  X(int64_t, kn_thread_count, (int64_t wanted), (wanted))                                                              \
   X(kn_status, kn_framework_file, (const char *framework, const char *key, const char *parameter, char **out_path),    \
     (framework, key, parameter, out_path))                                                                             \
   X(kn_status, kn_library_open, (const char *path, void **out_handle), (path, out_handle))                             \

@@ -26,6 +26,9 @@ KN_API bool kn_cancelled(void);
 /* CLOCK_MONOTONIC_RAW in nanoseconds. */
 KN_API int64_t kn_now_ns(void);
 
+/* `wanted`; where it is not positive, one thread for each processor that this process may run on. At least 1. */
+KN_API int64_t kn_thread_count(int64_t wanted);
+
 /* Path of a framework's shared library, in this order: `parameter` (a block's own option, may be NULL), the
  * environment variable KENNING_<FRAMEWORK>_LIBRARY, what `kenning install <framework>` put in place under the name
  * `key` of the manifest ("library"). KN_NOT_INSTALLED, with the command to run, when there is none. Free with kn_free.

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -10,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -166,14 +164,21 @@ static bool output_has(int file, const char *text) {
   return has;
 }
 
+/* It stays for waitpid. */
+static bool has_ended(pid_t pid) {
+  siginfo_t info = {0};
+  return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+static void wait_ms(int ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL); }
+
 bool kt_wait_output(kt_process *process, const char *text, int timeout_s) {
   int64_t deadline_ns = now_ns() + (int64_t)timeout_s * 1000000000;
   for (;;) {
-    siginfo_t info = {0};
-    bool ended = waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    bool ended = has_ended(process->pid);
     if (output_has(process->out, text) || output_has(process->err, text)) return true;
     if (ended || now_ns() > deadline_ns) return false;
-    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    wait_ms(5);
   }
 }
 
@@ -181,17 +186,12 @@ void kt_signal(kt_process *process, int signal) { kill(-process->pid, signal); }
 
 /* True when the launcher ended in time. */
 static bool wait_end(pid_t pid, int timeout_s) {
-  int file = (int)syscall(SYS_pidfd_open, pid, 0);
-  if (file < 0) kt_fail("pidfd_open: %s", strerror(errno));
-  struct pollfd end = {.fd = file, .events = POLLIN};
   int64_t deadline_ns = now_ns() + (int64_t)timeout_s * 1000000000;
-  int ready = 0;
-  do {
-    int64_t left_ms = (deadline_ns - now_ns()) / 1000000;
-    ready = poll(&end, 1, left_ms > 0 ? (int)left_ms : 0);
-  } while (ready < 0 && errno == EINTR);
-  close(file);
-  return ready > 0;
+  while (!has_ended(pid)) {
+    if (now_ns() > deadline_ns) return false;
+    wait_ms(1);
+  }
+  return true;
 }
 
 static void read_report(const kt_process *process, kt_run *run) {

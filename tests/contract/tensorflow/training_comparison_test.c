@@ -267,11 +267,11 @@ static void sgd_is_that_of_keras_2(void **state) {
  * left of the samples, and of the gradients. */
 static void make_weights(keras_model *model, int64_t classes) {
   const tf_api *tf;
-  training_graph graph;
+  training_graph built;
   const training_settings settings = {.seed = 5, .batch = 1, .classes = classes};
   kt_assert_ok(tf_api_open(NULL, &tf));
-  kt_assert_ok(training_graph_build(tf, model, &settings, &graph));
-  training_graph_destroy(&graph);
+  kt_assert_ok(training_graph_build(tf, model, &settings, &built));
+  training_graph_destroy(&built);
   for (size_t i = 0; i < model->network.layer_count; i++) {
     keras_weight *kernel = model->groups[i].count ? &model->groups[i].weights[0] : NULL;
     if (!kernel || kernel->rank != 4) continue;

@@ -3,6 +3,7 @@
 #include "support/unit.h"
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,6 +89,7 @@ static kn_tensor_view view(void *values, size_t bytes, uint32_t rank, int64_t fi
 static void runs(void **state) {
   (void)state;
   subject s = make("tflite-2.21");
+  set(&s, "num_threads", "4");
   kt_assert_ok(load_with(&s, "fp32.tflite", 2, NULL));
   float in[32], out[6];
   for (int i = 0; i < 32; i++) in[i] = i < 16 ? 1 : 2;
@@ -111,6 +113,7 @@ static void counts_operators(void **state) {
   char path[512];
   subject s = make("tflite-2.21");
   set(&s, "delegates_list", fake("delegate", path));
+  set(&s, "num_threads", "4");
   kt_assert_ok(load(&s));
   kn_record *record;
   kt_assert_ok(kn_record_create(&record));
@@ -146,6 +149,19 @@ static void chooses_threads(void **state) {
   kt_assert_ok(load(&s));
   assert_non_null(strstr(s.log, "threads=3 xnnpack=3/3"));
   destroy(&s);
+
+  /* On this thread there is one processor only. */
+  cpu_set_t before, one;
+  assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  for (size_t i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+    if (CPU_ISSET(i, &before)) CPU_SET(i, &one);
+  assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+  s = make("tflite-2.21");
+  kt_assert_ok(load(&s));
+  assert_non_null(strstr(s.log, "threads=1 xnnpack=1/3"));
+  destroy(&s);
+  assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
 static void refuses_libraries(void **state) {
