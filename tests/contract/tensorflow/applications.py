@@ -4,7 +4,7 @@
     applications.py DIRECTORY small|full [NAME...]      NAME.h5, NAME.keras, NAME.in, NAME.out: float32 values;
                                                         names.txt: one NAME a line
 
-With TF_USE_LEGACY_KERAS=1 it is Keras 2, else Keras 3. `small`: few channels and pixels, of the networks whose class allows it;
+With TF_USE_LEGACY_KERAS=1 it is Keras 2, else Keras 3. `small`: few pixels, few channels where the class allows it;
 `full`: the networks as they are trained on ImageNet. Weights are drawn and every layer's values are brought to the same
 scale: as Keras initializes them these networks answer the same to every input, and any mistake goes unnoticed.
 """
@@ -26,17 +26,17 @@ BETA = 1.2
 # Small: the more the classes differ, the more of the rounding of a hundred layers is seen, of Keras's own too.
 LOGITS_STD = 0.3
 
-# class; parameters of the small variant, None where no parameter makes it small; range of the values it expects
+# class; parameters of the small variant; range of the values it expects
 MODELS = {
     "mobilenet": ("MobileNet", dict(alpha=0.25, input_shape=(64, 64, 3)), (-1, 1)),
     "mobilenet_v2": ("MobileNetV2", dict(alpha=0.35, input_shape=(64, 64, 3)), (-1, 1)),
     "mobilenet_v3_small": ("MobileNetV3Small", dict(alpha=0.75, input_shape=(64, 64, 3)), (0, 255)),
     "mobilenet_v3_large": ("MobileNetV3Large", dict(alpha=0.75, input_shape=(64, 64, 3)), (0, 255)),
-    "resnet50": ("ResNet50", None, (-110, 130)),
+    "resnet50": ("ResNet50", dict(input_shape=(64, 64, 3)), (-110, 130)),
     "efficientnet_b0": ("EfficientNetB0", dict(input_shape=(64, 64, 3)), (0, 255)),
     "densenet121": ("DenseNet121", dict(input_shape=(64, 64, 3)), (-2, 2.6)),
     "inception_v3": ("InceptionV3", dict(input_shape=(75, 75, 3)), (-1, 1)),
-    "vgg16": ("VGG16", None, (-110, 130)),
+    "vgg16": ("VGG16", dict(input_shape=(32, 32, 3)), (-110, 130)),
 }
 # Of the full networks, where it is not 224 x 224.
 SHAPES = {"inception_v3": (299, 299, 3)}
@@ -121,7 +121,7 @@ def save(directory, name, full):
 
 def main(directory, size, *names):
     keras.utils.set_random_seed(5)
-    names = names or tuple(name for name in MODELS if size == "full" or MODELS[name][1])
+    names = names or tuple(MODELS)
     for name in names:
         save(directory, name, size == "full")
     with open(f"{directory}/names.txt", "w", encoding="utf-8") as file:

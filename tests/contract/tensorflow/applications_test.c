@@ -1,5 +1,5 @@
-/* The networks of keras.applications, saved by Keras 2 and 3 as .h5 and .keras, give Keras's results. Small variants of
- * them; those that are trained on ImageNet with KENNING_TEST_ALL=1. Which: the table of applications.py. Needs what
+/* The networks of keras.applications, saved by Keras 2 and 3 as .h5 and .keras, give Keras's results. All of the table
+ * of applications.py, in small variants; with KENNING_TEST_ALL=1 as they are trained on ImageNet. Needs what
  * keras_comparison_test.c needs. */
 #include "support/unit.h"
 
