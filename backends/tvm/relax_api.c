@@ -49,12 +49,13 @@ static kn_status open_both(kn_relax_api *api, const char *path, const char *ffi)
   KN_TRY(kn_library_open(ffi, &handle));
   KN_TRY(resolve(api, handle, ffi));
   KN_TRY(kn_library_open(path, &engine));
-  const kn_relax_bytes name = {"ffi.ModuleLoadFromFile", sizeof "ffi.ModuleLoadFromFile" - 1};
-  kn_relax_object *load = NULL;
-  if (api->FunctionGetGlobal(&name, &load) || !load)
+  /* What tvm-ffi registers by itself would say nothing about the run time. */
+  const kn_relax_bytes name = {"runtime.config_threadpool", sizeof "runtime.config_threadpool" - 1};
+  kn_relax_object *configure = NULL;
+  if (api->FunctionGetGlobal(&name, &configure) || !configure)
     return kn_status_make(KN_INCOMPATIBLE,
                           "%s is no run time of TVM 0.25 to 0.27; `kenning install tvm` puts one in place", path);
-  api->ObjectDecRef(load);
+  api->ObjectDecRef(configure);
   return NULL;
 }
 
