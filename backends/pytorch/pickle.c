@@ -35,10 +35,9 @@ static kn_status bytes_of(pickle_machine *m, size_t count, const unsigned char *
 }
 
 static kn_status read_number(pickle_machine *m, size_t bytes, uint64_t *out) {
-  const unsigned char *from;
-  KN_TRY(bytes_of(m, bytes, &from));
   *out = 0;
-  for (size_t i = 0; i < bytes; i++) *out |= (uint64_t)from[i] << (8 * i);
+  if (bytes > m->bytes - m->at) return pickle_damaged(m, "it ends too early");
+  for (size_t i = 0; i < bytes; i++) *out |= (uint64_t)m->data[m->at++] << (8 * i);
   return NULL;
 }
 
@@ -52,8 +51,8 @@ static kn_status push_integer(pickle_machine *m, int64_t number) {
 /* Two's complement of any length; what does not fit into 64 bits becomes a text of its bytes, since nothing here
  * computes with it. */
 static kn_status push_long(pickle_machine *m, size_t length_bytes) {
-  uint64_t length;
-  const unsigned char *from;
+  uint64_t length = 0;
+  const unsigned char *from = NULL;
   pickle_value *value;
   KN_TRY(read_number(m, length_bytes, &length));
   if (length > 8) {
@@ -63,15 +62,15 @@ static kn_status push_long(pickle_machine *m, size_t length_bytes) {
     value->text.length = (size_t)length;
     return NULL;
   }
-  uint64_t number;
+  uint64_t number = 0;
   KN_TRY(read_number(m, (size_t)length, &number));
   if (length && length < 8 && number >> (8 * length - 1)) number |= UINT64_MAX << (8 * length);
   return push_integer(m, (int64_t)number);
 }
 
 static kn_status push_text(pickle_machine *m, size_t length_bytes) {
-  uint64_t length;
-  const unsigned char *from;
+  uint64_t length = 0;
+  const unsigned char *from = NULL;
   pickle_value *value;
   KN_TRY(read_number(m, length_bytes, &length));
   if (length > m->bytes) return pickle_damaged(m, "a text is longer than the file");
@@ -82,14 +81,14 @@ static kn_status push_text(pickle_machine *m, size_t length_bytes) {
   return NULL;
 }
 
+/* Most significant byte first. */
 static kn_status push_float(pickle_machine *m) {
-  const unsigned char *from;
+  uint64_t bits = 0, turned = 0;
   pickle_value *value;
-  KN_TRY(bytes_of(m, 8, &from));
+  KN_TRY(read_number(m, 8, &bits));
   KN_TRY(pickle_push_new(m, PICKLE_NUMBER, &value));
-  unsigned char turned[8];
-  for (size_t i = 0; i < 8; i++) turned[i] = from[7 - i];
-  memcpy(&value->number, turned, 8);
+  for (int i = 0; i < 8; i++) turned = turned << 8 | (bits >> (8 * i) & 0xff);
+  memcpy(&value->number, &turned, sizeof turned);
   return NULL;
 }
 
@@ -105,8 +104,8 @@ static kn_status read_line(pickle_machine *m, const char **out, size_t *out_leng
 }
 
 static kn_status global_in_lines(pickle_machine *m) {
-  const char *module, *name;
-  size_t module_length, name_length;
+  const char *module = NULL, *name = NULL;
+  size_t module_length = 0, name_length = 0;
   KN_TRY(read_line(m, &module, &module_length));
   KN_TRY(read_line(m, &name, &name_length));
   return pickle_push_global(m, module, module_length, name, name_length);
@@ -122,7 +121,7 @@ static kn_status global_on_stack(pickle_machine *m) {
 /* ---- collections and the memo ---- */
 
 static kn_status set_items(pickle_machine *m, size_t first, size_t down_to) {
-  pickle_value *dictionary = down_to ? m->stack[down_to - 1] : NULL;
+  pickle_value *dictionary = m->stack && down_to ? m->stack[down_to - 1] : NULL;
   if (!dictionary || dictionary->kind != PICKLE_DICTIONARY || (m->depth - first) % 2)
     return pickle_damaged(m, "items are put into what is no dictionary");
   for (size_t i = first; i < m->depth; i++) KN_TRY(pickle_append(dictionary, m->stack[i]));
@@ -131,7 +130,7 @@ static kn_status set_items(pickle_machine *m, size_t first, size_t down_to) {
 }
 
 static kn_status append_items(pickle_machine *m, size_t first, size_t down_to) {
-  pickle_value *list = down_to ? m->stack[down_to - 1] : NULL;
+  pickle_value *list = m->stack && down_to ? m->stack[down_to - 1] : NULL;
   if (!list || list->kind != PICKLE_LIST) return pickle_damaged(m, "items are put into what is no list");
   for (size_t i = first; i < m->depth; i++) KN_TRY(pickle_append(list, m->stack[i]));
   m->depth = down_to;
@@ -171,7 +170,7 @@ static kn_status push_constant(pickle_machine *m, pickle_kind kind, int64_t numb
 }
 
 static kn_status collect(pickle_machine *m, unsigned char instruction) {
-  size_t first;
+  size_t first = 0;
   KN_TRY(above_mark(m, &first));
   switch (instruction) {
     case 't':

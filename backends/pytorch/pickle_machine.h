@@ -17,7 +17,7 @@ typedef struct pickle_machine {
 } pickle_machine;
 
 /* KN_BAD_DATA that names the place. */
-kn_status pickle_damaged(const pickle_machine *m, const char *what) KN_MUST_USE;
+kn_status pickle_damaged(const pickle_machine *m, const char *what) KN_MUST_USE KN_NEVER_NULL;
 /* A value of the result, which owns it. */
 kn_status pickle_make(pickle_machine *m, pickle_kind kind, pickle_value **out) KN_MUST_USE;
 /* Room for one item more than `count`. */
