@@ -21,7 +21,8 @@ add_compile_options(-fPIE)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${KENNING_LINKED_MODEL}")
 set(linked "${CMAKE_BINARY_DIR}/linked-model")
 file(REMOVE_RECURSE "${linked}")
-file(ARCHIVE_EXTRACT INPUT "${KENNING_LINKED_MODEL}" DESTINATION "${linked}/sources")
+# Sources are as old as their archive says, which may be 1970: what was compiled of another archive would look newer.
+file(ARCHIVE_EXTRACT INPUT "${KENNING_LINKED_MODEL}" DESTINATION "${linked}/sources" TOUCH)
 if(NOT EXISTS "${linked}/sources/kenning_model.h")
     message(FATAL_ERROR "${KENNING_LINKED_MODEL} holds no kenning_model.h: it is no model compiled to C "
                         "(TVMCompiler with 'executor': 'c' writes one)")

@@ -4,17 +4,22 @@
 
 #include <string.h>
 
-static uint8_t *reserve(kn_replies *replies, size_t bytes) {
+/* Room for `bytes` more. */
+static bool make_room(kn_replies *replies, size_t bytes) {
   size_t needed;
-  if (replies->lost || !kn_add_size(replies->bytes, bytes, &needed)) return NULL;
-  if (needed > replies->capacity) {
-    uint8_t *data = kn_realloc(replies->data, needed);
-    if (!data) return NULL;
-    replies->data = data;
-    replies->capacity = needed;
-  }
+  if (replies->lost || !kn_add_size(replies->bytes, bytes, &needed)) return false;
+  if (needed <= replies->capacity) return true;
+  uint8_t *data = kn_realloc(replies->data, needed);
+  if (!data) return false;
+  replies->data = data;
+  replies->capacity = needed;
+  return true;
+}
+
+static uint8_t *reserve(kn_replies *replies, size_t bytes) {
+  if (!make_room(replies, bytes)) return NULL;
   uint8_t *at = replies->data + replies->bytes;
-  replies->bytes = needed;
+  replies->bytes += bytes;
   return at;
 }
 
@@ -38,7 +43,11 @@ static void add_frame(kn_replies *replies, const kn_wire_config *wire, kn_frame 
 
 static void add_message(kn_replies *replies, const kn_wire_config *wire, uint64_t type, unsigned flags,
                         const uint8_t *payload, size_t bytes) {
-  size_t most = wire->frame_limit - kn_frame_header_size(wire->format), sent = 0;
+  const size_t header = kn_frame_header_size(wire->format), most = wire->frame_limit - header;
+  size_t sent = 0, whole;
+  /* All frames at once: what grew with each of them would be moved for each of them. */
+  replies->lost |= !kn_add_size(bytes, (bytes / most + 1) * header, &whole) || !make_room(replies, whole);
+  if (replies->lost) return;
   do {
     size_t piece = bytes - sent < most ? bytes - sent : most;
     unsigned place = (sent ? 0 : KN_FLAG_FIRST) | (sent + piece == bytes ? KN_FLAG_LAST : 0);

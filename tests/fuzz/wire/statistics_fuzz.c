@@ -103,9 +103,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (kn_iospec_parse(spec_json, sizeof spec_json - 1, "fuzz", &spec) || kn_record_create(&record)) abort();
   const kn_load_request request = {.path = "model", .spec = &spec, .batch = 1};
   if (kn_remote_inference.load(&remote, &request)) abort();
+  static const kn_inference_times times[INFERENCES] = {{.output_end = 5000}, {.output_end = 6000}};
   kn_status status = kn_remote_measurements(&remote, INFERENCES, record);
   if (!status) check_record(record);
   kn_status_free(status);
+  kn_status_free(kn_remote_inference.statistics(&remote, record));
+  if (kn_remote_wire(&remote, times, 0, INFERENCES, record)) abort();
   kn_record_destroy(record);
   kn_remote_inference.unload(&remote);
   kn_iospec_clear(&spec);
