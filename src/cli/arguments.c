@@ -255,7 +255,7 @@ static void print_rows(const kn_class *cls) {
 }
 
 void kn_arguments_help(const kn_command *command, kn_instance **blocks, size_t block_count) {
-  printf("usage: kenning %s %s\n\n%s\n", command->name, command->usage, command->summary);
+  printf("usage: kenning %s%s%s\n\n%s\n", command->name, kn_usage_gap(command), command->usage, command->summary);
   if (command->options) {
     kn_class cls = kn_command_class(command);
     printf("\nflags:\n");
@@ -296,12 +296,12 @@ kn_status kn_command_parse(const kn_command *command, int argc, char **argv, siz
   }
   size_t given = out_positionals->count;
   if (given < minimum)
-    status = kn_status_join(
-        status, kn_status_make(KN_INVALID_ARGUMENT, "%zu argument%s missing; usage: kenning %s %s", minimum - given,
-                               minimum - given == 1 ? " is" : "s are", command->name, command->usage));
+    status = kn_status_join(status, kn_status_make(KN_INVALID_ARGUMENT, "%zu argument%s missing; usage: kenning %s%s%s",
+                                                   minimum - given, minimum - given == 1 ? " is" : "s are",
+                                                   command->name, kn_usage_gap(command), command->usage));
   if (given > maximum)
-    status =
-        kn_status_join(status, kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s %s",
-                                              out_positionals->items[maximum], command->name, command->usage));
+    status = kn_status_join(
+        status, kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s%s%s",
+                               out_positionals->items[maximum], command->name, kn_usage_gap(command), command->usage));
   return status;
 }

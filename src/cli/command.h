@@ -40,6 +40,8 @@ typedef struct kn_positionals {
  * with kn_free. */
 kn_status kn_arguments_parse(int argc, char **argv, kn_instance **instances, size_t instance_count,
                              kn_positionals *out_positionals, bool *out_help) KN_MUST_USE;
+/* What stands between the words of a command's usage: nothing where it takes none. */
+static inline const char *kn_usage_gap(const kn_command *command) { return *command->usage ? " " : ""; }
 /* Help: usage, the command's flags, then the flags of each block. */
 void kn_arguments_help(const kn_command *command, kn_instance **blocks, size_t block_count);
 /* Parses for a command without blocks; prints the help and sets *out_done when asked for it. `expected` positionals:

@@ -76,8 +76,8 @@ static kn_status name_classes(const kn_flags_request *request, const kn_instance
   }
   if (!request->positional_classes) return NULL;
   if (count < 2)
-    return kn_status_make(KN_INVALID_ARGUMENT, "a model wrapper and a data set are needed; usage: kenning %s %s",
-                          request->command->name, request->command->usage);
+    return kn_status_make(KN_INVALID_ARGUMENT, "a model wrapper and a data set are needed; usage: kenning %s%s%s",
+                          request->command->name, kn_usage_gap(request->command), request->command->usage);
   out->wrapper = words[0];
   const kn_class *second;
   kn_status status = kn_registry_find(words[1], 0, &second);
@@ -158,12 +158,13 @@ static kn_status second_pass(const kn_flags_request *request, const found_classe
     line->positionals.count = given;
     if (given < request->minimum || given > request->maximum)
       faults = kn_status_join(
-          faults, given > request->maximum
-                      ? kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s %s",
-                                       line->positionals.items[request->maximum], request->command->name,
-                                       request->command->usage)
-                      : kn_status_make(KN_INVALID_ARGUMENT, "an argument is missing; usage: kenning %s %s",
-                                       request->command->name, request->command->usage));
+          faults,
+          given > request->maximum
+              ? kn_status_make(KN_INVALID_ARGUMENT, "unexpected argument '%.200s'; usage: kenning %s%s%s",
+                               line->positionals.items[request->maximum], request->command->name,
+                               kn_usage_gap(request->command), request->command->usage)
+              : kn_status_make(KN_INVALID_ARGUMENT, "an argument is missing; usage: kenning %s%s%s",
+                               request->command->name, kn_usage_gap(request->command), request->command->usage));
   }
   kn_free(instances);
   return faults;

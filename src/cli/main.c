@@ -1,6 +1,7 @@
 #include "cli/command.h"
 #include "core/registry.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,10 +27,15 @@ static void usage(FILE *out) {
 
 /* What could not be written is no success. A reader that has seen enough (`| head`) needs no message. */
 static int finish_output(int code) {
+  errno = 0;
   if (!fflush(stdout) && !ferror(stdout)) return code;
+  int error = errno; /* 0: an earlier write failed */
   struct stat found;
   if (fstat(STDOUT_FILENO, &found) != 0 || !S_ISFIFO(found.st_mode))
-    fprintf(stderr, "kenning: error: standard output could not be written\n");
+    fprintf(stderr, "kenning: error: standard output could not be written%s%s\n", error ? ": " : "",
+            error == ENOSPC ? "the disk is full; free some space or choose another place"
+            : error         ? strerror(error)
+                            : "");
   return code ? code : 1;
 }
 

@@ -57,11 +57,21 @@ void kn_log(kn_log_level level, const char *format, ...) {
   va_end(arguments);
 }
 
-/* `text` with every line after the first indented. */
+/* What files hold stands in messages: nothing of it may command the terminal. */
+static void print_text(const char *text, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)text[i];
+    fputc((c < ' ' && c != '\t') || c == 0x7f ? '?' : c, stderr);
+  }
+}
+
+/* `text` with every line indented. */
 static void print_lines(const char *text, const char *indent) {
   for (const char *at = text; *at;) {
     size_t length = strcspn(at, "\n");
-    fprintf(stderr, "%s%.*s\n", indent, (int)length, at);
+    fputs(indent, stderr);
+    print_text(at, length);
+    fputc('\n', stderr);
     at += length + (at[length] == '\n');
   }
 }
@@ -73,8 +83,11 @@ void kn_log_status(kn_status status) {
   for (size_t i = 0; i < kn_status_count(status); i++) {
     const char *where = kn_status_where(status, i), *message = kn_status_message(status, i);
     size_t first = strcspn(message, "\n");
-    fprintf(stderr, "%s: %serror:%s %.*s\n", where ? where : "kenning", use_colour ? "\033[31m" : "",
-            use_colour ? "\033[0m" : "", (int)first, message);
+    if (!where) where = "kenning";
+    print_text(where, strlen(where));
+    fprintf(stderr, ": %serror:%s ", use_colour ? "\033[31m" : "", use_colour ? "\033[0m" : "");
+    print_text(message, first);
+    fputc('\n', stderr);
     if (message[first]) print_lines(message + first + 1, "    ");
     print_lines(kn_status_context(status, i), "    ");
   }

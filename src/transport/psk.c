@@ -81,6 +81,7 @@ static kn_status write_key(int file, const char *path) {
 }
 
 kn_status kn_psk_make(const char *path) {
+  KN_TRY(kn_directory_make_parent(path));
   int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST)
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is there already: a key is not overwritten", path);

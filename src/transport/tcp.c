@@ -99,8 +99,14 @@ kn_status kn_tcp_listen(const char *host, int64_t port, int *out_fd, bool *out_l
   *out_loopback = is_loopback(&list->name);
   if (error) {
     if (fd >= 0) close(fd);
-    return kn_status_make(error == EADDRINUSE ? KN_BUSY : KN_IO_ERROR, "cannot listen on %.200s, port %lld: %s", host,
-                          (long long)port, strerror(error));
+    if (error == EADDRINUSE)
+      return kn_status_make(
+          KN_BUSY,
+          "cannot listen on %.200s, port %lld: another program does, perhaps a server started before; "
+          "`ss -ltnp 'sport = :%lld'` shows it; end it or choose another port (0: any that is free)",
+          host, (long long)port, (long long)port);
+    return kn_status_make(KN_IO_ERROR, "cannot listen on %.200s, port %lld: %s%s", host, (long long)port,
+                          strerror(error), error == EACCES ? "; ports from 1024 on are for everyone" : "");
   }
   *out_port = port_of(fd);
   *out_fd = fd;

@@ -1,5 +1,7 @@
 #include "transport/unix.h"
 
+#include "core/file.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +23,7 @@ kn_status kn_unix_connect(const char *path, int64_t deadline_ns, kn_connection *
   struct sockaddr_un address;
   *out_connection = (kn_connection){.fd = -1};
   KN_TRY(address_of(path, &address));
+  KN_TRY(kn_directory_make_parent(path));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = fd < 0 ? errno : 0;
   kn_status status = NULL;
   if (!error && connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) error = errno;
@@ -64,5 +67,11 @@ kn_status kn_unix_listen(const char *path, int *out_fd) {
     return NULL;
   }
   if (fd >= 0) close(fd);
-  return kn_status_make(error == EADDRINUSE ? KN_BUSY : KN_IO_ERROR, "cannot listen on %s: %s", path, strerror(error));
+  if (error == EADDRINUSE)
+    return kn_status_make(
+        KN_BUSY,
+        "cannot listen on %s: a program does already, or it is no socket; end that program, or choose "
+        "another path",
+        path);
+  return kn_status_make(KN_IO_ERROR, "cannot listen on %s: %s", path, strerror(error));
 }

@@ -366,6 +366,24 @@ static void nobody_listening_is_told(void **state) {
   drop_pair(&p);
 }
 
+/* A port that somebody listens on. */
+static void a_busy_port_is_told_with_ways_out(void **state) {
+  (void)state;
+  struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof name;
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&name, size) == 0 && listen(fd, 1) == 0 &&
+              getsockname(fd, (struct sockaddr *)&name, &size) == 0);
+  char port[16];
+  snprintf(port, sizeof port, "%d", ntohs(name.sin_port));
+  kt_run run = kt_run_kenning(NULL, "server", "NetworkProtocol", "NullRuntime", "--host", "127.0.0.1", "--port", port);
+  kt_assert_exit(&run, 1);
+  kt_assert_contains(run.err, "another program does, perhaps a server started before");
+  kt_assert_contains(run.err, "choose another port");
+  kt_run_free(&run);
+  close(fd);
+}
+
 /* A Unix socket is its user's alone, and one that a killed server left is taken over. */
 static void a_socket_is_private_and_taken_over(void **state) {
   (void)state;
@@ -380,6 +398,7 @@ static void a_socket_is_private_and_taken_over(void **state) {
   kt_run second = kt_run_kenning(&p.options, "json_inference_server", "s.json");
   kt_assert_exit(&second, 1);
   kt_assert_contains(second.err, "cannot listen");
+  kt_assert_contains(second.err, "choose another");
   kt_run_free(&second);
   kt_signal(p.server, SIGUSR1); /* ends it as SIGKILL would, and spares the test's own launcher */
   kt_run run = kt_finish(p.server);
@@ -410,6 +429,7 @@ int main(void) {
       cmocka_unit_test(a_stopped_client_makes_room_for_the_next),
       cmocka_unit_test(a_server_without_descriptors_recovers),
       cmocka_unit_test(nobody_listening_is_told),
+      cmocka_unit_test(a_busy_port_is_told_with_ways_out),
       cmocka_unit_test(a_socket_is_private_and_taken_over),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
