@@ -211,8 +211,16 @@ static kn_status quantizer_compile(void *instance, const kn_compile_request *req
   return status;
 }
 
-static const kn_optimizer_ops ops = {
-    .struct_size = sizeof ops, .open = quantizer_open, .close = quantizer_close, .compile = quantizer_compile};
+static bool needs_samples(const void *instance) {
+  (void)instance;
+  return true;
+}
+
+static const kn_optimizer_ops ops = {.struct_size = sizeof ops,
+                                     .open = quantizer_open,
+                                     .close = quantizer_close,
+                                     .compile = quantizer_compile,
+                                     .needs_samples = needs_samples};
 
 const kn_class kn_onnx_quantizer_class = {.struct_size = sizeof(kn_class),
                                           .name = "kenning.optimizers.onnxruntime.ONNXRuntimeQuantizer",

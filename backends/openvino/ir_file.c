@@ -1,7 +1,9 @@
 #include "ir_file.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model_file.h"
@@ -11,6 +13,71 @@ static size_t count(const char *text, const char *word) {
   for (const char *at = text; (at = strstr(at, word)); at += strlen(word)) found++;
   return found;
 }
+
+/* ---- is it whole ---- */
+
+/* Value of the attribute `name` (with its blank, '=' and quote) within the tag that begins at `tag`. */
+static bool attribute(const char *tag, const char *name, uint64_t *out_value) {
+  const char *end = strchr(tag, '>'), *at = strstr(tag, name);
+  if (!end || !at || at > end) return false;
+  at += strlen(name);
+  char *rest;
+  errno = 0;
+  *out_value = strtoull(at, &rest, 10);
+  return rest != at && *rest == '"' && !errno;
+}
+
+/* How many bytes of weights the layers refer to: constants are "<data ... offset="N" ... size="N" .../>". */
+static kn_status weights_wanted(const char *path, const char *text, uint64_t *out_bytes) {
+  *out_bytes = 0;
+  for (const char *tag = text; (tag = strstr(tag, "<data ")); tag++) {
+    uint64_t offset, bytes, end;
+    if (!attribute(tag, " offset=\"", &offset) || !attribute(tag, " size=\"", &bytes)) continue;
+    if (__builtin_add_overflow(offset, bytes, &end))
+      return kn_status_make(KN_BAD_DATA, "%s is damaged at byte %zu: a constant ends beyond all files", path,
+                            (size_t)(tag - text));
+    if (end > *out_bytes) *out_bytes = end;
+  }
+  return NULL;
+}
+
+static kn_status check_weights(const char *path, const char *text) {
+  char *weights = kn_vino_weights_path(path);
+  uint64_t wanted;
+  struct stat found;
+  kn_status status = weights ? weights_wanted(path, text, &wanted) : kn_status_out_of_memory();
+  if (!status && stat(weights, &found) != 0)
+    status = kn_status_make(errno == ENOENT ? KN_NOT_FOUND : KN_IO_ERROR,
+                            "%s: %s; an OpenVINO IR is two files side by side, and these are its weights", weights,
+                            strerror(errno));
+  else if (!status && (uint64_t)found.st_size < wanted)
+    status = kn_status_make(KN_BAD_DATA,
+                            "%s is cut off: it has %llu bytes, and the layers of %s need %llu; copy or make both files "
+                            "again",
+                            weights, (unsigned long long)found.st_size, path, (unsigned long long)wanted);
+  kn_free(weights);
+  return status;
+}
+
+kn_status kn_vino_ir_check(const char *path) {
+  char *text;
+  size_t bytes;
+  kn_status status;
+  KN_TRY(kn_file_read(path, (size_t)1 << 32, &text, &bytes));
+  if (strlen(text) != bytes)
+    status = kn_status_make(KN_BAD_DATA, "%s is damaged at byte %zu: an OpenVINO IR is text", path, strlen(text));
+  else if (!strstr(text, "<net "))
+    status = kn_status_make(KN_BAD_DATA, "%s is no OpenVINO IR: it has no <net>", path);
+  else if (!strstr(text, "</net>"))
+    status = kn_status_make(KN_BAD_DATA, "%s is cut off: it ends after %zu bytes without </net>; copy or make it again",
+                            path, bytes);
+  else
+    status = check_weights(path, text);
+  kn_free(text);
+  return status;
+}
+
+/* ---- what is in it ---- */
 
 kn_status kn_vino_ir_count(const char *path, kn_vino_ir_census *out_census) {
   char *text;

@@ -11,6 +11,9 @@ typedef struct kn_vino_ir_census {
   size_t integer_constants; /* of 8 bits */
 } kn_vino_ir_census;
 
+/* Whether layers and weights are whole: KN_BAD_DATA with what is cut off, KN_NOT_FOUND without weights. */
+kn_status kn_vino_ir_check(const char *path) KN_MUST_USE;
+
 /* KN_BAD_DATA when the file is no IR. */
 kn_status kn_vino_ir_count(const char *path, kn_vino_ir_census *out_census) KN_MUST_USE;
 

@@ -70,18 +70,6 @@ static kn_status recognize(const unsigned char *head, size_t length, const char 
   return NULL;
 }
 
-static kn_status check_weights(const char *path) {
-  char *weights = kn_vino_weights_path(path);
-  if (!weights) return kn_status_out_of_memory();
-  kn_status status = NULL;
-  if (access(weights, R_OK) != 0)
-    status = kn_status_make(errno == ENOENT ? KN_NOT_FOUND : KN_IO_ERROR,
-                            "%s: %s; an OpenVINO IR is two files side by side, and these are its weights", weights,
-                            strerror(errno));
-  kn_free(weights);
-  return status;
-}
-
 /* ---- the operator set of an ONNX model ---- */
 
 static bool read_varint(FILE *file, uint64_t *out_value) {
@@ -155,8 +143,7 @@ static kn_status read_head(const char *path, kn_vino_format *out_format) {
   size_t length = fread(head, 1, HEAD_BYTES, file);
   fclose(file);
   KN_TRY(recognize(head, length, path, out_format));
-  if (*out_format == KN_VINO_ONNX) return check_operator_set(path);
-  return *out_format == KN_VINO_IR ? check_weights(path) : NULL;
+  return *out_format == KN_VINO_ONNX ? check_operator_set(path) : NULL;
 }
 
 kn_status kn_vino_format_of(const char *path, kn_vino_format *out_format) {

@@ -9,8 +9,8 @@ typedef enum kn_vino_format { KN_VINO_IR = 1, KN_VINO_ONNX, KN_VINO_TFLITE, KN_V
 /* "openvino", "onnx", "tflite", "saved_model". */
 const char *kn_vino_format_name(kn_vino_format format);
 
-/* Also sees to it that an IR has its weights beside it. KN_NOT_FOUND, KN_IO_ERROR, KN_BAD_DATA, KN_INCOMPATIBLE for
- * models of other frameworks and ONNX operator sets that are newer than OpenVINO. */
+/* By its first bytes, an ONNX model also by its operator sets. KN_NOT_FOUND, KN_IO_ERROR, KN_BAD_DATA, KN_INCOMPATIBLE
+ * for models of other frameworks and ONNX operator sets that are newer than OpenVINO. */
 kn_status kn_vino_format_of(const char *path, kn_vino_format *out_format) KN_MUST_USE;
 
 /* A name under which OpenVINO takes the file for what it is: the path itself, or a link to it that ends in ".onnx" or

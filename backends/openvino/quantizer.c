@@ -69,6 +69,7 @@ static kn_status check_samples(const kn_samples *samples, const char *what, cons
 static kn_status begin(quantization *q) {
   const kn_compile_request *request = q->request;
   KN_TRY(kn_vino_format_of(request->input_path, &q->format));
+  if (q->format == KN_VINO_IR) KN_TRY(kn_vino_ir_check(request->input_path));
   KN_TRY(check_samples(request->calibration, "quantization", ""));
   size_t count = request->calibration->count;
   double wanted = floor(q->options->dataset_percentage * (double)count + 0.5);
@@ -310,8 +311,16 @@ static kn_status quantizer_compile(void *instance, const kn_compile_request *req
   return status;
 }
 
-static const kn_optimizer_ops ops = {
-    .struct_size = sizeof ops, .open = quantizer_open, .close = quantizer_close, .compile = quantizer_compile};
+static bool needs_samples(const void *instance) {
+  (void)instance;
+  return true;
+}
+
+static const kn_optimizer_ops ops = {.struct_size = sizeof ops,
+                                     .open = quantizer_open,
+                                     .close = quantizer_close,
+                                     .compile = quantizer_compile,
+                                     .needs_samples = needs_samples};
 
 const kn_class kn_vino_quantizer_class = {
     .struct_size = sizeof(kn_class),

@@ -1,4 +1,5 @@
 /* OpenVINORuntime: runs OpenVINO IR, ONNX and TensorFlow Lite models and SavedModels with OpenVINO. */
+#include "ir_file.h"
 #include "openvino.h"
 #include "session.h"
 
@@ -166,6 +167,13 @@ static void runtime_close(void *instance) {
   kn_vino_api_clear(&self->api);
 }
 
+/* Of an IR the engine alone knows the shapes of the outputs. */
+static kn_status runtime_describe(void *instance, const char *path, kn_iospec *out_spec) {
+  (void)instance;
+  *out_spec = (kn_iospec){0};
+  return kn_status_annotate(kn_vino_ir_check(path), "while reading %s", path);
+}
+
 static const char *runtime_model_path(void *instance) { return ((vino_runtime *)instance)->save_model_path; }
 
 static const kn_inference_ops inference = {.struct_size = sizeof inference,
@@ -181,7 +189,8 @@ static const kn_runtime_ops ops = {.struct_size = sizeof ops,
                                    .open = runtime_open,
                                    .close = runtime_close,
                                    .model_path = runtime_model_path,
-                                   .inference = &inference};
+                                   .inference = &inference,
+                                   .describe = runtime_describe};
 
 const kn_class kn_vino_runtime_class = {
     .struct_size = sizeof(kn_class),

@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include "ir_file.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -130,6 +132,7 @@ static kn_status take_outputs(kn_vino_session *session) {
 static kn_status read_model(kn_vino_session *session, const char *path) {
   const kn_vino_api *api = session->api;
   KN_TRY(kn_vino_format_of(path, &session->format));
+  if (session->format == KN_VINO_IR) KN_TRY(kn_vino_ir_check(path));
   int result = api->core_create(&session->core);
   if (result != KN_VINO_OK) return kn_vino_fault(api, KN_BACKEND_FAILED, "does not start", result);
   char *name;

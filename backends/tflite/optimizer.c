@@ -253,8 +253,16 @@ static kn_status compiler_compile(void *instance, const kn_compile_request *requ
   return status;
 }
 
-static const kn_optimizer_ops ops = {
-    .struct_size = sizeof ops, .open = compiler_open, .close = compiler_close, .compile = compiler_compile};
+static bool needs_samples(const void *instance) {
+  const kn_tflite_compiler *self = instance;
+  return kn_tflite_target_is_integer(self->target) || self->quantization_aware_training;
+}
+
+static const kn_optimizer_ops ops = {.struct_size = sizeof ops,
+                                     .open = compiler_open,
+                                     .close = compiler_close,
+                                     .compile = compiler_compile,
+                                     .needs_samples = needs_samples};
 
 const kn_class kn_tflite_compiler_class = {.struct_size = sizeof(kn_class),
                                            .name = "kenning.compilers.tflite.TFLiteCompiler",

@@ -183,8 +183,15 @@ static kn_status quantizer_open(void *instance) {
 
 static void quantizer_close(void *instance) { (void)instance; }
 
-static const kn_optimizer_ops ops = {
-    .struct_size = sizeof ops, .open = quantizer_open, .close = quantizer_close, .compile = quantizer_compile};
+static bool needs_samples(const void *instance) {
+  return ((const ai_edge_quantizer *)instance)->quantization == STATIC;
+}
+
+static const kn_optimizer_ops ops = {.struct_size = sizeof ops,
+                                     .open = quantizer_open,
+                                     .close = quantizer_close,
+                                     .compile = quantizer_compile,
+                                     .needs_samples = needs_samples};
 
 const kn_class kn_ai_edge_quantizer_class = {.struct_size = sizeof(kn_class),
                                              .name = "kenning.compilers.ai_edge_quantizer.AIEdgeQuantizer",

@@ -1,4 +1,5 @@
 /* TFLiteRuntime: runs .tflite models with TensorFlow Lite, XNNPACK and delegates of the user. */
+#include "compiler.h"
 #include "litert_session.h"
 #include "session.h"
 #include "tflite.h"
@@ -197,6 +198,21 @@ static kn_status runtime_check(const void *instance) {
   return NULL;
 }
 
+static kn_status runtime_describe(void *instance, const char *path, kn_iospec *out_spec) {
+  kn_tflite_model model = {0};
+  const kn_iospec nothing = {0};
+  char *bytes = NULL;
+  size_t count;
+  (void)instance;
+  *out_spec = (kn_iospec){0};
+  kn_status status = kn_file_read(path, (size_t)1 << 36, &bytes, &count);
+  if (!status) status = kn_tflite_model_read(bytes, count, &model);
+  if (!status) status = kn_tflite_describe_io(&model, &nothing, out_spec);
+  kn_tflite_model_clear(&model);
+  kn_free(bytes);
+  return kn_status_annotate(status, "while reading %s", path);
+}
+
 static const char *runtime_model_path(void *instance) { return ((tflite_runtime *)instance)->save_model_path; }
 
 static const kn_inference_ops inference = {.struct_size = sizeof inference,
@@ -212,7 +228,8 @@ static const kn_runtime_ops ops = {.struct_size = sizeof ops,
                                    .open = runtime_open,
                                    .close = runtime_close,
                                    .model_path = runtime_model_path,
-                                   .inference = &inference};
+                                   .inference = &inference,
+                                   .describe = runtime_describe};
 
 const kn_class kn_tflite_runtime_class = {.struct_size = sizeof(kn_class),
                                           .name = "kenning.runtimes.tflite.TFLiteRuntime",

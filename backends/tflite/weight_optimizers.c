@@ -299,8 +299,16 @@ static void weights_close(void *instance) { (void)instance; }
 
 static const char *const keras_format[] = {"keras", NULL};
 
-static const kn_optimizer_ops pruning_ops = {
-    .struct_size = sizeof pruning_ops, .open = weights_open, .close = weights_close, .compile = prune};
+static bool pruning_needs_samples(const void *instance) {
+  (void)instance;
+  return true;
+}
+
+static const kn_optimizer_ops pruning_ops = {.struct_size = sizeof pruning_ops,
+                                             .open = weights_open,
+                                             .close = weights_close,
+                                             .compile = prune,
+                                             .needs_samples = pruning_needs_samples};
 
 const kn_class kn_tensorflow_pruning_class = {
     .struct_size = sizeof(kn_class),

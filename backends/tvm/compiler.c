@@ -252,11 +252,14 @@ static kn_status compiler_compile(void *instance, const kn_compile_request *requ
   return status;
 }
 
+static bool compiler_needs_samples(const void *instance) { return kn_tvm_compiler_precision(instance) == KN_TVM_INT8; }
+
 static const kn_optimizer_ops ops = {.struct_size = sizeof ops,
                                      .open = compiler_open,
                                      .close = compiler_close,
                                      .output_format = compiler_output_format,
-                                     .compile = compiler_compile};
+                                     .compile = compiler_compile,
+                                     .needs_samples = compiler_needs_samples};
 
 const kn_class kn_tvm_compiler_class = {.struct_size = sizeof(kn_class),
                                         .name = "kenning.compilers.tvm.TVMCompiler",

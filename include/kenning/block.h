@@ -242,6 +242,9 @@ typedef struct kn_optimizer_ops {
   /* Writes compiled_model_path (whole or not at all) and the specification of the result; `out_record` gets what was
    * produced and checked ("compiler_framework", "compiler_version" are mandatory strings; "cached": bool). */
   kn_status (*compile)(void *self, const kn_compile_request *request, kn_iospec *out_spec, kn_record *out_record);
+  /* Whether these options cannot do without samples, so that only a scenario with a data set can run it; may be called
+   * on an instance that is not open. NULL slot: it does without. */
+  bool (*needs_samples)(const void *self);
 } kn_optimizer_ops;
 
 /* ---- runtimes ---- */
@@ -253,8 +256,9 @@ typedef struct kn_runtime_ops {
   /* Model file that this runtime loads when the scenario has no optimizer (save_model_path), or NULL. */
   const char *(*model_path)(void *self);
   const kn_inference_ops *inference;
-  /* Specification of a model file without opening the framework, -1 for free dimensions; may be called on an instance
-   * that is not open. NULL slot: not possible. */
+  /* Judges a model file of the first of its input_formats without opening the framework, and tells its specification,
+   * -1 for free dimensions; an empty one where the file does not tell. May be called on an instance that is not open.
+   * KN_BAD_DATA: damaged, with the place. NULL slot: not possible. */
   kn_status (*describe)(void *self, const char *path, kn_iospec *out_spec);
 } kn_runtime_ops;
 

@@ -6,6 +6,9 @@
 #include "core/log.h"
 #include "core/record_json.h"
 #include "core/registry.h"
+#include "core/runtime_choice.h"
+#include "pipeline/files.h"
+#include "pipeline/pipeline.h"
 #include "resources/installation.h"
 
 #include <kenning/process.h>
@@ -42,12 +45,6 @@ static const char *const *formats_of(const kn_scenario *scenario, const char *gi
   return given;
 }
 
-static bool takes_any(const kn_class *cls) {
-  for (const char *const *format = cls->input_formats; *format; format++)
-    if (!strcmp(*format, "any")) return true;
-  return false;
-}
-
 /* Frameworks that stand between the model and the runtime, the runtime's included. */
 static const char *missing_framework(const kn_class *cls, const kn_conversion_path *path) {
   if (cls->framework && !kn_installation_there(cls->framework)) return cls->framework;
@@ -64,9 +61,7 @@ static void find_candidates(const kn_scenario *scenario) {
   for (size_t i = 0; formats && i < kn_registry_count() && tried_count < MOST; i++) {
     const kn_class *cls = kn_registry_at(i)->cls;
     kn_conversion_path path;
-    /* What takes everything runs nothing: it is there for tests. */
-    if (cls->kind != KN_KIND_RUNTIME || !cls->ops || !cls->input_formats || takes_any(cls)) continue;
-    if (!kn_conversion_find(formats, cls->input_formats, &path)) continue;
+    if (!kn_runtime_choice_has(cls) || !kn_conversion_find(formats, cls->input_formats, &path)) continue;
     candidate *added = &tried[tried_count++];
     *added = (candidate){.cls = cls, .median_s = NAN};
     const char *missing = missing_framework(cls, &path);
@@ -77,12 +72,14 @@ static void find_candidates(const kn_scenario *scenario) {
 
 /* ---- its scenario ---- */
 
-/* The user's parameters of the runtime that this one has too. */
-static bool copy_parameters(const kn_class *cls, yyjson_mut_doc *doc, yyjson_mut_val *from, yyjson_mut_val *to) {
+/* The user's parameters of the runtime that this one has too. `own_model`: it gets the path of its model from here. */
+static bool copy_parameters(const kn_class *cls, bool own_model, yyjson_mut_doc *doc, yyjson_mut_val *from,
+                            yyjson_mut_val *to) {
   size_t i, count;
   yyjson_mut_val *key, *value;
   yyjson_mut_obj_foreach(from, i, count, key, value) {
-    if (!kn_option_find(cls, yyjson_mut_get_str(key), NULL)) continue;
+    const kn_option *row = kn_option_find(cls, yyjson_mut_get_str(key), NULL);
+    if (!row || (own_model && !strcmp(row->name, "save_model_path"))) continue;
     if (!yyjson_mut_obj_add(to, yyjson_mut_val_mut_copy(doc, key), yyjson_mut_val_mut_copy(doc, value))) return false;
   }
   return true;
@@ -116,7 +113,8 @@ static bool fill(const kn_scenario *scenario, const kn_class *cls, const char *d
                  yyjson_mut_doc *doc, yyjson_mut_val *root) {
   yyjson_mut_val *old = yyjson_mut_obj_get(root, "runtime"), *dataset = yyjson_mut_obj_get(root, "dataset");
   yyjson_mut_val *runtime = yyjson_mut_obj(doc), *parameters = yyjson_mut_obj(doc);
-  bool ok = runtime && parameters && copy_parameters(cls, doc, yyjson_mut_obj_get(old, "parameters"), parameters) &&
+  bool ok = runtime && parameters &&
+            copy_parameters(cls, !scenario->optimizer_count, doc, yyjson_mut_obj_get(old, "parameters"), parameters) &&
             add_model(scenario, cls, directory, doc, root, parameters);
   yyjson_mut_obj_remove_str(root, "runtime");
   ok = ok && yyjson_mut_obj_add_str(doc, runtime, "type", cls->name) &&
@@ -259,6 +257,9 @@ static kn_status try_all(const kn_scenario *scenario, const char *directory, boo
 kn_status kn_auto_choose(kn_scenario *scenario, const char *output, bool reuse) {
   if (!output)
     return kn_status_make(KN_INVALID_ARGUMENT, "a runtime is chosen by measuring: name a file for the measurements");
+  /* What is wrong for every runtime is told once. */
+  KN_TRY(kn_files_check(scenario, reuse ? KN_STEP_TEST : KN_STEP_OPTIMIZE | KN_STEP_TEST));
+  if (!reuse) KN_TRY(kn_files_check_model(scenario, true));
   char *directory = kn_format("%s.auto", output);
   if (!directory) return kn_status_out_of_memory();
   find_candidates(scenario);

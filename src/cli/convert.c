@@ -1,8 +1,10 @@
 /* convert: a model from format to format, over as many steps as it takes. */
 #include "cli/options.h"
+#include "core/content.h"
 #include "core/file.h"
 #include "core/formats.h"
 #include "core/log.h"
+#include "core/model_file.h"
 #include "core/record_json.h"
 #include "core/registry.h"
 
@@ -12,36 +14,54 @@
 
 /* ---- what is asked for ---- */
 
-static kn_status find_way(const kn_convert_values *values, const char *in, const char *out, kn_conversion_path *path) {
-  const char *from = values->from ? values->from : kn_format_of_file(in);
-  const char *to = values->to ? values->to : kn_format_of_name(out);
-  if (!from) return kn_status_make(KN_INVALID_ARGUMENT, "the format of %s is not known: give it with --from", in);
-  if (!to) return kn_status_make(KN_INVALID_ARGUMENT, "the name %s tells no format: give it with --to", out);
-  if (!kn_conversion_find((const char *const[]){from, NULL}, (const char *const[]){to, NULL}, path))
+/* What the input is: its content decides, its name only where the content tells nothing. */
+static kn_status find_format(const kn_convert_values *values, const char *in, const char **out_format) {
+  kn_content content;
+  const char *named = kn_format_of_name(in);
+  KN_TRY(kn_content_read(in, &content));
+  *out_format = content.format ? content.format : values->from ? values->from : named;
+  if (!*out_format)
+    return kn_status_make(KN_INVALID_ARGUMENT, "the format of %s is not known%s%s: give it with --from", in,
+                          content.words ? ", which is " : "", content.words ? content.words : "");
+  if (values->from && strcmp(values->from, *out_format))
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s is %s by its content, not a model of format %s: leave --from out",
+                          in, content.words, values->from);
+  if (!values->from && named && strcmp(named, *out_format))
+    kn_log(KN_LOG_WARNING, "%s is %s by its content, whatever its name says: it is converted from %s", in,
+           content.words, *out_format);
+  return kn_model_file_check(in, (const char *const[]){*out_format, NULL});
+}
+
+static kn_status no_way(const char *from, const char *to) {
+  const kn_class *named = kn_conversion_named_only(from, to);
+  if (!named)
     return kn_status_make(KN_INCOMPATIBLE,
                           "there is no way from %s to %s; `kenning info --formats` shows what there is", from, to);
+  return kn_status_make(
+      KN_INCOMPATIBLE,
+      "from %s to %s goes %s, which must be told more than two names, or needs samples of a data set: "
+      "name it in a scenario, as those in scenarios/mobilenetv2-all do; `kenning info %s` explains it",
+      from, to, kn_class_short_name(named), kn_class_short_name(named));
+}
+
+static kn_status find_way(const kn_convert_values *values, const char *in, const char *out, kn_conversion_path *path) {
+  const char *from, *to = values->to ? values->to : kn_format_of_name(out);
+  if (!to) return kn_status_make(KN_INVALID_ARGUMENT, "the name %s tells no format: give it with --to", out);
+  KN_TRY(find_format(values, in, &from));
+  if (!kn_conversion_find((const char *const[]){from, NULL}, (const char *const[]){to, NULL}, path))
+    return no_way(from, to);
   if (!path->count) return kn_status_make(KN_INVALID_ARGUMENT, "%s is of format %s already", in, from);
   return NULL;
 }
 
-/* The model's specification: what stands beside it, or what a runtime reads out of the file. Nothing where neither
- * tells: converters that need one say so. */
+/* The model's specification: what stands beside it, or what is read out of the file. Nothing where neither tells:
+ * converters that need one say so. */
 static kn_status read_spec(const char *in, const char *format, kn_iospec *out_spec) {
   char *path = kn_format("%s.json", in);
   if (!path) return kn_status_out_of_memory();
-  bool beside = kn_file_exists(path, NULL);
-  kn_status status = beside ? kn_iospec_read(path, out_spec) : NULL;
+  kn_status status =
+      kn_file_exists(path, NULL) ? kn_iospec_read(path, out_spec) : kn_model_file_describe(in, format, out_spec);
   kn_free(path);
-  for (size_t i = 0; i < kn_registry_count() && !beside && !status; i++) {
-    const kn_class *cls = kn_registry_at(i)->cls;
-    const kn_runtime_ops *ops = cls->kind == KN_KIND_RUNTIME ? cls->ops : NULL;
-    if (!ops || !ops->describe || strcmp(cls->input_formats[0], format)) continue;
-    kn_instance instance;
-    KN_TRY(kn_instance_create(cls, &instance));
-    status = ops->describe(instance.self, in, out_spec);
-    kn_instance_destroy(&instance);
-    break;
-  }
   return status;
 }
 
@@ -116,12 +136,11 @@ static kn_status convert(const kn_convert_values *values, const char *in, const 
   kn_conversion_path path;
   kn_log_set_level((kn_log_level)values->common.verbosity);
   KN_TRY(kn_registry_load());
-  const char *format = values->from ? values->from : kn_format_of_file(in);
-  KN_TRY(kn_file_check_input(in, format && !strcmp(format, "saved_model")));
+  KN_TRY(kn_file_check_input(in, true));
   if (kn_file_same(in, out))
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is the model that is to be converted: name another file", out);
-  KN_TRY(kn_file_check_output(out));
   KN_TRY(find_way(values, in, out, &path));
+  KN_TRY(kn_file_check_output(out));
   KN_TRY(run_steps(values, in, out, &path));
   printf("%s\n", out);
   return NULL;

@@ -61,9 +61,13 @@ static kn_status list(const kn_list_values *values, const kn_positionals *kinds)
       wanted[kind] = found = true;
     }
     const char *near = kn_closest_name(kinds->items[i], names, count);
+    char all[256] = "";
+    for (size_t k = 0, used = 0; k < count; k++, used = strlen(all))
+      snprintf(all + used, sizeof all - used, "%s%s", k ? ", " : "", names[k]);
     if (!found)
-      return kn_status_make(KN_NOT_FOUND, "there is no kind of block '%.64s'%s%s%s", kinds->items[i],
-                            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+      return kn_status_make(KN_NOT_FOUND, "there is no kind of block '%.64s'; %s%s%s%s", kinds->items[i],
+                            near ? "did you mean '" : "the kinds are ", near ? near : all,
+                            near ? "'? The kinds are " : "", near ? all : "");
   }
   KN_TRY(kn_registry_load());
   if (values->json) return list_json();
@@ -151,6 +155,13 @@ static bool reads(const kn_class *cls, const char *format) {
   return false;
 }
 
+static bool is_edge(const kn_class *cls, const char *from) {
+  kn_conversion edge;
+  for (size_t i = 0; kn_conversion_at(i, &edge); i++)
+    if (edge.cls == cls && !strcmp(edge.from, from)) return true;
+  return false;
+}
+
 /* One format: what comes of it by which class, and what runs it. */
 static void print_format(const char *format) {
   kn_conversion edge;
@@ -160,9 +171,8 @@ static void print_format(const char *format) {
     if (!strcmp(edge.from, format)) printf("  |-> %-12s %s\n", edge.to, mark(edge.cls, text));
   for (size_t i = 0; i < kn_registry_count(); i++) {
     const kn_class *cls = kn_registry_at(i)->cls;
-    if (cls->kind == KN_KIND_OPTIMIZER && reads(cls, format) && cls->output_formats &&
-        !strcmp(cls->output_formats[0], format))
-      printf("  |-> %-12s %s\n", format, mark(cls, text));
+    if (cls->kind == KN_KIND_OPTIMIZER && reads(cls, format) && cls->output_formats && !is_edge(cls, format))
+      printf("  |-> %-12s %s, where a scenario names it\n", cls->output_formats[0], mark(cls, text));
   }
   for (size_t i = 0; i < kn_registry_count(); i++) {
     const kn_class *cls = kn_registry_at(i)->cls;
@@ -176,7 +186,8 @@ static kn_status print_ways(void) {
   KN_TRY(kn_registry_load());
   printf(
       "Model formats, what each is converted to by which class, and what runs it. Scenarios and `kenning convert` go\n"
-      "the shortest way; optimizers that must be told something are used only where they are named.\n\n");
+      "the shortest way; optimizers that must be told something, or need samples, are used only where they are "
+      "named.\n\n");
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) print_format(formats[i]);
   return NULL;
 }

@@ -62,7 +62,8 @@ static kn_status put_path(kn_scenario *scenario, size_t index, const kn_conversi
     /* Not beside the user's model: what is named here is what runs write. */
     char *file = kn_format("%s.from-%s%s", base, step->from, kn_format_ending(step->to));
     if (!file) return kn_status_out_of_memory();
-    kn_log(KN_LOG_INFO, "%s gives %s, which %s does not take: %s is inserted between them and writes %s", from_name,
+    kn_log(KN_LOG_INFO, "%s%s%s gives %s, which %s does not take: %s is inserted between them and writes %s",
+           scenario->json.name ? scenario->json.name : "", scenario->json.name ? ": " : "", from_name,
            path->steps[0].from, to_name, kn_class_short_name(step->cls), file);
     kn_status status = put_step(scenario, index + i, step, file);
     kn_free(file);

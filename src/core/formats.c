@@ -1,11 +1,7 @@
 #include "core/formats.h"
-#include "core/file.h"
 #include "core/registry.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- names of formats ---- */
 
@@ -33,29 +29,6 @@ const char *kn_format_of_name(const char *path) {
   return length && path[length - 1] == '/' ? "saved_model" : NULL;
 }
 
-const char *kn_format_of_file(const char *path) {
-  struct stat found;
-  unsigned char head[8] = {0};
-  if (stat(path, &found) != 0) return NULL;
-  if (S_ISDIR(found.st_mode)) return "saved_model";
-  FILE *file = S_ISREG(found.st_mode) ? fopen(path, "rbe") : NULL;
-  size_t length = file ? fread(head, 1, sizeof head, file) : 0;
-  if (file) fclose(file);
-  if (length == 8 && !memcmp(head, "\x89HDF\r\n\x1a\n", 8)) return "keras";
-  if (length == 8 && !memcmp(head + 4, "TFL3", 4)) return "tflite";
-  return kn_format_of_name(path);
-}
-
-uint64_t kn_format_bytes_beside(const char *path) {
-  const char *format = kn_format_of_name(path);
-  if (!format || strcmp(format, "openvino")) return 0;
-  char *weights = kn_format("%.*s.bin", (int)(strlen(path) - strlen(".xml")), path);
-  uint64_t bytes = 0;
-  if (weights && !kn_file_exists(weights, &bytes)) bytes = 0;
-  kn_free(weights);
-  return bytes;
-}
-
 /* ---- edges ---- */
 
 /* Whether a class can run with the path of its result as its only parameter. */
@@ -67,13 +40,15 @@ static bool is_plain(const kn_class *cls) {
   return true;
 }
 
-/* What a class writes with its defaults; NULL without memory. */
+/* What a class writes with its defaults; NULL where these need samples, and without memory. */
 static const char *default_output(const kn_class *cls) {
   const kn_optimizer_ops *ops = cls->ops;
   kn_instance instance;
-  if (!ops->output_format) return cls->output_formats[0];
+  if (!ops->output_format && !ops->needs_samples) return cls->output_formats[0];
   kn_status status = kn_instance_create(cls, &instance);
-  const char *format = status ? NULL : ops->output_format(instance.self);
+  const char *format = status || (ops->needs_samples && ops->needs_samples(instance.self)) ? NULL
+                       : ops->output_format ? ops->output_format(instance.self)
+                                            : cls->output_formats[0];
   if (!status) kn_instance_destroy(&instance);
   kn_status_free(status);
   return format;
@@ -91,6 +66,20 @@ bool kn_conversion_at(size_t index, kn_conversion *out_conversion) {
     }
   }
   return false;
+}
+
+static bool lists(const char *const *formats, const char *format) {
+  for (; formats && *formats; formats++)
+    if (!strcmp(*formats, format)) return true;
+  return false;
+}
+
+const kn_class *kn_conversion_named_only(const char *from, const char *to) {
+  for (size_t i = 0; i < kn_registry_count(); i++) {
+    const kn_class *cls = kn_registry_at(i)->cls;
+    if (cls->kind == KN_KIND_OPTIMIZER && lists(cls->input_formats, from) && lists(cls->output_formats, to)) return cls;
+  }
+  return NULL;
 }
 
 static bool has(const char *const *formats, const char *format) {

@@ -1,5 +1,5 @@
-/* Model formats and the ways from one to another: a graph whose edges are the optimizers that need no parameters but
- * the path of their result. */
+/* Model formats and the ways from one to another: a graph whose edges are the optimizers that need neither parameters
+ * but the path of their result nor samples. */
 #ifndef KENNING_CORE_FORMATS_H
 #define KENNING_CORE_FORMATS_H
 
@@ -24,16 +24,13 @@ bool kn_conversion_at(size_t index, kn_conversion *out_conversion);
  * False when there is none. */
 bool kn_conversion_find(const char *const *from, const char *const *to, kn_conversion_path *out_path);
 
+/* An optimizer that makes `to` of `from`, but only where a scenario names it; NULL: there is none. */
+const kn_class *kn_conversion_named_only(const char *from, const char *to);
+
 /* ".onnx" for "onnx"; "" where a model is a directory or has no ending of its own. */
 const char *kn_format_ending(const char *format);
-/* Format of a model file that is there, by its first bytes, or by its name. NULL: not known. */
-const char *kn_format_of_file(const char *path);
 /* Format that a path's ending stands for. NULL: none. */
 const char *kn_format_of_name(const char *path);
-
-/* Bytes of the file that belongs to the model at `path` besides: the weights "model.bin" of the IR "model.xml". 0:
- * there is none. */
-uint64_t kn_format_bytes_beside(const char *path);
 
 /* Puts conversions into the scenario where a block gives what the next does not take, and says so. Blocks between which
  * there is no way stay as they are, for kn_scenario_check to tell. */

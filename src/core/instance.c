@@ -323,6 +323,14 @@ static kn_status set_value(kn_instance *instance, const kn_json *json, const kn_
   return wrong_type(option, value, where);
 }
 
+kn_status kn_instance_set_member(kn_instance *instance, const kn_json *json, yyjson_val *key, yyjson_val *value) {
+  size_t index;
+  const kn_option *row = kn_option_find(instance->cls, yyjson_get_str(key), &index);
+  if (!row) return NULL;
+  mark_given(instance, index);
+  return set_value(instance, json, row, key, value);
+}
+
 static kn_status unknown_parameter(const kn_instance *instance, const char *name, const char *where) {
   const char *names[128];
   size_t count = 0;
@@ -386,19 +394,30 @@ kn_status kn_instance_check_required(const kn_instance *instance) {
   return faults;
 }
 
+/* A data set that is not to be downloaded has to be there. */
+static bool must_exist(const kn_instance *instance, const kn_option *row) {
+  if (row->flags & KN_OPTION_INPUT) return true;
+  if (instance->cls->kind != KN_KIND_DATASET || strcmp(row->name, "dataset_root") || !(row->flags & KN_OPTION_RESOURCE))
+    return false;
+  return !((const kn_dataset_options *)instance->self)->download_dataset;
+}
+
 kn_status kn_instance_check_files(const kn_instance *instance) {
   kn_status faults = NULL;
   const kn_option *row;
   for (size_t i = 0; (row = kn_option_at(instance->cls, i)); i++) {
-    if (row->type != KN_OPTION_PATH || !(row->flags & KN_OPTION_INPUT)) continue;
+    if (row->type != KN_OPTION_PATH || !must_exist(instance, row)) continue;
     const char *text = *(char **)member(instance, row);
     char *path = NULL;
     kn_status fault = text && *text ? kn_uri_local_path(text, &path) : NULL;
     if (path) fault = kn_file_check_input(path, true); /* what is to be downloaded is not asked for */
     kn_free(path);
     if (!fault) continue;
-    faults = kn_status_join(faults, kn_status_make_at(kn_status_code(fault), instance->where, "'%s': %s", row->name,
-                                                      kn_status_message(fault, 0)));
+    bool download = !(row->flags & KN_OPTION_INPUT);
+    faults = kn_status_join(
+        faults,
+        kn_status_make_at(kn_status_code(fault), instance->where, "'%s': %s%s", row->name, kn_status_message(fault, 0),
+                          download ? "; \"download_dataset\": true fetches what can be fetched" : ""));
     kn_status_free(fault);
   }
   return faults;

@@ -39,6 +39,9 @@ void kn_instance_destroy(kn_instance *instance);
 
 /* Binds a JSON object of parameters; reports all faults, each with its place. NULL value: no parameters. */
 kn_status kn_instance_set_json(kn_instance *instance, const kn_json *json, yyjson_val *parameters) KN_MUST_USE;
+/* Binds one member of such an object; one that the class does not have is passed over. */
+kn_status kn_instance_set_member(kn_instance *instance, const kn_json *json, yyjson_val *key,
+                                 yyjson_val *value) KN_MUST_USE;
 /* Sets one option from text, as on the command line. `where` names the flag in messages. */
 kn_status kn_instance_set_text(kn_instance *instance, const kn_option *option, size_t index, const char *text,
                                const char *where) KN_MUST_USE;
@@ -47,7 +50,8 @@ kn_status kn_instance_append_text(kn_instance *instance, const kn_option *option
                                   bool first, const char *where) KN_MUST_USE;
 /* Required options that nobody gave: one fault each. */
 kn_status kn_instance_check_required(const kn_instance *instance) KN_MUST_USE;
-/* Paths flagged KN_OPTION_INPUT that do not exist: one fault each. */
+/* Paths flagged KN_OPTION_INPUT that do not exist, and roots of data sets that are not to be downloaded: one fault
+ * each. */
 kn_status kn_instance_check_files(const kn_instance *instance) KN_MUST_USE;
 
 /* The options as a JSON object, every one written out (2026's build_cfg). */

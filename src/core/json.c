@@ -1,4 +1,5 @@
 #include "core/json.h"
+#include "core/content.h"
 #include "core/record_json.h"
 
 #include <errno.h>
@@ -68,6 +69,11 @@ static const char *refusal(const char *text, size_t length, size_t *out_offset) 
   return NULL;
 }
 
+/* Windows' editors put a byte order mark in front of UTF-8 text, which RFC 8259 lets readers ignore. */
+static size_t mark_length(const char *text, size_t length) {
+  return length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
 /* Why `text` was not read: `words` and the offset of the fault. */
 static kn_status fault_at(const char *name, const char *text, size_t length, size_t offset, const char *words) {
   kn_json json = {.name = (char *)(uintptr_t)name, .text = (char *)(uintptr_t)text, .length = length};
@@ -78,7 +84,10 @@ static kn_status fault_at(const char *name, const char *text, size_t length, siz
 static kn_status parse_fault(const char *name, const char *text, size_t length, const yyjson_read_err *error) {
   if (error->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) return kn_status_out_of_memory();
   char words[256];
-  snprintf(words, sizeof words, "not valid JSON: %s", length ? error->msg : "the file is empty");
+  const char *content = kn_content_of(text, length).words;
+  if (!content && memchr(text, '\0', length)) content = "no text";
+  bool other = content && error->pos == 0; /* not even the first byte is JSON */
+  snprintf(words, sizeof words, "not valid JSON: %s%s", other ? "the file is " : error->msg, other ? content : "");
   return fault_at(name, text, length, error->pos, words);
 }
 
@@ -87,7 +96,9 @@ kn_status kn_json_parse(const char *name, const char *text, size_t length, kn_js
   if (length > MAXIMUM_BYTES)
     return kn_status_make_at(KN_BAD_DATA, name, "the file has %zu bytes; a configuration has at most %d", length,
                              MAXIMUM_BYTES);
-  size_t offset;
+  size_t offset, mark = mark_length(text, length);
+  text += mark;
+  length -= mark;
   const char *words = refusal(text, length, &offset);
   if (words) return fault_at(name, text, length, offset, words);
   kn_json json = {.name = kn_strdup(name), .length = length};
@@ -189,8 +200,9 @@ kn_status kn_json_read_plain(const char *path, yyjson_doc **out_doc) {
   kn_status status = words ? fault_at(path, text, length, offset, words) : NULL;
   if (!status) {
     yyjson_read_err error;
-    *out_doc = yyjson_read_opts(text, length, YYJSON_READ_ALLOW_INF_AND_NAN, &kn_json_allocator, &error);
-    if (!*out_doc) status = parse_fault(path, text, length, &error);
+    size_t mark = mark_length(text, length);
+    *out_doc = yyjson_read_opts(text + mark, length - mark, YYJSON_READ_ALLOW_INF_AND_NAN, &kn_json_allocator, &error);
+    if (!*out_doc) status = parse_fault(path, text + mark, length - mark, &error);
   }
   kn_free(text);
   return status;

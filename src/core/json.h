@@ -1,5 +1,6 @@
-/* JSON text with positions: every value of a document knows its "file:line:column". Comments and trailing commas are
- * accepted; duplicate keys are reported by the users of objects. Nesting is limited to 64, size to 64 MiB. */
+/* JSON text with positions: every value of a document knows its "file:line:column". Comments, trailing commas and a
+ * byte order mark in front are accepted; duplicate keys are reported by the users of objects. Nesting is limited to 64,
+ * size to 64 MiB. */
 #ifndef KENNING_CORE_JSON_H
 #define KENNING_CORE_JSON_H
 

@@ -1,6 +1,7 @@
 #include "core/scenario.h"
 #include "core/formats.h"
 #include "core/registry.h"
+#include "core/runtime_choice.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +13,13 @@ static kn_status fault(const kn_json *json, yyjson_val *key, yyjson_val *value, 
   return kn_status_make_at(code, kn_json_where(json, key, value, where), "%s", text);
 }
 
-/* Finds the class named by "type" of a block; the block's place is kept for later messages. */
-static kn_status bind_block(const kn_json *json, yyjson_val *key, yyjson_val *object, kn_kind kind,
-                            kn_instance *out_instance) {
-  *out_instance = (kn_instance){0};
+/* The members of a block. */
+typedef struct block_parts {
+  yyjson_val *type, *type_key, *parameters; /* parameters: NULL where there are none */
+} block_parts;
+
+static kn_status take_apart(const kn_json *json, yyjson_val *key, yyjson_val *object, block_parts *out_parts) {
+  *out_parts = (block_parts){0};
   if (!yyjson_is_obj(object))
     return fault(json, key, object, KN_INVALID_ARGUMENT, "a block is an object with 'type' and 'parameters'");
   kn_status faults = NULL;
@@ -42,10 +46,21 @@ static kn_status bind_block(const kn_json *json, yyjson_val *key, yyjson_val *ob
         faults, fault(json, parameters_key, parameters, KN_INVALID_ARGUMENT, "'parameters' must be an object"));
     parameters = NULL;
   }
+  *out_parts = (block_parts){type, type_key, parameters};
+  return faults;
+}
+
+/* Finds the class named by "type" of a block; the block's place is kept for later messages. */
+static kn_status bind_block(const kn_json *json, yyjson_val *key, yyjson_val *object, kn_kind kind,
+                            kn_instance *out_instance) {
+  block_parts parts;
+  *out_instance = (kn_instance){0};
+  kn_status faults = take_apart(json, key, object, &parts);
+  if (!parts.type) return faults;
   char where[KN_JSON_WHERE_SIZE];
-  kn_json_where(json, type_key, type, where);
+  kn_json_where(json, parts.type_key, parts.type, where);
   const kn_class *cls;
-  kn_status status = kn_registry_find(yyjson_get_str(type), kind, &cls);
+  kn_status status = kn_registry_find(yyjson_get_str(parts.type), kind, &cls);
   if (status) {
     kn_status placed = kn_status_make_at(kn_status_code(status), where, "%s", kn_status_message(status, 0));
     kn_status_free(status);
@@ -55,7 +70,7 @@ static kn_status bind_block(const kn_json *json, yyjson_val *key, yyjson_val *ob
   if (status) return kn_status_join(faults, status);
   out_instance->where = kn_strdup(where);
   if (!out_instance->where) return kn_status_join(faults, kn_status_out_of_memory());
-  faults = kn_status_join(faults, kn_instance_set_json(out_instance, json, parameters));
+  faults = kn_status_join(faults, kn_instance_set_json(out_instance, json, parts.parameters));
   return kn_status_join(faults, kn_instance_check_required(out_instance));
 }
 
@@ -78,6 +93,13 @@ static kn_status bind_optimizers(const kn_json *json, yyjson_val *key, yyjson_va
 static bool names_auto(yyjson_val *runtime) {
   const char *type = yyjson_get_str(yyjson_obj_get(runtime, "type"));
   return type && !strcmp(type, "auto");
+}
+
+/* A runtime that is chosen: its parameters are for those that have them. */
+static kn_status bind_auto(const kn_json *json, yyjson_val *key, yyjson_val *runtime) {
+  block_parts parts;
+  kn_status faults = take_apart(json, key, runtime, &parts);
+  return kn_status_join(faults, kn_runtime_choice_check(json, parts.parameters));
 }
 
 static kn_status bind_scenario(kn_scenario *scenario) {
@@ -134,6 +156,7 @@ static kn_status bind_scenario(kn_scenario *scenario) {
     scenario->runtime_given |= which == 3;
     if (which == 3 && names_auto(value)) {
       scenario->runtime_auto = true;
+      faults = kn_status_join(faults, bind_auto(json, key, value));
       continue;
     }
     faults =

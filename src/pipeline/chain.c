@@ -1,6 +1,7 @@
 #include "pipeline/chain.h"
 
 #include "core/file.h"
+#include "core/model_file.h"
 #include "core/record_json.h"
 #include "target/optimizing.h"
 
@@ -112,6 +113,9 @@ static kn_status run_link(kn_session *session, const kn_instance *optimizer, con
   if (!model->has_spec)
     return kn_status_make(KN_NOT_FOUND, "the io specification of %s is not known: %s.json is missing", model->path,
                           model->path);
+  /* Converters are made for whole models: others can end them by a signal. */
+  KN_TRY(kn_model_file_check(
+      model->path, model->format ? (const char *const[]){model->format, NULL} : optimizer->cls->input_formats));
   bool data = session->scenario->dataset.cls;
   kn_compile_request request = {.input_path = model->path,
                                 .input_format = model->format,

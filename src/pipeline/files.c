@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include "core/file.h"
+#include "core/model_file.h"
 #include "core/uri.h"
 #include "pipeline/chain.h"
 #include "pipeline/inference.h"
+#include "pipeline/session.h"
 
 static const char *model_path(const kn_scenario *scenario) {
   return scenario->model_wrapper.cls ? ((const kn_modelwrapper_options *)scenario->model_wrapper.self)->model_path
@@ -35,6 +37,20 @@ static kn_status check_training(const kn_instance *wrapper) {
   return wrapper->where ? kn_status_annotate(status, "in %s at %s", wrapper->cls->name, wrapper->where) : status;
 }
 
+/* The content of the wrapper's model; `whole`: a tool is about to read it. What is to be downloaded is judged then. */
+kn_status kn_files_check_model(const kn_scenario *scenario, bool whole) {
+  const kn_instance *wrapper = &scenario->model_wrapper;
+  const char *text = model_path(scenario), *format;
+  char *path = NULL;
+  if (!text) return NULL;
+  KN_TRY(kn_uri_local_path(text, &path));
+  if (!path) return NULL;
+  const char *const *formats = wrapper->cls->output_formats;
+  kn_status status = whole ? kn_model_file_check(path, formats) : kn_model_file_recognize(path, formats, &format);
+  kn_free(path);
+  return kn_session_blame(status, wrapper);
+}
+
 static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
   const kn_instance *wrapper = &scenario->model_wrapper;
   bool compiles = steps & KN_STEP_OPTIMIZE && scenario->optimizer_count;
@@ -44,10 +60,11 @@ static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
     faults = check_training(wrapper);
   else if (wrapper->cls && !reuses)
     faults = kn_instance_check_files(wrapper);
+  if (!(steps & KN_STEP_TRAIN) && !reuses && !faults) faults = kn_files_check_model(scenario, compiles);
   if (compiles && wrapper->cls && !model_path(scenario))
     faults = kn_status_join(
         faults, kn_status_make_at(KN_INVALID_ARGUMENT, wrapper->where, "optimizers need a model: give 'model_path'"));
-  if (scenario->dataset.cls && compiles) faults = kn_status_join(faults, kn_instance_check_files(&scenario->dataset));
+  if (scenario->dataset.cls) faults = kn_status_join(faults, kn_instance_check_files(&scenario->dataset));
   for (size_t i = 0; compiles && i < scenario->optimizer_count; i++)
     faults = kn_status_join(faults, kn_instance_check_files(&scenario->optimizers[i]));
   if (scenario->runtime.cls && steps & KN_STEP_TEST) {

@@ -1,6 +1,7 @@
 #include "pipeline/inference.h"
 
 #include "core/file.h"
+#include "core/model_file.h"
 #include "core/uri.h"
 #include "core/record_json.h"
 #include "measurements/procfs.h"
@@ -136,10 +137,20 @@ static kn_status choose_model(kn_session *session, kn_model *model) {
   return kn_model_read_spec(model);
 }
 
+/* Runtimes judge files of their own format, the first that they take, as they load them. Those of others are judged by
+ * who knows them. */
+static kn_status check_foreign(const kn_engine *engine, const char *path) {
+  const char *const *formats = engine->block->cls->input_formats, *format;
+  if (engine->native || engine->on_target || !formats) return NULL;
+  KN_TRY(kn_model_file_recognize(path, formats, &format));
+  return format && strcmp(format, formats[0]) ? kn_model_file_check(path, formats) : NULL;
+}
+
 static kn_status load(kn_session *session, kn_engine *engine, const kn_model *model, int64_t batch) {
   const kn_load_request request = {.path = model->path, .spec = model->has_spec ? &model->spec : NULL, .batch = batch};
   int64_t start = kn_now_ns();
-  kn_status status = engine->ops->load(engine->self, &request);
+  kn_status status = model->path ? check_foreign(engine, model->path) : NULL;
+  if (!status) status = engine->ops->load(engine->self, &request);
   if (!status) {
     status = engine->ops->iospec(engine->self, &engine->spec);
     if (status) engine->ops->unload(engine->self);

@@ -1,7 +1,7 @@
 #include "pipeline/pipeline.h"
 
 #include "core/file.h"
-#include "core/formats.h"
+#include "core/model_file.h"
 #include "pipeline/chain.h"
 #include "pipeline/files.h"
 #include "pipeline/inference.h"
@@ -69,6 +69,21 @@ static kn_status put_hash(kn_record *record, const char *path) {
   return NULL;
 }
 
+/* The second file of models that are two. */
+static kn_status put_companion(kn_record *entry, const char *path) {
+  char *companion;
+  uint64_t bytes = 0;
+  kn_record *record;
+  KN_TRY(kn_model_file_companion(path, &companion));
+  if (!companion) return NULL;
+  kn_status status = kn_record_object(entry, "companion", &record);
+  if (!status) status = kn_record_set_string(record, "path", companion);
+  if (!status && kn_file_exists(companion, &bytes)) status = kn_record_set_int(record, "bytes", (int64_t)bytes);
+  if (!status) status = put_hash(record, companion);
+  kn_free(companion);
+  return status;
+}
+
 /* What the wrapper tells about its own model beyond the file: worth a warning at most when it cannot. */
 static void ask_wrapper(kn_session *session, kn_model_file *file) {
   const kn_instance *wrapper = &session->scenario->model_wrapper;
@@ -100,9 +115,8 @@ static kn_status put_contents(kn_session *session, kn_record *entry) {
 static kn_status put_file(kn_session *session, kn_model_file *file) {
   kn_record *record = session->measurements->record, *entry;
   uint64_t bytes;
-  bool regular = kn_file_exists(file->path, &bytes);
-  if (!regular) bytes = kn_directory_bytes(file->path);
-  if (regular) bytes += kn_format_bytes_beside(file->path);
+  bool regular = kn_file_exists(file->path, NULL);
+  KN_TRY(kn_model_file_bytes(file->path, &bytes));
   if (!regular && !bytes) return NULL; /* blocks without a model file */
   if (!strcmp(file->role, "input")) ask_wrapper(session, file);
   KN_TRY(kn_record_append_object(record, "models", &entry));
@@ -111,6 +125,7 @@ static kn_status put_file(kn_session *session, kn_model_file *file) {
   if (file->format) KN_TRY(kn_record_set_string(entry, "format", file->format));
   KN_TRY(kn_record_set_int(entry, "bytes", (int64_t)bytes));
   if (regular) KN_TRY(put_hash(entry, file->path));
+  if (regular) KN_TRY(put_companion(entry, file->path));
   if (file->weights_bytes >= 0) {
     KN_TRY(kn_record_set_int(entry, "weights_bytes", file->weights_bytes));
     KN_TRY(kn_record_set_int(entry, "other_bytes", (int64_t)bytes - file->weights_bytes));

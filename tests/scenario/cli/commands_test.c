@@ -53,6 +53,9 @@ static void unknown_words_are_refused_with_a_hint(void **state) {
     const char *text;
   } cases[] = {{{"lst"}, "did you mean 'list'"},
                {{"list", "datasts"}, "did you mean 'dataset'"},
+               {{"list", "foo"}, "the kinds are dataset, modelwrapper, optimizer, runtime,"},
+               {{"schema", "foo"}, "usage: kenning schema\n"},
+               {{"list", "--json", "--json"}, "'json' is given twice"},
                {{"list", "--jsn"}, "did you mean --json"},
                {{"info", "TFLiteCompilr"}, "did you mean 'TFLiteCompiler'"},
                {{"completion", "tcsh"}, "bash, zsh and fish"},
@@ -74,10 +77,11 @@ static void unknown_words_are_refused_with_a_hint(void **state) {
 /* A full disk is told; a reader that has seen enough is not. */
 static void an_output_that_fails_is_no_success(void **state) {
   (void)state;
-  static const char *const cases[][2] = {{"\"$0\" --help >/dev/full", "standard output could not be written"},
-                                         {"\"$0\" --version >/dev/full", "standard output could not be written"},
-                                         {"\"$0\" schema >/dev/full", "standard output could not be written"},
-                                         {"set -o pipefail; \"$0\" reference | true", ""}};
+  static const char *const cases[][2] = {
+      {"\"$0\" --help >/dev/full", "standard output could not be written: the disk is full"},
+      {"\"$0\" --version >/dev/full", "standard output could not be written"},
+      {"\"$0\" schema >/dev/full", "standard output could not be written"},
+      {"set -o pipefail; \"$0\" reference | true", ""}};
   for (size_t i = 0; i < 4; i++) {
     const char *arguments[] = {"bash", "-c", cases[i][0], kt_kenning(), NULL};
     kt_run run = kt_run_program(arguments, NULL);

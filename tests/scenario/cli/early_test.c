@@ -192,8 +192,11 @@ static void missing_inputs_are_told_before_the_data_set(void **state) {
 /* A model is never overwritten by what is made from it, and nothing is made that could not be kept. */
 static void outputs_are_judged_before_the_data_set(void **state) {
   (void)state;
-  write_file("my.h5", "model");
-  char *link = kt_path(directory, "link.tflite");
+  size_t bytes, left;
+  char *source = kt_source_path("tests/contract/data/images28.h5"), *whole = kt_file_read(source, &bytes),
+       *model = kt_path(directory, "my.h5"), *link = kt_path(directory, "link.tflite");
+  kt_file_write(model, whole, bytes);
+  free(source);
   assert_int_equal(symlink("my.h5", link), 0);
   free(link);
   write_file("same.json", CNN("my.h5") PETS INTO("my.h5") TFLITE);
@@ -208,9 +211,11 @@ static void outputs_are_judged_before_the_data_set(void **state) {
   EXPECT(1, "'model_path': /proc/nowhere: cannot make", "model_training", "TensorFlowFashionMNISTCNN", "PetDataset",
          "--model-path=/proc/nowhere/a.h5", "--dataset-root=pets", "--download-dataset", "--batch-size=8",
          "--learning-rate=1", "--num-epochs=1", "--logdir=logs");
-  char *model = kt_path(directory, "my.h5"), *text = kt_file_read(model, NULL);
-  assert_string_equal(text, "model");
-  free(text);
+  char *kept = kt_file_read(model, &left);
+  assert_int_equal(left, bytes);
+  assert_memory_equal(kept, whole, bytes);
+  free(kept);
+  free(whole);
   free(model);
   assert_false(there("pets"));
   assert_false(there("m.json"));
@@ -271,6 +276,12 @@ static void a_link_as_output_stays_a_link(void **state) {
 }
 
 /* The command that the README of 2022 has, and what is wrong with training before there is a sample to train on. */
+static void make_empty(const char *name) {
+  char *path = kt_path(directory, name);
+  assert_int_equal(mkdir(path, 0777), 0);
+  free(path);
+}
+
 #define TRAIN(code, text, ...)                                                                                       \
   EXPECT(code, text, "model_training", "TensorFlowPetDatasetMobileNetV2", "kenning.datasets.pet_dataset.PetDataset", \
          "--logdir=build/logs", "--dataset-root=build/pet-dataset", "--model-path=build/trained-model.h5",           \
@@ -286,6 +297,9 @@ static void training_is_judged_before_it_begins(void **state) {
   TRAIN(2, "goes on from training_checkpoint", "--from-scratch", "--training-resume");
   TRAIN(2, "is more than training_contrast_highest", "--from-scratch", "--training-contrast-lowest=2");
   write_file("base.h5", "this is no model");
+  TRAIN(2, "'dataset_root': build/pet-dataset: cannot read: there is no such file", "--base-weights=base.h5");
+  make_empty("build");
+  make_empty("build/pet-dataset");
   TRAIN(1, "'training_checkpoint'", "--base-weights=base.h5", "--training-checkpoint=/dev/null/x");
   /* All that could be known was right; what is missing is the data set. */
   TRAIN(2, "build/pet-dataset", "--base-weights=base.h5");

@@ -3,6 +3,7 @@
 #include "support/program.h"
 #include "support/unit.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 typedef struct fault {
@@ -67,6 +68,18 @@ static const fault faults[] = {
     {"{" WRAPPER ", \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": {\"input_dims\": [1, "
      "1, 1, 1, 1, 1, 1, 1]}}}",
      {"input_dims has 8 dimensions"}},
+    /* a runtime that is chosen: parameters of none, values that none takes, and what is no part of a block */
+    {"{" WRAPPER ", " DATASET ",\n\"runtime\": {\"type\": \"auto\", \"paramters\": {}, \"parameters\": {\n"
+     "\"num_thread\": 1, \"num_threads\": \"many\", \"delegates_list\": [], \"delegates_list\": []}}}",
+     {"s.json:2:29: error: a block has 'type' and 'parameters' and nothing else",
+      "s.json:3:1: error: no runtime that could be chosen has a parameter 'num_thread'; did you mean 'num_threads'?",
+      "'num_threads' must be an integer, not a string", "'delegates_list' is given twice"}},
+    /* no JSON at all */
+    {"\x7f"
+     "ELF\x02\x01",
+     {"s.json:1:1", "not valid JSON: the file is a program or a library (ELF)"}},
+    {"\xef\xbb\xbf{}", {"lacks 'model_wrapper'"}},
+    {"{\"model_wrapper\": {\"type\": \"a\\u001b[31mb\"}, " DATASET "}", {"'a?[31mb'"}},
     /* all of them at once */
     {"{\"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"a\": 1}},\n"
      "\"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": {\"inference_batch_size\": 0,\n"
@@ -104,6 +117,38 @@ static void a_missing_scenario_is_named(void **state) {
   kt_assert_exit(&run, 2);
   kt_assert_contains(run.err, "/nonexistent/s.json");
   kt_run_free(&run);
+}
+
+/* With --files, data sets must be there unless they are to be downloaded. */
+static void missing_data_are_told(void **state) {
+  (void)state;
+  static const char pattern[] = "{" WRAPPER
+                                ", \"dataset\":\n{\"type\": \"ImageFolderDataset\", \"parameters\": "
+                                "{\"dataset_root\": \"%s\", \"download_dataset\": %s}}}";
+  static const struct {
+    const char *root, *download;
+    int code;
+  } cases[] = {
+      {"nowhere", "false", 2}, {"nowhere", "true", 0}, {".", "false", 0}, {"https://example.org/a.tar", "false", 0}};
+  char *directory = kt_directory_make(), *scenario = kt_path(directory, "s.json");
+  kt_run_options options = {.directory = directory};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[512];
+    snprintf(text, sizeof text, pattern, cases[i].root, cases[i].download);
+    kt_file_write_text(scenario, text);
+    kt_run run = kt_run_kenning(&options, "check", "--files", "s.json");
+    kt_assert_exit(&run, cases[i].code);
+    if (cases[i].code)
+      kt_assert_contains(run.err, "s.json:2:10: error: 'dataset_root': nowhere: cannot read: there is no such file");
+    kt_run_free(&run);
+    if (cases[i].code == 0) continue;
+    run = kt_run_kenning(&options, "json_inference_tester", "s.json", "out.json");
+    kt_assert_exit(&run, 2);
+    kt_assert_contains(run.err, "\"download_dataset\": true fetches what can be fetched");
+    kt_run_free(&run);
+  }
+  free(scenario);
+  kt_directory_remove(directory);
 }
 
 /* inference_tester: classes and flags instead of JSON. */
@@ -146,6 +191,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(faults_are_told_with_their_place),
       cmocka_unit_test(a_missing_scenario_is_named),
+      cmocka_unit_test(missing_data_are_told),
       cmocka_unit_test(faulty_flags_are_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

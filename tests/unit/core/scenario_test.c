@@ -259,21 +259,6 @@ static void ways_between_formats_are_found(void **state) {
   assert_string_equal(kn_format_ending("onnx"), ".onnx");
 }
 
-static void a_model_may_have_a_second_file(void **state) {
-  (void)state;
-  char *place = kt_directory_make(), *model = kt_path(place, "m.xml"), *weights = kt_path(place, "m.bin"),
-       *other = kt_path(place, "m.onnx");
-  kt_file_write_text(model, "<net/>");
-  assert_int_equal(kn_format_bytes_beside(model), 0);
-  kt_file_write_text(weights, "12345");
-  assert_int_equal(kn_format_bytes_beside(model), 5);
-  assert_int_equal(kn_format_bytes_beside(other), 0);
-  free(model);
-  free(weights);
-  free(other);
-  kt_directory_remove(place);
-}
-
 static void formats_must_meet(void **state) {
   (void)state;
   assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") ",\n" TVM("b.tar") "], " RUNTIME "}",
@@ -364,7 +349,6 @@ int main(void) {
       cmocka_unit_test(a_faulty_runtime_is_no_missing_one),
       cmocka_unit_test(conversions_are_inserted),
       cmocka_unit_test(ways_between_formats_are_found),
-      cmocka_unit_test(a_model_may_have_a_second_file),
       cmocka_unit_test(formats_must_meet),
       cmocka_unit_test(an_optimizer_does_not_write_its_input),
       cmocka_unit_test(missing_files_are_found_on_request),

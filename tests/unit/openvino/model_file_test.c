@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "openvino/ir_file.h"
 #include "openvino/model_file.h"
 #include "support/directory.h"
 #include "support/status.h"
@@ -42,7 +43,6 @@ static void formats_are_told_by_content(void **state) {
     kn_vino_format format;
   } cases[] = {
       {"a", TFLITE, 10, KN_VINO_TFLITE}, {"b.tar", ONNX, 8, KN_VINO_ONNX}, {"c.xml", IR, sizeof IR, KN_VINO_IR}};
-  free(write_file("c.bin", "", 0));
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char *path = write_file(cases[i].name, cases[i].data, cases[i].bytes);
     kn_vino_format format;
@@ -59,6 +59,40 @@ static void refuse(const char *name, const char *data, size_t bytes, kn_code cod
   free(path);
 }
 
+#define CONSTANT(offset, size) "<layer><data element_type=\"f32\" offset=\"" offset "\" size=\"" size "\" /></layer>"
+
+/* An IR is whole when its layers end and its weights hold what they refer to. */
+static void an_ir_is_whole_or_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    kn_code code;
+    const char *part;
+  } cases[] = {
+      {IR CONSTANT("0", "8") CONSTANT("8", "4") "</net>", KN_OK, ""},
+      {IR "<layer><data value=\"<\" axis=\"1\"/></layer></net>", KN_OK, ""},
+      {IR CONSTANT("0", "8") CONSTANT("8", "5") "</net>", KN_BAD_DATA, "need 13; copy or make both files again"},
+      {IR CONSTANT("18446744073709551615", "5") "</net>", KN_BAD_DATA, "ends beyond all files"},
+      {IR CONSTANT("0", "8"), KN_BAD_DATA, "cut off: it ends after"},
+      {"<html></net>", KN_BAD_DATA, "it has no <net>"},
+  };
+  free(write_file("whole.bin", "twelve bytes", 12));
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *path = write_file("whole.xml", cases[i].text, strlen(cases[i].text));
+    if (cases[i].code == KN_OK)
+      kt_assert_ok(kn_vino_ir_check(path));
+    else
+      kt_assert_fault(kn_vino_ir_check(path), cases[i].code, cases[i].part);
+    free(path);
+  }
+  char *path = write_file("lonely.xml", IR "</net>", sizeof IR + 5);
+  kt_assert_fault(kn_vino_ir_check(path), KN_NOT_FOUND, "two files side by side");
+  free(path);
+  path = write_file("lonely.xml", IR "\0</net>", sizeof IR + 6);
+  kt_assert_fault(kn_vino_ir_check(path), KN_BAD_DATA, "is damaged at byte");
+  free(path);
+}
+
 static void other_files_are_refused(void **state) {
   (void)state;
   refuse("a.onnx", "\x89HDF\r\n\x1a\n", 8, KN_INCOMPATIBLE, "HDF5 file, as Keras");
@@ -69,7 +103,6 @@ static void other_files_are_refused(void **state) {
          7, KN_INCOMPATIBLE, "as TVM makes them");
   refuse("a.onnx", "", 0, KN_BAD_DATA, "no model that OpenVINO reads");
   refuse("a.onnx", "Some text", 9, KN_BAD_DATA, "no model that OpenVINO reads");
-  refuse("a.xml", "<html><net ", 12, KN_NOT_FOUND, "a.bin"); /* its weights are missed first */
   /* ir_version 8; opset_import: of another domain 99, of ONNX's own 27 or 28. */
   static const char older[] = "\x08\x08\x42\x06\x0a\x02me\x10\x63\x42\x02\x10\x1b",
                     newer[] = "\x08\x08\x42\x02\x10\x1c\x42\x06\x0a\x02me\x10\x01";
@@ -79,7 +112,6 @@ static void other_files_are_refused(void **state) {
   assert_int_equal(found, KN_VINO_ONNX);
   free(known);
   refuse("new.onnx", newer, sizeof newer - 1, KN_INCOMPATIBLE, "operator set 28; OpenVINO 2026.4 knows up to 27");
-  refuse("lonely.xml", IR, sizeof IR, KN_NOT_FOUND, "two files side by side");
   kn_vino_format format;
   char *path = kt_path(directory, "nothing");
   kt_assert_fault(kn_vino_format_of(path, &format), KN_NOT_FOUND, "nothing");
@@ -130,7 +162,7 @@ static void weights_lie_beside(void **state) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(formats_are_told_by_content), TEST(other_files_are_refused),
-                                     TEST(names_are_lent), TEST(weights_lie_beside)};
+  const struct CMUnitTest tests[] = {TEST(formats_are_told_by_content), TEST(an_ir_is_whole_or_refused),
+                                     TEST(other_files_are_refused), TEST(names_are_lent), TEST(weights_lie_beside)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
