@@ -285,8 +285,7 @@ static kn_status remove_unused_environments(const char *data) {
 static kn_status make_environment(kn_install_plan *plan, const kn_install_request *request,
                                   const kn_downloads *downloads) {
   if (!plan->with_environment) return NULL;
-  return kn_venv_make(kn_manifest_environment_of(&plan->manifest), downloads,
-                      request->force && !plan->environment_shared, &plan->environment);
+  return kn_venv_make(&plan->manifest, downloads, request->force && !plan->environment_shared, &plan->environment);
 }
 
 /* The library can be used as soon as it is there, also when the environment cannot be made; unless it is made in it. */

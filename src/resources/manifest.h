@@ -50,6 +50,9 @@ typedef struct kn_manifest_environment {
   kn_string_list foreign_packages; /* for another Python or beside a package of the same name: in a directory of their
                                       own, <environment>/foreign, without what they depend on */
   char *foreign_python, *foreign_platform; /* "3.10" and the platform tag that their wheels are for */
+  kn_string_list wheels;                   /* "name.whl=sha256" of those whose contents are fixed */
+  char *prepare;                           /* script in the back-end's build directory that is run by the new
+                                              environment's Python before anything is imported, or NULL */
   kn_string_list imports;                  /* modules that must import */
   char *python_min, *python_max;           /* "3.10", "3.13"; inclusive, or NULL */
   int64_t download_bytes;                  /* of all packages, those of files too */

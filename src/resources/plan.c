@@ -209,7 +209,7 @@ static kn_status plan_environment(kn_install_plan *plan, const kn_plan_options *
   bool needed = build ? build->with_environment : !plan->manifest.file_count;
   plan->with_environment = definition && (needed || !options->only_library);
   if (!plan->with_environment) return NULL;
-  KN_TRY(kn_venv_plan(definition, downloads, &plan->environment));
+  KN_TRY(kn_venv_plan(&plan->manifest, downloads, &plan->environment));
   bool built = plan->environment.lock_sha256 && !options->force;
   plan->environment_there = built && installed->environment.directory &&
                             !strcmp(installed->environment.directory, plan->environment.directory);

@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "resources/place.h"
+#include "resources/tool.h"
 
 enum { SHORT_TIMEOUT_S = 120, IMPORT_TIMEOUT_S = 600 };
 
@@ -56,14 +57,35 @@ static void add_list(kn_text *text, const char *what, const kn_string_list *list
   for (size_t i = 0; i < list->count; i++) kn_text_format(text, "%s %s\n", what, list->items[i]);
 }
 
-static kn_status definition_hash(const kn_manifest_environment *definition, const char *version, char hex[65]) {
+/* The script that prepares the environment, in the back-end's build directory. */
+static kn_status prepare_path(const kn_manifest *manifest, char **out_path) {
+  char *name = kn_format("build/%s", kn_manifest_environment_of(manifest)->prepare);
+  *out_path = NULL;
+  if (!name) return kn_status_out_of_memory();
+  kn_status status = kn_place_backend(kn_manifest_head(manifest)->name, name, out_path);
+  kn_free(name);
+  return status;
+}
+
+static kn_status add_prepare(const kn_manifest *manifest, kn_text *text) {
+  char *path, hex[65];
+  KN_TRY(prepare_path(manifest, &path));
+  kn_status status = kn_sha256_file(path, hex);
+  if (!status) kn_text_format(text, "prepare %s\n", hex);
+  kn_free(path);
+  return status;
+}
+
+static kn_status definition_hash(const kn_manifest *manifest, const char *version, char hex[65]) {
+  const kn_manifest_environment *definition = kn_manifest_environment_of(manifest);
   kn_text text = {0};
   kn_text_format(&text, "name %s\npython 3.%d\n", definition->name, minor_of(version));
   add_list(&text, "package", &definition->python_packages);
   add_list(&text, "no_deps", &definition->no_deps);
   add_list(&text, "constraint", &definition->constraints);
   add_list(&text, "foreign", &definition->foreign_packages);
-  kn_status status = kn_text_status(&text);
+  kn_status status = definition->prepare ? add_prepare(manifest, &text) : NULL;
+  if (!status) status = kn_text_status(&text);
   if (!status) status = kn_sha256(text.data, text.length, hex);
   kn_text_clear(&text);
   return status;
@@ -91,12 +113,13 @@ static kn_status find_lock(kn_installed_environment *environment) {
   return status;
 }
 
-static kn_status plan(const kn_manifest_environment *definition, const kn_downloads *downloads,
+static kn_status plan(const kn_manifest *manifest, const kn_downloads *downloads,
                       kn_installed_environment *environment) {
+  const kn_manifest_environment *definition = kn_manifest_environment_of(manifest);
   char hex[65], *data;
   KN_TRY(python_version(downloads->python, &environment->python));
   KN_TRY(check_python(definition, environment->python));
-  KN_TRY(definition_hash(definition, environment->python, hex));
+  KN_TRY(definition_hash(manifest, environment->python, hex));
   KN_TRY(kn_place_data(&data));
   environment->name = kn_strdup(definition->name);
   environment->definition_sha256 = kn_strdup(hex);
@@ -107,10 +130,10 @@ static kn_status plan(const kn_manifest_environment *definition, const kn_downlo
   return find_lock(environment);
 }
 
-kn_status kn_venv_plan(const kn_manifest_environment *definition, const kn_downloads *downloads,
+kn_status kn_venv_plan(const kn_manifest *manifest, const kn_downloads *downloads,
                        kn_installed_environment *out_environment) {
   *out_environment = (kn_installed_environment){0};
-  kn_status status = plan(definition, downloads, out_environment);
+  kn_status status = plan(manifest, downloads, out_environment);
   if (status) kn_venv_clear(out_environment);
   return status;
 }
@@ -118,7 +141,8 @@ kn_status kn_venv_plan(const kn_manifest_environment *definition, const kn_downl
 /* ---- making ---- */
 
 typedef struct build {
-  const kn_manifest_environment *definition;
+  const kn_manifest *manifest;
+  const kn_manifest_environment *definition; /* of it */
   const kn_downloads *downloads;
   const char *staging; /* becomes the environment by one rename */
   char *python;        /* its interpreter */
@@ -197,6 +221,28 @@ static kn_status put_in_foreign(const build *b) {
   return status;
 }
 
+/* A wheel that is not the one that was tested is removed, so that the next try fetches it anew. */
+static kn_status check_wheels(const build *b) {
+  const kn_string_list *wheels = &b->definition->wheels;
+  for (size_t i = 0; i < wheels->count; i++) {
+    const char *wanted = strrchr(wheels->items[i], '=') + 1;
+    char hex[65], *path = kn_format("%s/%.*s", b->wheels, (int)(wanted - wheels->items[i] - 1), wheels->items[i]);
+    if (!path) return kn_status_out_of_memory();
+    kn_status status = kn_file_exists(path, NULL) ? kn_sha256_file(path, hex) : NULL;
+    if (!status && kn_file_exists(path, NULL) && strcmp(hex, wanted) != 0) {
+      status =
+          kn_status_make(KN_BACKEND_FAILED,
+                         "%s is not the wheel that was tested: its SHA-256 is %s, not %s; it was removed, the same "
+                         "command fetches it again",
+                         path, hex, wanted);
+      (void)unlink(path);
+    }
+    kn_free(path);
+    KN_TRY(status);
+  }
+  return NULL;
+}
+
 /* First everything is fetched, where it stays for the next time; then it is put in without asking anybody. */
 static kn_status put_in(const build *b) {
   const kn_manifest_environment *d = b->definition;
@@ -212,10 +258,23 @@ static kn_status put_in(const build *b) {
       KN_TRY(run_pip(b, "download", fetch_alone, &d->no_deps, b->downloads->directory, 0,
                      "downloading more Python packages"));
   }
+  KN_TRY(check_wheels(b));
   KN_TRY(run_pip(b, "install", install, &d->python_packages, b->staging, d->disk_bytes, "installing Python packages"));
   if (d->no_deps.count)
     KN_TRY(run_pip(b, "install", install_alone, &d->no_deps, b->staging, 0, "installing more Python packages"));
   return takes_foreign(d) ? put_in_foreign(b) : NULL;
+}
+
+static kn_status prepare(const build *b) {
+  char *script;
+  if (!b->definition->prepare) return NULL;
+  KN_TRY(prepare_path(b->manifest, &script));
+  const kn_tool_request request = {.script = b->definition->prepare,
+                                   .arguments = (const char *const[]){"--environment", b->staging, NULL},
+                                   .timeout_s = IMPORT_TIMEOUT_S};
+  kn_status status = kn_tool_run_by(b->python, script, &request, NULL);
+  kn_free(script);
+  return kn_status_annotate(status, "while preparing the new Python environment");
 }
 
 static kn_status try_imports(const build *b) {
@@ -306,6 +365,7 @@ static kn_status fill(build *b, const char *version) {
   KN_TRY(write_list(b->constraints, &b->definition->constraints));
   KN_TRY(put_in(b));
   KN_TRY(remove_programs(b));
+  KN_TRY(prepare(b));
   KN_TRY(try_imports(b));
   return write_lock(b, version);
 }
@@ -317,9 +377,12 @@ static kn_status exchange(const char *staging, const char *final) {
   return NULL;
 }
 
-static kn_status make_in(const char *staging, const kn_manifest_environment *definition, const kn_downloads *downloads,
+static kn_status make_in(const char *staging, const kn_manifest *manifest, const kn_downloads *downloads,
                          kn_installed_environment *environment) {
-  build b = {.definition = definition, .downloads = downloads, .staging = staging};
+  build b = {.manifest = manifest,
+             .definition = kn_manifest_environment_of(manifest),
+             .downloads = downloads,
+             .staging = staging};
   b.python = kn_format("%s/bin/python3", staging);
   b.constraints = kn_format("%s/constraints.txt", staging);
   kn_status status = b.python && b.constraints ? kn_downloads_wheels(downloads, &b.wheels) : kn_status_out_of_memory();
@@ -332,7 +395,7 @@ static kn_status make_in(const char *staging, const kn_manifest_environment *def
   return status;
 }
 
-kn_status kn_venv_make(const kn_manifest_environment *definition, const kn_downloads *downloads, bool force,
+kn_status kn_venv_make(const kn_manifest *manifest, const kn_downloads *downloads, bool force,
                        kn_installed_environment *environment) {
   KN_TRY(find_lock(environment));
   if (environment->lock_sha256 && !force) return NULL;
@@ -340,7 +403,7 @@ kn_status kn_venv_make(const kn_manifest_environment *definition, const kn_downl
   if (!staging) return kn_status_out_of_memory();
   kn_status status = kn_directory_remove(staging);
   if (!status) status = kn_directory_make(staging);
-  if (!status) status = make_in(staging, definition, downloads, environment);
+  if (!status) status = make_in(staging, manifest, downloads, environment);
   if (status) status = kn_status_join(status, kn_directory_remove(staging));
   kn_free(staging);
   return status ? status : find_lock(environment);

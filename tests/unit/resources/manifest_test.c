@@ -138,6 +138,14 @@ static void faults_are_told_with_their_place(void **state) {
                 ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
                 "\"imports\": [\"os; evil\"], \"download_bytes\": 1, \"disk_bytes\": 1}"),
        "name of a Python module"},
+      {MANIFEST(GOOD_FILE,
+                ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
+                "\"wheels\": [\"../a.whl=00\"], \"download_bytes\": 1, \"disk_bytes\": 1}"),
+       "name.whl=sha256"},
+      {MANIFEST(GOOD_FILE,
+                ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
+                "\"prepare\": \"../p.py\", \"download_bytes\": 1, \"disk_bytes\": 1}"),
+       "name of a file in the build directory"},
       {"{" FRAMEWORK ", " SOURCES("cargo", "a==1") "}", "'files' is missing"},
       {MANIFEST(GOOD_FILE, ", " SOURCES("cargo", "a==1")), "'build' is missing"},
       {MANIFEST(GOOD_FILE, ", " SOURCES("cargo", "a=1") ", " BUILD("b.py", "b.so", "")), "written name==version"},

@@ -74,6 +74,53 @@ static void environments_that_cannot_be_made(void **state) {
   kt_fake_assert_installed("1.0");
 }
 
+/* A script of the back-end makes the packages importable; it belongs to what the environment is made of. */
+static void environments_are_prepared(void **state) {
+  (void)state;
+  char text[600];
+  snprintf(text, sizeof text, "%.*s, \"prepare\": \"prepare.py\"}", (int)(strlen(kt_fake_environment) - 1),
+           kt_fake_environment);
+  kt_fake_manifest("library", false, text);
+  kt_assert_fault(kt_fake_install(), KN_NOT_FOUND, "prepare.py");
+  kt_world_write(&kt_fake_world, "share/backends/fake/build/prepare.py",
+                 "print('ERROR missing a compiler is missing')\nraise SystemExit(1)\n");
+  kt_assert_fault(kt_fake_install(), KN_NOT_INSTALLED, "a compiler is missing");
+  assert_true(kt_world_entries(&kt_fake_world, "data/environments") <= 0);
+  kt_world_write(&kt_fake_world, "share/backends/fake/build/prepare.py",
+                 "import sys\nassert sys.argv[1] == '--environment'\n"
+                 "open(sys.argv[2] + '/prepared', 'w').write('first')\n");
+  kt_assert_ok(kt_fake_install());
+  kn_installation first, second;
+  kt_assert_ok(kn_installation_read("fake", &first));
+  char *made = kt_path(first.environment.directory, "prepared");
+  assert_int_equal(access(made, F_OK), 0);
+  kt_world_write(&kt_fake_world, "share/backends/fake/build/prepare.py", "pass\n");
+  kt_assert_ok(kt_fake_install());
+  kt_assert_ok(kn_installation_read("fake", &second));
+  assert_string_not_equal(second.environment.directory, first.environment.directory);
+  kn_installation_clear(&second);
+  kn_installation_clear(&first);
+  free(made);
+}
+
+static void wheels_are_those_that_were_tested(void **state) {
+  (void)state;
+  static const char name[] = "fake_engine-1.0-py3-none-any.whl";
+  char text[800], sum[65];
+  snprintf(text, sizeof text, "%.*s, \"wheels\": [\"%s=%064d\"]}", (int)(strlen(kt_fake_environment) - 1),
+           kt_fake_environment, name, 0);
+  kt_fake_manifest("library", false, text);
+  kt_assert_fault(kt_fake_install(), KN_BACKEND_FAILED, "is not the wheel that was tested");
+  assert_true(kt_world_entries(&kt_fake_world, "data/environments") <= 0);
+  char *wheel = kt_world_path(&kt_fake_world, "registry/fake_engine-1.0-py3-none-any.whl");
+  kt_assert_ok(kn_sha256_file(wheel, sum));
+  free(wheel);
+  snprintf(text, sizeof text, "%.*s, \"wheels\": [\"%s=%s\"]}", (int)(strlen(kt_fake_environment) - 1),
+           kt_fake_environment, name, sum);
+  kt_fake_manifest("library", false, text);
+  kt_assert_ok(kt_fake_install());
+}
+
 static const kn_symptom *find(const kn_examination *findings, const char *group, const char *name) {
   for (size_t i = 0; i < findings->count; i++)
     if (!strcmp(findings->items[i].group, group) && !strcmp(findings->items[i].name, name)) return &findings->items[i];
@@ -127,6 +174,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(environments_are_made_and_kept),
       test(environments_that_cannot_be_made),
+      test(environments_are_prepared),
+      test(wheels_are_those_that_were_tested),
       test(the_doctor_finds_what_is_wrong),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
