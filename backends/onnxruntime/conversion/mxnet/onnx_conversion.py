@@ -6,9 +6,10 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import mxnet  # noqa: E402
-import numpy as np  # noqa: E402
+import onnx  # noqa: E402
 from mxnet.gluon.model_zoo import vision  # noqa: E402
 
+import exporter  # noqa: E402
 import models  # noqa: E402
 from report import Refusal, run  # noqa: E402
 
@@ -33,13 +34,24 @@ def make(name):
 def export(model, path, inputs):
     prefix = str(path.parent / "model")
     model.export(prefix)
-    mxnet.onnx.export_model(f"{prefix}-symbol.json", f"{prefix}-0000.params", [inputs[0][0].shape], np.float32, str(path))
+    exporter.export(f"{prefix}-symbol.json", f"{prefix}-0000.params", [inputs[0][0].shape], str(path))
+
+
+def with_inputs(path):
+    """MXNet's importer knows constants only if they are listed among the inputs, as ONNX once demanded."""
+    model = onnx.load(str(path))
+    listed = {value.name for value in model.graph.input}
+    model.graph.input.extend(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+                             for tensor in model.graph.initializer if tensor.name not in listed)
+    changed = path.with_name("with-inputs.onnx")
+    onnx.save(model, str(changed))
+    return changed
 
 
 def importer(path):
     from mxnet.contrib import onnx as onnx_mxnet
 
-    symbol, arguments, auxiliary = onnx_mxnet.import_model(str(path))
+    symbol, arguments, auxiliary = onnx_mxnet.import_model(str(with_inputs(path)))
     names = [name for name in symbol.list_inputs() if name not in arguments and name not in auxiliary]
 
     def call(sample):

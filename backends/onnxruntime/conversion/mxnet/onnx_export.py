@@ -16,6 +16,7 @@ import mxnet  # noqa: E402
 import numpy as np  # noqa: E402
 
 import comparison  # noqa: E402
+import exporter  # noqa: E402
 from report import Refusal, result, run  # noqa: E402
 
 
@@ -26,7 +27,7 @@ def parse_arguments():
     parser.add_argument("--output", required=True)
     parser.add_argument("--opset", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--inputs", required=True, help="name:dtype:1,3,224,224;...")
+    parser.add_argument("--specification", required=True, help="io specification of the model, JSON")
     return parser.parse_args()
 
 
@@ -67,11 +68,11 @@ def without_labels(symbol_file, parameter_file, directory):
     return path, shutil.copyfile(parameter_file, os.path.join(directory, "inference-0000.params"))
 
 
-def inputs_of(text):
-    inputs = []
-    for item in filter(None, text.split(";")):
-        name, dtype, shape = item.rsplit(":", 2)
-        inputs.append((name, dtype, tuple(max(int(n), 1) for n in shape.split(",") if n)))
+def inputs_of(path):
+    with open(path, encoding="utf-8") as file:
+        told = json.load(file)
+    inputs = [(entry.get("name", "input"), entry["dtype"], tuple(max(n, 1) for n in entry["shape"]))
+              for entry in told.get("processed_input") or told.get("input") or []]
     if not inputs:
         raise Refusal("invalid", "an MXNet model does not tell the shapes of its inputs: write them into its .json file")
     return inputs
@@ -79,13 +80,11 @@ def inputs_of(text):
 
 def convert(arguments, directory):
     symbol_file, parameter_file = files_of(arguments.input, directory)
-    inputs = inputs_of(arguments.inputs)
+    inputs = inputs_of(arguments.specification)
     result("compiler_version", mxnet.__version__)
     try:
         symbol_file, parameter_file = without_labels(symbol_file, parameter_file, directory)
-        # The exporter writes operator set 13 at most.
-        mxnet.onnx.export_model(symbol_file, parameter_file, [shape for _, _, shape in inputs], np.float32,
-                                arguments.output)
+        exporter.export(symbol_file, parameter_file, [shape for _, _, shape in inputs], arguments.output)
         block = mxnet.gluon.SymbolBlock.imports(symbol_file, [name for name, _, _ in inputs], parameter_file)
     except Exception as fault:
         print(fault, file=sys.stderr)
