@@ -33,7 +33,7 @@ demo: build       ## the demonstration
 FRAMEWORKS_OF_TESTS = tensorflow tflite litert onnxruntime openvino tvm
 FRAMEWORKS ?= $(FRAMEWORKS_OF_TESTS)
 
-ALL_FRAMEWORKS = $(FRAMEWORKS_OF_TESTS) onnx onnx-mxnet ai-edge-quantizer iree pytorch mxnet
+ALL_FRAMEWORKS = $(FRAMEWORKS_OF_TESTS) onnx onnx-mxnet ai-edge-quantizer iree pytorch pytorch-tools mxnet
 TEST_PRESETS = dev check tsan valgrind
 
 frameworks: build ## installs the engines that tests run

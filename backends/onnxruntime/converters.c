@@ -1,4 +1,4 @@
-/* The ONNX converters of TensorFlow and MXNet: each framework's script does the work in its environment, and
+/* The ONNX converters of TensorFlow, PyTorch and MXNet: each framework's script does the work in its environment, and
  * ONNX Runtime's compares. */
 #include "onnxruntime.h"
 
@@ -64,3 +64,7 @@ KN_CONVERTER(tensorflow, "kenning.onnxconverters.tensorflow.TensorFlowONNXConver
 KN_CONVERTER(mxnet, "kenning.onnxconverters.mxnet.MXNetONNXConversion", "onnx-mxnet",
              "Tries which MXNet models go to ONNX and back", "DenseNet201", "MobileNetV2", "ResNet50",
              "DeepLabV3 ResNet50", "Faster R-CNN ResNet50 FPN", "Mask R-CNN");
+
+KN_CONVERTER(pytorch, "kenning.onnxconverters.pytorch.PyTorchONNXConversion", "pytorch-tools",
+             "Tries which PyTorch models go to ONNX and back", "DenseNet201", "MobileNetV2", "ResNet50",
+             "DeepLabV3 ResNet50", "Faster R-CNN ResNet50 FPN", "RetinaNet ResNet50 FPN", "Mask R-CNN");

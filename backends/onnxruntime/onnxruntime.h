@@ -9,5 +9,6 @@ extern const kn_class kn_onnx_quantizer_class;
 extern const kn_class kn_onnx_runtime_class;
 extern const kn_class kn_tensorflow_onnx_conversion_class;
 extern const kn_class kn_mxnet_onnx_conversion_class;
+extern const kn_class kn_pytorch_onnx_conversion_class;
 
 #endif

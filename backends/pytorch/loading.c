@@ -60,10 +60,16 @@ static kn_status add_input(kn_iolist *list, uint32_t rank, const int64_t *sample
   return kn_iolist_add(list, &entry);
 }
 
-static kn_status make_concrete(kn_iolist *list, int64_t batch) {
+/* `compiled`: the code takes one number of samples, the one that the list says. */
+static kn_status make_concrete(kn_iolist *list, int64_t batch, bool compiled) {
   for (size_t i = 0; i < list->count; i++) {
     kn_ioentry *entry = &list->entries[i];
     entry->order = (int64_t)i;
+    if (compiled && entry->rank && entry->shape[0] > 0 && entry->shape[0] != batch)
+      return kn_status_make(KN_INCOMPATIBLE,
+                            "the package is compiled for %lld sample(s) per inference, not for %lld: compile it again "
+                            "with this batch_size",
+                            (long long)entry->shape[0], (long long)batch);
     if (entry->rank) entry->shape[0] = batch;
     for (uint32_t k = 1; k < entry->rank; k++)
       if (entry->shape[k] < 1)
@@ -79,7 +85,7 @@ static kn_status make_concrete(kn_iolist *list, int64_t batch) {
 
 /* What the model says itself (`own`), else what stands beside it, else what the data set gives. */
 static kn_status choose_inputs(const kn_iospec *own, const kn_load_request *request, const sample_shape *sample,
-                               kn_iolist *out_list) {
+                               bool compiled, kn_iolist *out_list) {
   const kn_iolist *given = kn_iospec_model_input(request->spec), *told = kn_iospec_model_input(own);
   if (!told) told = given;
   if (!told && !sample->rank) return no_shape();
@@ -88,7 +94,7 @@ static kn_status choose_inputs(const kn_iospec *own, const kn_load_request *requ
   if (out_list->count > INFERENCE_TENSORS)
     return kn_status_make(KN_INCOMPATIBLE, "the model has %zu inputs; %d are supported", out_list->count,
                           INFERENCE_TENSORS);
-  return make_concrete(out_list, request->batch);
+  return make_concrete(out_list, request->batch, compiled);
 }
 
 static kn_status set_inputs(const kn_iolist *found, inference *loaded) {
@@ -206,9 +212,8 @@ static kn_status open_model(const char *path, torch_file kind, kn_iospec *own, i
   const torch_api *torch = loaded->torch;
   if (kind == TORCH_FILE_PACKAGE) {
     loaded->how = "AOTInductor";
-    kn_log(KN_LOG_WARNING, "%s: loading of AOTInductor packages is untested", path);
     KN_TRY(package_read_spec(path, own));
-    return package_open(torch, path, &loaded->package);
+    return package_open(torch, path, loaded->threads, &loaded->package);
   }
   loaded->how = "TorchScript, optimized for inference";
   KN_TRY(kind == TORCH_FILE_SCRIPT ? load_script(path, own, loaded) : load_state(path, own, loaded));
@@ -229,7 +234,7 @@ static kn_status load(const kn_load_request *request, const inference_options *o
                       kn_iospec *found, inference *loaded) {
   const sample_shape *sample = &options->sample;
   KN_TRY(open_model(request->path, kind, own, loaded));
-  KN_TRY(choose_inputs(own, request, sample, &found->input));
+  KN_TRY(choose_inputs(own, request, sample, loaded->package != NULL, &found->input));
   kn_status status = try_inputs(&found->input, loaded);
   bool told = kn_iospec_model_input(own) || kn_iospec_model_input(request->spec);
   if (status && !told && sample->rank == 3) status = try_planar(sample, &found->input, status, loaded);

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *const pytorch_output_formats[] = {"torch", NULL};
+const char *const pytorch_output_formats[] = {"torch", "aotinductor", NULL};
 
 const kn_option pytorch_wrapper_rows[] = {
     {"num_threads", "Threads of one operator; 0: as many as there are cores", KN_OPTION_INT, 0,
@@ -44,7 +44,7 @@ kn_status pytorch_wrapper_format(void *self, const char **out_format) {
   const pytorch_wrapper *wrapper = self;
   torch_file kind;
   KN_TRY(torch_file_kind(wrapper->options.model_path, &kind));
-  *out_format = "torch";
+  *out_format = kind == TORCH_FILE_PACKAGE ? "aotinductor" : "torch";
   return NULL;
 }
 
@@ -158,7 +158,7 @@ const kn_class pytorch_wrapper_class = {.struct_size = sizeof(kn_class),
                                         .kind = KN_KIND_MODELWRAPPER,
                                         .summary =
                                             "Any classifier saved by PyTorch: TorchScript, weights of known "
-                                            "networks, or an AOTInductor package (untested)",
+                                            "networks, or an AOTInductor package",
                                         .framework = "pytorch",
                                         .options = pytorch_wrapper_rows,
                                         .instance_size = sizeof(pytorch_wrapper),

@@ -29,6 +29,9 @@ struct package {
 #undef PACKAGE_SLOT
   void *library;
   container *container;
+  /* Of the OpenMP that the compiled code uses, which need not be libtorch's; NULL where it uses none. */
+  void (*set_threads)(int threads);
+  int threads;
   size_t input_count, output_count;
   const torch_shim_tensor *inputs;
   int64_t strides[MOST_TENSORS][TORCH_SHIM_MAX_RANK];
@@ -63,6 +66,27 @@ kn_status package_read_spec(const char *path, kn_iospec *out_spec) {
   return status;
 }
 
+static kn_status producer_of(const char *path, const char *data, size_t bytes, char **out_version) {
+  zip_file archive;
+  KN_TRY(zip_parse(path, data, bytes, &archive));
+  const zip_member *member = zip_find_end(&archive, "/kenning.version");
+  kn_status status = member ? zip_verify(path, member) : NULL;
+  if (!status) *out_version = member ? kn_strndup((const char *)member->data, member->bytes) : kn_strdup("unknown");
+  if (!status && !*out_version) status = kn_status_out_of_memory();
+  zip_clear(&archive);
+  return status;
+}
+
+kn_status package_read_producer(const char *path, char **out_version) {
+  char *data;
+  size_t bytes;
+  *out_version = NULL;
+  KN_TRY(kn_file_read(path, file_limit, &data, &bytes));
+  kn_status status = producer_of(path, data, bytes, out_version);
+  kn_free(data);
+  return status;
+}
+
 static kn_status load_functions(const char *path, package *p) {
 #define PACKAGE_LOAD(name, parameters)                                       \
   *(void **)&p->name = dlsym(p->library, "AOTInductorModelContainer" #name); \
@@ -72,6 +96,7 @@ static kn_status load_functions(const char *path, package *p) {
         "%s has no function AOTInductorModelContainer" #name ": it is no package for CPUs of AOTInductor", path);
   PACKAGE_FUNCTIONS(PACKAGE_LOAD)
 #undef PACKAGE_LOAD
+  *(void **)&p->set_threads = dlsym(p->library, "omp_set_num_threads");
   return NULL;
 }
 
@@ -125,14 +150,14 @@ static kn_status open_archive(const char *path, const char *data, size_t bytes, 
   return status;
 }
 
-kn_status package_open(const torch_api *torch, const char *path, package **out_package) {
+kn_status package_open(const torch_api *torch, const char *path, int64_t threads, package **out_package) {
   char *data;
   size_t bytes;
   *out_package = NULL;
   KN_TRY(kn_file_read(path, file_limit, &data, &bytes));
   package *p = kn_alloc(sizeof *p);
   kn_status status = p ? NULL : kn_status_out_of_memory();
-  if (p) p->torch = torch;
+  if (p) *p = (package){.torch = torch, .threads = (int)threads};
   if (!status) status = open_archive(path, data, bytes, p);
   kn_free(data);
   if (status)
@@ -188,6 +213,8 @@ kn_status package_run(package *opened) {
                       torch->aoti_torch_device_type_cpu(), 0, &inputs[i], LAYOUT_STRIDED, NULL, 0),
                   "take its input"));
   }
+  /* The number belongs to the calling thread. */
+  if (opened->set_threads) opened->set_threads(opened->threads);
   return result(
       opened,
       opened->Run(opened->container, inputs, opened->input_count, opened->outputs, opened->output_count, NULL, NULL),

@@ -11,8 +11,12 @@ typedef struct package package;
  * where there is none. */
 kn_status package_read_spec(const char *path, kn_iospec *out_spec) KN_MUST_USE;
 
-/* Unpacks the library into a directory that goes again at once, and opens it. */
-kn_status package_open(const torch_api *torch, const char *path, package **out_package) KN_MUST_USE;
+/* Version of the PyTorch that made an archive of ours, in its member kenning.version; "unknown" where there is none.
+ * Free with kn_free. */
+kn_status package_read_producer(const char *path, char **out_version) KN_MUST_USE;
+
+/* Unpacks the library into a directory that goes again at once, and opens it; `threads` run its loops. */
+kn_status package_open(const torch_api *torch, const char *path, int64_t threads, package **out_package) KN_MUST_USE;
 /* NULL is allowed. */
 void package_close(package *opened);
 size_t package_input_count(const package *opened);

@@ -81,7 +81,14 @@ static void clear_model(model *m) {
   *m = (model){0};
 }
 
-static kn_status compile(const kn_conversion *step, const model *from, model *to, uint64_t seed) {
+/* What runs code of the model's is said on the command line, and goes to the classes that ask for it. */
+static kn_status set_trust(const kn_convert_values *values, kn_instance *instance) {
+  size_t index;
+  const kn_option *row = kn_option_find(instance->cls, "load_pickled_modules", &index);
+  return row && values->load_pickled_modules ? kn_instance_set_text(instance, row, index, "true", row->name) : NULL;
+}
+
+static kn_status compile(const kn_convert_values *values, const kn_conversion *step, const model *from, model *to) {
   const kn_optimizer_ops *ops = step->cls->ops;
   kn_instance instance;
   kn_record *record = NULL;
@@ -89,8 +96,9 @@ static kn_status compile(const kn_conversion *step, const model *from, model *to
   KN_TRY(kn_instance_create(step->cls, &instance));
   const kn_option *row = kn_option_find(step->cls, "compiled_model_path", &index);
   const kn_compile_request request = {
-      .input_path = from->path, .input_format = step->from, .input_spec = &from->spec, .seed = seed};
+      .input_path = from->path, .input_format = step->from, .input_spec = &from->spec, .seed = (uint64_t)values->seed};
   kn_status status = kn_instance_set_text(&instance, row, index, to->path, row->name);
+  if (!status) status = set_trust(values, &instance);
   if (!status) status = kn_record_create(&record);
   if (!status) status = ops->open(instance.self);
   if (!status) status = ops->compile(instance.self, &request, &to->spec, record);
@@ -101,7 +109,8 @@ static kn_status compile(const kn_conversion *step, const model *from, model *to
 }
 
 /* `at` becomes the result; the last one is `out`. */
-static kn_status run_step(const kn_conversion *step, model *at, const char *out, bool last, uint64_t seed) {
+static kn_status run_step(const kn_convert_values *values, const kn_conversion *step, model *at, const char *out,
+                          bool last) {
   model result = {.temporary = !last};
   if (last) {
     result.path = kn_strdup(out);
@@ -113,7 +122,7 @@ static kn_status run_step(const kn_conversion *step, model *at, const char *out,
   }
   if (!result.path) return kn_status_out_of_memory();
   kn_log(KN_LOG_INFO, "%s: %s to %s, %s", kn_class_short_name(step->cls), step->from, step->to, result.path);
-  kn_status status = compile(step, at, &result, seed);
+  kn_status status = compile(values, step, at, &result);
   clear_model(status ? &result : at);
   if (!status) *at = result;
   return status;
@@ -124,7 +133,7 @@ static kn_status run_steps(const kn_convert_values *values, const char *in, cons
   model at = {.path = kn_strdup(in)};
   kn_status status = at.path ? read_spec(in, path->steps[0].from, &at.spec) : kn_status_out_of_memory();
   for (size_t i = 0; i < path->count && !status; i++)
-    status = run_step(&path->steps[i], &at, out, i + 1 == path->count, (uint64_t)values->seed);
+    status = run_step(values, &path->steps[i], &at, out, i + 1 == path->count);
   char *spec_path = status ? NULL : kn_format("%s.json", out);
   if (!status) status = spec_path ? kn_iospec_write(&at.spec, spec_path) : kn_status_out_of_memory();
   kn_free(spec_path);

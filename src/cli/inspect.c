@@ -181,8 +181,8 @@ static void print_format(const char *format) {
 }
 
 static kn_status print_ways(void) {
-  static const char *const formats[] = {"keras", "saved_model", "tflite", "onnx",    "torch",
-                                        "tvm",   "iree",        "mxnet",  "darknet", "openvino"};
+  static const char *const formats[] = {"keras",       "saved_model", "tflite", "onnx",  "torch",   "torchscript",
+                                        "aotinductor", "tvm",         "iree",   "mxnet", "darknet", "openvino"};
   KN_TRY(kn_registry_load());
   printf(
       "Model formats, what each is converted to by which class, and what runs it. Scenarios and `kenning convert` go\n"

@@ -59,6 +59,8 @@ const kn_option kn_convert_options[] = {
     {"to", "Format of the output; default: what its name says", KN_OPTION_STRING, 0, KN_FIELD(kn_convert_values, to)},
     {"seed", "Seed of what is drawn on the way", KN_OPTION_INT, 0, KN_FIELD(kn_convert_values, seed), .def.i = 1,
      .min = 0, .max = 9007199254740991.0},
+    {"load_pickled_modules", "Load modules of PyTorch that were pickled as a whole, which runs code in the file",
+     KN_OPTION_BOOL, 0, KN_FIELD(kn_convert_values, load_pickled_modules)},
     KN_VERBOSITY_ROW(kn_convert_values),
     {0}};
 

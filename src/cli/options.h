@@ -18,6 +18,7 @@ typedef struct kn_convert_values {
   kn_common_options common;
   char *from, *to;
   int64_t seed;
+  bool load_pickled_modules;
 } kn_convert_values;
 
 typedef struct kn_onnx_conversion_values {

@@ -7,10 +7,12 @@
 
 static const struct {
   const char *ending, *format; /* the first of a format is the one that is written */
-} endings[] = {{".h5", "keras"},        {".keras", "keras"},  {".hdf5", "keras"},    {".tflite", "tflite"},
-               {".onnx", "onnx"},       {".pt", "torch"},     {".pth", "torch"},     {".pt2", "torch"},
-               {".tar", "tvm"},         {".so", "tvm"},       {".vmfb", "iree"},     {".params", "mxnet"},
-               {".weights", "darknet"}, {".xml", "openvino"}, {".pb", "saved_model"}};
+} endings[] = {{".h5", "keras"},      {".keras", "keras"},     {".hdf5", "keras"},
+               {".tflite", "tflite"}, {".onnx", "onnx"},       {".pt", "torch"},
+               {".pth", "torch"},     {".pt2", "aotinductor"}, {".torchscript", "torchscript"},
+               {".tar", "tvm"},       {".so", "tvm"},          {".vmfb", "iree"},
+               {".params", "mxnet"},  {".weights", "darknet"}, {".xml", "openvino"},
+               {".pb", "saved_model"}};
 enum { ENDINGS = sizeof endings / sizeof *endings };
 
 const char *kn_format_ending(const char *format) {

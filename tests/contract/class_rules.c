@@ -156,8 +156,9 @@ static void options_survive_json(subject *at) {
 }
 
 static void formats_are_known_names(subject *at) {
-  static const char *const known[] = {"keras", "saved_model", "tflite",   "onnx", "torch", "tvm",      "iree",
-                                      "mxnet", "darknet",     "openvino", "any",  "none",  "c_sources"};
+  static const char *const known[] = {"keras",       "saved_model", "tflite", "onnx", "torch",
+                                      "torchscript", "aotinductor", "tvm",    "iree", "mxnet",
+                                      "darknet",     "openvino",    "any",    "none", "c_sources"};
   bool built_in = !strncmp(at->cls->name, "kenning.", 8);
   const char *const *lists[] = {at->cls->input_formats, at->cls->output_formats};
   for (size_t l = 0; l < 2; l++) {

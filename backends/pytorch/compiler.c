@@ -1,0 +1,220 @@
+/* TorchScriptCompiler and AOTInductorCompiler: models that libtorch runs, made by PyTorch's Python in a process of its
+ * own (tool/convert.py). */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kenning/services.h>
+
+#include "package.h"
+#include "pytorch.h"
+#include "state_dict.h"
+
+typedef struct compiler {
+  kn_optimizer_options options;
+  bool load_pickled_modules;
+  int64_t batch_size; /* of packages; else 0 */
+} compiler;
+
+static const char tools[] = "pytorch-tools", script[] = "convert.py";
+
+#define FORMATS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define PICKLED_ROW                                                                                                 \
+  {                                                                                                                 \
+    "load_pickled_modules",                                                                                         \
+        "Load modules that were pickled as a whole, which runs code that is in the file: for files that you trust", \
+        KN_OPTION_BOOL, 0, KN_FIELD(compiler, load_pickled_modules)                                                 \
+  }
+
+static const kn_option script_rows[] = {PICKLED_ROW, {0}};
+static const kn_option package_rows[] = {
+    PICKLED_ROW,
+    {"batch_size", "Samples per inference: packages are compiled for one number of them", KN_OPTION_INT, 0,
+     KN_FIELD(compiler, batch_size), .def.i = 1, .min = 1, .max = 65536},
+    {0}};
+
+static kn_status compiler_open(void *self) {
+  (void)self; /* any combination will do */
+  return NULL;
+}
+
+static void compiler_close(void *self) { (void)self; /* nothing stays open */ }
+
+/* ---- one conversion ---- */
+
+typedef struct conversion {
+  const compiler *self;
+  const kn_compile_request *request;
+  const char *to;  /* format of the result */
+  torch_file kind; /* what a file of it is */
+} conversion;
+
+static kn_status run_tool(const conversion *at, const char *path, const char *spec, kn_record *record) {
+  char batch[24], seed[24];
+  (void)snprintf(batch, sizeof batch, "%lld", (long long)at->self->batch_size);
+  (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)at->request->seed);
+  const char *arguments[] = {"--input",
+                             at->request->input_path,
+                             "--format",
+                             at->request->input_format,
+                             "--to",
+                             at->to,
+                             "--output",
+                             path,
+                             "--specification",
+                             spec,
+                             "--batch",
+                             batch,
+                             "--seed",
+                             seed,
+                             at->self->load_pickled_modules ? "--load-pickled" : NULL,
+                             NULL};
+  const kn_tool_request request = {.framework = tools, .script = script, .arguments = arguments, .progress = at->to};
+  return kn_status_annotate(kn_tool_run(&request, record), "while converting %s", at->request->input_path);
+}
+
+/* The specification goes by a file of its own. */
+static kn_status produce(const conversion *at, const char *path, kn_record *record) {
+  char *spec = kn_format("%s.json", path);
+  kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
+  if (!status) status = run_tool(at, path, spec, record);
+  if (spec) (void)unlink(spec);
+  kn_free(spec);
+  return status;
+}
+
+static kn_status verify(const conversion *at, const char *path, kn_iospec *out_spec) {
+  torch_file kind;
+  KN_TRY(torch_file_kind(path, &kind));
+  if (kind != at->kind) return kn_status_make(KN_BACKEND_FAILED, "what was written is not of format %s", at->to);
+  KN_TRY(package_read_spec(path, out_spec));
+  if (out_spec->input.count && out_spec->output.count) return NULL;
+  return kn_status_make(KN_BACKEND_FAILED, "what was written holds no io specification");
+}
+
+/* Names of the classes are known of the source alone. */
+static kn_status name_classes(const kn_iospec *from, kn_iospec *spec) {
+  for (size_t i = 0; i < spec->output.count && i < from->output.count; i++) {
+    const char *name = from->output.entries[i].class_name;
+    if (!name || spec->output.entries[i].class_name) continue;
+    spec->output.entries[i].class_name = kn_strdup(name);
+    if (!spec->output.entries[i].class_name) return kn_status_out_of_memory();
+  }
+  return NULL;
+}
+
+static kn_status make_key(const conversion *at, const char *path, char **out_key) {
+  char *tool, input[65], specification[65], *spec = kn_format("%s.json", path);
+  kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
+  if (!status) status = kn_sha256_file(spec, specification);
+  if (spec) (void)unlink(spec);
+  kn_free(spec);
+  if (!status) status = kn_sha256_file(at->request->input_path, input);
+  if (!status) status = kn_tool_identity(tools, script, &tool);
+  if (status) return status;
+  *out_key = kn_format("torch model 1\ntool %s\ninput %s %s\nto %s\nspecification %s\nbatch %lld\nseed %llu", tool,
+                       at->request->input_format, input, at->to, specification, (long long)at->self->batch_size,
+                       (unsigned long long)at->request->seed);
+  kn_free(tool);
+  return *out_key ? NULL : kn_status_out_of_memory();
+}
+
+/* A full cache is no reason to lose the result. */
+static void keep(const char *key, const char *path) {
+  kn_status status = kn_cache_store(key, path);
+  if (status) kn_log(KN_LOG_WARNING, "the converted model is not cached: %s", kn_status_message(status, 0));
+  kn_status_free(status);
+}
+
+static kn_status set_version(const char *path, kn_record *record) {
+  char *version;
+  KN_TRY(package_read_producer(path, &version));
+  kn_status status = kn_record_set_string(record, "compiler_version", version);
+  kn_free(version);
+  return status;
+}
+
+static kn_status describe(const conversion *at, const char *path, bool cached, kn_record *record) {
+  char hex[65];
+  uint64_t weights;
+  KN_TRY(kn_sha256_file(path, hex));
+  KN_TRY(kn_record_set_bool(record, "cached", cached));
+  KN_TRY(kn_record_set_string(record, "sha256", hex));
+  KN_TRY(kn_record_set_string(record, "input_format", at->request->input_format));
+  KN_TRY(kn_record_set_string(record, "compiler_framework", "torch"));
+  KN_TRY(set_version(path, record));
+  if (at->kind != TORCH_FILE_SCRIPT) return NULL;
+  KN_TRY(script_weights_bytes(path, &weights));
+  return kn_record_set_int(record, "weights_bytes", (int64_t)weights);
+}
+
+static kn_status compile_to(const conversion *at, const char *path, kn_iospec *out_spec, kn_record *record) {
+  kn_record *tool;
+  char *key;
+  bool hit;
+  KN_TRY(make_key(at, path, &key));
+  kn_status status = kn_cache_lookup(key, path, &hit);
+  if (!status && hit) kn_log(KN_LOG_INFO, "the converted model is taken from the cache");
+  if (!status && !hit) {
+    status = kn_record_object(record, "converter", &tool);
+    if (!status) status = produce(at, path, tool);
+  }
+  if (!status) status = verify(at, path, out_spec);
+  if (!status && !hit) keep(key, path);
+  kn_free(key);
+  if (!status) status = name_classes(at->request->input_spec, out_spec);
+  return status ? status : describe(at, path, hit, record);
+}
+
+static kn_status compile(const conversion *at, kn_iospec *out_spec, kn_record *record) {
+  char *temporary;
+  *out_spec = (kn_iospec){0};
+  KN_TRY(kn_file_temporary(at->self->options.compiled_model_path, &temporary));
+  kn_status status = compile_to(at, temporary, out_spec, record);
+  if (!status) status = kn_file_publish(temporary, at->self->options.compiled_model_path);
+  if (status) {
+    kn_iospec_clear(out_spec);
+    (void)unlink(temporary);
+  }
+  kn_free(temporary);
+  return status;
+}
+
+static kn_status compile_script(void *self, const kn_compile_request *request, kn_iospec *out_spec, kn_record *record) {
+  return compile(&(conversion){self, request, "torchscript", TORCH_FILE_SCRIPT}, out_spec, record);
+}
+
+static kn_status compile_package(void *self, const kn_compile_request *request, kn_iospec *out_spec,
+                                 kn_record *record) {
+  return compile(&(conversion){self, request, "aotinductor", TORCH_FILE_PACKAGE}, out_spec, record);
+}
+
+static const kn_optimizer_ops script_ops = {
+    .struct_size = sizeof(kn_optimizer_ops), .open = compiler_open, .close = compiler_close, .compile = compile_script};
+static const kn_optimizer_ops package_ops = {.struct_size = sizeof(kn_optimizer_ops),
+                                             .open = compiler_open,
+                                             .close = compiler_close,
+                                             .compile = compile_package};
+
+const kn_class pytorch_script_compiler_class = {.struct_size = sizeof(kn_class),
+                                                .name = "kenning.optimizers.pytorch.TorchScriptCompiler",
+                                                .kind = KN_KIND_OPTIMIZER,
+                                                .summary = "Writes models of PyTorch, and ONNX models, as TorchScript",
+                                                .framework = tools,
+                                                .options = script_rows,
+                                                .instance_size = sizeof(compiler),
+                                                .ops = &script_ops,
+                                                .input_formats = FORMATS("torch", "onnx"),
+                                                .output_formats = FORMATS("torchscript")};
+
+const kn_class pytorch_package_compiler_class = {
+    .struct_size = sizeof(kn_class),
+    .name = "kenning.optimizers.pytorch.AOTInductorCompiler",
+    .kind = KN_KIND_OPTIMIZER,
+    .summary = "Compiles models of PyTorch, and ONNX models, ahead of time into packages (.pt2)",
+    .framework = tools,
+    .options = package_rows,
+    .instance_size = sizeof(compiler),
+    .ops = &package_ops,
+    .input_formats = FORMATS("torch", "torchscript", "onnx"),
+    .output_formats = FORMATS("aotinductor")};
