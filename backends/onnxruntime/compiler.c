@@ -103,7 +103,8 @@ static kn_status detect(const onnx_compiler *self, const char *path, const char 
   bool mxnet = means(self, hint, MXNET) || ends_with(path, ".params") || ends_with(path, "-symbol.json");
   *out_format = ANY;
   if (length >= 8 && !memcmp(head, "\x89HDF\r\n\x1a\n", 8)) *out_format = KERAS;
-  if (length >= 4 && !memcmp(head, "PK\x03\x04", 4)) *out_format = is_torch_archive(head, length) ? TORCH : KERAS;
+  bool torch = is_torch_archive(head, length) || (hint && !strncmp(hint, "torch", strlen("torch")));
+  if (length >= 4 && !memcmp(head, "PK\x03\x04", 4)) *out_format = torch ? TORCH : KERAS;
   if (length >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5) *out_format = TORCH; /* a pickle: before 1.6 */
   if (length >= 8 && !memcmp(head + 4, "TFL3", 4)) *out_format = TFLITE;
   if (*out_format == ANY && mxnet) *out_format = MXNET;

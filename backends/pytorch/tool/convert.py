@@ -172,7 +172,7 @@ def to_aotinductor(module, arguments, inputs, samples, names, outputs):
         package = aoti_compile_and_package(exported, package_path=f"{arguments.output}.pt2")
     os.replace(package, arguments.output)
     with zipfile.ZipFile(arguments.output, "a") as archive:
-        top = archive.namelist()[0].split("/")[0]
+        top = archive.namelist()[-1].split("/")[0]
         archive.writestr(f"{top}/{loading.SPECIFICATION}", json.dumps(specification(inputs, names, outputs)))
         archive.writestr(f"{top}/{loading.PRODUCER}", torch.__version__)
     loaded = aoti_load_package(arguments.output)
