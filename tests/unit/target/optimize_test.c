@@ -103,6 +103,24 @@ static void values_of_every_type_are_judged(void **state) {
   }
 }
 
+static void there_is_a_most(void **state) {
+  place *p = *state;
+  static kn_instance many[KN_OPTIMIZERS_LIMIT + 1];
+  static char wish[16384];
+  for (size_t i = 0; i <= KN_OPTIMIZERS_LIMIT; i++) kt_assert_ok(kn_instance_create(p->own[0].cls, &many[i]));
+  p->optimization.own = many;
+  p->optimization.own_count = KN_OPTIMIZERS_LIMIT + 1;
+  for (size_t count = KN_OPTIMIZERS_LIMIT; count <= KN_OPTIMIZERS_LIMIT + 1; count++) {
+    size_t used = (size_t)snprintf(wish, sizeof wish, "{\"prev_block\": {\"io_spec\": %s}, \"optimizers\": [", SPEC);
+    for (size_t i = 0; i < count; i++)
+      used += (size_t)snprintf(wish + used, sizeof wish - used, "%s%s", i ? ", " : "", INSERTER(""));
+    snprintf(wish + used, sizeof wish - used, "]}");
+    kt_assert_fault(choose(p, wish), count > KN_OPTIMIZERS_LIMIT ? KN_BAD_DATA : KN_OK, NULL);
+  }
+  kn_optimization_clear(&p->optimization);
+  for (size_t i = 0; i <= KN_OPTIMIZERS_LIMIT; i++) kn_instance_destroy(&many[i]);
+}
+
 /* Readers look at the end of a name: usual ones are taken, of the rest nothing. */
 static void names_of_models_are_our_own(void **state) {
   place *p = *state;
@@ -169,6 +187,7 @@ static void a_wish_without_memory_is_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(values_of_every_type_are_judged, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(there_is_a_most, set_up, tear_down),
       cmocka_unit_test_setup_teardown(names_of_models_are_our_own, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_chain_is_run, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_wish_without_memory_is_refused, set_up, tear_down),

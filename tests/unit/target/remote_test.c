@@ -25,6 +25,8 @@ typedef struct both {
   kn_connection worker;
   pthread_t thread;
   bool served;
+  kn_code again; /* of connecting a second time */
+  int attempts;
   kn_instance protocol;
   char *sent;
 } both;
@@ -49,7 +51,8 @@ static kn_status connect_to(void *self, const char *model_path, int64_t deadline
   int ends[2];
   (void)model_path, (void)deadline_ns;
   *out_connection = (kn_connection){.fd = -1};
-  if (b->served) return kn_status_make(KN_IO_ERROR, "the target is gone");
+  b->attempts++;
+  if (b->served) return kn_status_make(b->again, "the target is gone");
   assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   kt_assert_ok(kn_connection_adopt(ends[0], out_connection));
   kt_assert_ok(kn_connection_adopt(ends[1], &b->worker));
@@ -63,7 +66,8 @@ static const kn_runtimeprotocol_ops ops = {
 static const kn_class cls = {.struct_size = sizeof cls, .name = "kenning.test.Both", .ops = &ops};
 
 static void begin(both *b, size_t wire, bool packed, bool offer) {
-  *b = (both){.link = {.wire = kt_wires[wire],
+  *b = (both){.again = KN_IO_ERROR,
+              .link = {.wire = kt_wires[wire],
                        .hello = kt_wires[wire].format != KN_WIRE_2022 && !packed,
                        .ping = packed,
                        .packed = packed,
@@ -304,6 +308,38 @@ static void several_tensors_travel_in_batches(void **state) {
   }
 }
 
+/* A connection that breaks is made again where that may help, as often as was asked for. */
+static void a_broken_connection_is_made_again_where_that_may_help(void **state) {
+  (void)state;
+  static const struct {
+    kn_code again;
+    int attempts; /* the first one included */
+  } cases[] = {{KN_IO_ERROR, 3},  {KN_TIMEOUT, 3},      {KN_BUSY, 3},
+               {KN_NOT_FOUND, 3}, {KN_INCOMPATIBLE, 2}, {KN_CANCELLED, 2}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    both b;
+    kn_iospec spec = make_spec();
+    float result[2];
+    kn_tensor_view in = view_of(input, 4), out = view_of(result, 2);
+    begin(&b, 4, false, i % 2);
+    b.link.retries = 2;
+    b.again = cases[i].again;
+    kn_remote remote = {.protocol = &b.protocol, .client.connection.fd = -1};
+    const kn_load_request request = {.path = b.sent, .spec = &spec, .batch = 1};
+    kt_assert_ok(kn_remote_inference.load(&remote, &request));
+    assert_int_equal(shutdown(remote.client.connection.fd, SHUT_RDWR), 0);
+    kn_status status = kn_remote_inference.set_input(&remote, &in, 1);
+    if (!status) status = kn_remote_inference.invoke(&remote);
+    if (!status) status = kn_remote_inference.output(&remote, &out, 1);
+    assert_int_equal(kn_status_code(status), cases[i].again);
+    kn_status_free(status);
+    assert_int_equal(b.attempts, cases[i].attempts);
+    kn_remote_inference.unload(&remote);
+    kn_iospec_clear(&spec);
+    end(&b);
+  }
+}
+
 /* More than what a session keeps of its answers. */
 static void large_tensors_travel(void **state) {
   (void)state;
@@ -361,9 +397,13 @@ static void checksums_are_none_in_the_format_of_2022(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(memory_may_run_out_anywhere),  cmocka_unit_test(what_comes_too_early_is_refused),
-      cmocka_unit_test(what_is_no_model_is_not_sent), cmocka_unit_test(several_tensors_travel_in_batches),
-      cmocka_unit_test(large_tensors_travel),         cmocka_unit_test(checksums_are_none_in_the_format_of_2022),
+      cmocka_unit_test(memory_may_run_out_anywhere),
+      cmocka_unit_test(what_comes_too_early_is_refused),
+      cmocka_unit_test(what_is_no_model_is_not_sent),
+      cmocka_unit_test(several_tensors_travel_in_batches),
+      cmocka_unit_test(a_broken_connection_is_made_again_where_that_may_help),
+      cmocka_unit_test(large_tensors_travel),
+      cmocka_unit_test(checksums_are_none_in_the_format_of_2022),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
