@@ -4,9 +4,9 @@
 
 #include "api.h"
 
-/* A session that runs `graph` with kn_thread_count(threads) threads. TensorFlow makes one pool of worker threads per process, of the size that its first
- * session asks for. `fuse` false: operations are not fused with others, which grouped convolutions cannot be where
- * TensorFlow does without oneDNN. */
+/* A session that runs `graph` with kn_thread_count(threads) threads. TensorFlow makes one pool of worker threads per
+ * process, of the size that its first session asks for. `fuse` false: operations are not fused with others, which
+ * grouped convolutions cannot be where TensorFlow does without oneDNN. */
 kn_status session_open(const tf_api *tf, TF_Graph *graph, int64_t threads, bool fuse,
                        TF_Session **out_session) KN_MUST_USE;
 /* Loads a SavedModel into an empty `graph`. */
