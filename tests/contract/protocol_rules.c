@@ -1,203 +1,22 @@
 /* What every runtime protocol must do on both ends. Host and target are instances of the class, which meet at the place
  * that the fixtures name; the target runs the null runtime. Where somebody waits for nothing, time passes faster than
  * the machine's. */
-#include "contract/subject.h"
+#include "protocol_meeting.h"
 
 #include <kenning/services.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/record_json.h"
-#include "target/remote.h"
-#include "target/worker.h"
 #include "transport/deadline.h"
 #include "transport/tcp.h"
-#include "unit/target/line.h"
-#include "unit/target/peer.h"
 
-enum { COMBINATIONS = 2000, GARBAGE = 300, PATIENCE_MS = 10000 };
-
-typedef struct meeting {
-  subject *at;
-  block *host, *target;
-  const kn_runtimeprotocol_ops *ops;
-  line line;
-  bool has_line;
-  char port[16];
-  size_t descriptors; /* that were open before */
-} meeting;
-
-static const kn_runtimeprotocol_ops *ops_of(const subject *at) { return at->cls->ops; }
-
-/* ---- places ---- */
-
-static void find_port(char *out, size_t size) {
-  int fd;
-  bool loopback;
-  int64_t port;
-  kt_assert_ok(kn_tcp_listen("127.0.0.1", 0, &fd, &loopback, &port));
-  close(fd);
-  snprintf(out, size, "%lld", (long long)port);
-}
-
-static void set_option(block *one, const char *name, const char *text) {
-  size_t index;
-  const kn_option *row = kn_option_find(one->instance.cls, name, &index);
-  if (!row) kt_fail("%s has no option '%s'", one->instance.cls->name, name);
-  kt_assert_ok(kn_instance_set_text(&one->instance, row, index, text, name));
-}
-
-/* "@port" is a free one, "@line" a serial device, "@directory/..." below the rule's directory. */
-static block *make_end(meeting *m, bool target) {
-  block *one = subject_block(m->at);
-  yyjson_val *place = yyjson_obj_get(yyjson_obj_get(m->at->table->json.root, "protocols"), m->at->name), *key, *value;
-  size_t i, count;
-  yyjson_obj_foreach(place, i, count, key, value) {
-    const char *text = yyjson_get_str(value), *below = "@directory/";
-    char *path = NULL;
-    assert_non_null(text);
-    if (!strcmp(text, "@line"))
-      text = m->line.names[target];
-    else if (!strcmp(text, "@port"))
-      text = m->port;
-    else if (!strncmp(text, below, strlen(below)))
-      text = path = subject_path(m->at, text + strlen(below));
-    set_option(one, yyjson_get_str(key), text);
-    free(path);
-  }
-  return one;
-}
-
-static void meet(meeting *m, subject *at) {
-  *m = (meeting){.at = at, .ops = ops_of(at), .has_line = ops_of(at)->line};
-  if (m->has_line) open_line(&m->line, 0, 0);
-  find_port(m->port, sizeof m->port);
-  m->descriptors = count_entries("/proc/self/fd");
-  m->host = make_end(m, false);
-  m->target = make_end(m, true);
-  set_option(m->host, "timeout", "10");
-  set_option(m->target, "timeout", "10");
-  set_option(m->target, "idle_timeout", "10");
-}
-
-static void part(meeting *m) {
-  size_t left = count_entries("/proc/self/fd");
-  if (left != m->descriptors) kt_fail("%zu descriptors were open before, %zu are after", m->descriptors, left);
-  if (m->has_line) close_line(&m->line);
-}
-
-/* ---- the target's end ---- */
-
-typedef struct server {
-  meeting *m;
-  kn_link_config link;
-  kt_target target;
-  int listener;
-  pthread_t thread;
-  kn_status status; /* of the last client */
-} server;
-
-static void start(meeting *m, server *s) {
-  char *where;
-  *s = (server){.m = m};
-  kt_assert_ok(m->ops->open(m->target->self, &s->link));
-  kt_assert_ok(m->ops->listen(m->target->self, &s->listener, &where));
-  assert_true(s->listener >= 0 && where && *where);
-  kn_free(where);
-}
-
-static void stop(server *s) {
-  close(s->listener);
-  s->m->ops->close(s->m->target->self);
-}
-
-/* A line has one client, who is there when it speaks. */
-static int take_client(const server *s) {
-  if (s->m->has_line) return dup(s->listener);
-  struct pollfd one = {.fd = s->listener, .events = POLLIN};
-  return poll(&one, 1, PATIENCE_MS) > 0 ? accept(s->listener, NULL, NULL) : -1;
-}
-
-static kn_status serve_client(server *s) {
-  kn_connection connection;
-  int fd = take_client(s);
-  if (fd < 0) return kn_status_make(KN_TIMEOUT, "no client came");
-  KN_TRY(kn_connection_adopt(fd, &connection));
-  kn_status status = NULL;
-  kt_target_open(&s->target, &s->link.wire);
-  if (s->m->ops->prepare)
-    status = s->m->ops->prepare(s->m->target->self, &connection, kn_deadline_after(s->link.timeout_s));
-  const kn_session_config config = {.wire = s->link.wire, .model_path = s->target.model, .model_limit = 1000};
-  if (!status) status = kn_worker_serve(&connection, &s->link, &config, &s->target.engine);
-  kn_connection_close(&connection);
-  kt_target_close(&s->target);
-  return status;
-}
-
-static void *serve(void *context) {
-  server *s = context;
-  s->status = serve_client(s);
-  return NULL;
-}
-
-/* What the last client of a line left half-said means nothing to the next one. */
-static void clear_line(const server *s) {
-  if (!s->m->has_line) return;
-  usleep(100000);
-  (void)!tcflush(s->listener, TCIFLUSH);
-}
-
-/* ---- the host's end ---- */
-
-static kn_status load_remote(meeting *m, kn_remote *remote) {
-  kn_iospec spec;
-  char *model = subject_path(m->at, "sent.bin");
-  *remote = (kn_remote){.protocol = &m->host->instance, .client.connection.fd = -1};
-  kt_file_write_text(model, "a model");
-  kt_assert_ok(kn_iospec_parse(KT_SPEC, strlen(KT_SPEC), "rules", &spec));
-  const kn_load_request request = {.path = model, .spec = &spec, .batch = 1};
-  kn_status status = kn_remote_inference.load(remote, &request);
-  kn_iospec_clear(&spec);
-  free(model);
-  return status;
-}
-
-static void infer(meeting *m) {
-  kn_remote remote;
-  kn_record *record;
-  float input[4] = {3, 4, 5, 6}, output[2];
-  const kn_tensor_view in = {.data = input, .bytes = sizeof input, .dtype = KN_FLOAT32, .rank = 2, .shape = {1, 4}};
-  const kn_tensor_view out = {.data = output, .bytes = sizeof output, .dtype = KN_FLOAT32, .rank = 2, .shape = {1, 2}};
-  kt_assert_ok(load_remote(m, &remote));
-  for (int i = 0; i < 3; i++) {
-    input[0] = (float)i;
-    kt_assert_ok(kn_remote_inference.set_input(&remote, &in, 1));
-    kt_assert_ok(kn_remote_inference.invoke(&remote));
-    kt_assert_ok(kn_remote_inference.output(&remote, &out, 1));
-    assert_memory_equal(output, input, sizeof output);
-  }
-  kt_assert_ok(kn_record_create(&record));
-  kt_assert_ok(kn_remote_measurements(&remote, 3, record));
-  /* a target that was packed its io specification, and has no extensions, tells sums alone */
-  yyjson_mut_val *steps = yyjson_mut_obj_get(kn_record_value(record), "target_inference_step");
-  if (steps || !remote.link.packed) assert_int_equal(yyjson_mut_arr_size(steps), 3);
-  kn_record_destroy(record);
-  kn_remote_inference.unload(&remote);
-}
-
-/* Both ends, once. */
-static void serve_one(server *s) {
-  assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
-  infer(s->m);
-  pthread_join(s->thread, NULL);
-  kt_assert_ok(s->status);
-}
+enum { COMBINATIONS = 2000, GARBAGE = 300 };
 
 /* ---- time ---- */
 
@@ -230,17 +49,17 @@ static void assert_gives_up_at(kn_status status, const char *what, int64_t begun
 /* ---- options ---- */
 
 static void closing_is_always_allowed(subject *at) {
-  const kn_runtimeprotocol_ops *ops = ops_of(at);
+  const kn_runtimeprotocol_ops *ops = protocol_ops(at);
   kn_link_config link;
   meeting m;
-  meet(&m, at);
+  meeting_open(&m, at);
   ops->close(m.host->self);
   for (int i = 0; i < 2; i++) {
     kt_assert_ok(ops->open(m.host->self, &link));
     ops->close(m.host->self);
     ops->close(m.host->self);
   }
-  part(&m);
+  meeting_close(&m);
 }
 
 static void expect_settings(const kn_link_config *link) {
@@ -255,7 +74,7 @@ static void expect_settings(const kn_link_config *link) {
 static void every_combination_of_choices_is_judged(subject *at) {
   size_t accepted = 0;
   meeting m;
-  meet(&m, at);
+  meeting_open(&m, at);
   for (size_t number = 0; number < COMBINATIONS && subject_combine(at, m.host, number); number++) {
     kn_link_config link;
     kn_status status = m.ops->open(m.host->self, &link);
@@ -268,7 +87,7 @@ static void every_combination_of_choices_is_judged(subject *at) {
     m.ops->close(m.host->self);
   }
   assert_true(accepted > 0);
-  part(&m);
+  meeting_close(&m);
 }
 
 static void deadlines_and_limits_are_options(subject *at) {
@@ -279,13 +98,13 @@ static void deadlines_and_limits_are_options(subject *at) {
                                            {"tensor_limit", "5"}};
   kn_link_config link;
   meeting m;
-  meet(&m, at);
-  for (size_t i = 0; i < sizeof options / sizeof *options; i++) set_option(m.host, options[i][0], options[i][1]);
+  meeting_open(&m, at);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) meeting_set(m.host, options[i][0], options[i][1]);
   kt_assert_ok(m.ops->open(m.host->self, &link));
   assert_true(link.timeout_s == 7.5 && link.idle_s == 8.5 && link.engine_s == 9.5);
   assert_true(link.model_limit == 3 << 20 && link.tensor_limit == 5 << 20);
   m.ops->close(m.host->self);
-  part(&m);
+  meeting_close(&m);
 }
 
 /* ---- what goes well ---- */
@@ -295,40 +114,40 @@ static void both_ends_understand_each_other(subject *at) {
   static const char *const extensions[] = {"true", "false"};
   size_t index, taken = 0;
   meeting m;
-  meet(&m, at);
+  meeting_open(&m, at);
   const kn_option *wire = kn_option_find(at->cls, "wire", &index);
   assert_non_null(wire);
   for (const kn_choice *choice = wire->choices; choice->name; choice++) {
     server s;
     kn_link_config link;
-    set_option(m.host, "wire", choice->name);
-    set_option(m.target, "wire", choice->name);
+    meeting_set(m.host, "wire", choice->name);
+    meeting_set(m.target, "wire", choice->name);
     kn_status status = m.ops->open(m.host->self, &link);
     m.ops->close(m.host->self);
     if (status) {
       assert_bad_input(status, choice->name);
       continue;
     }
-    start(&m, &s);
+    meeting_listen(&m, &s);
     for (int i = 0; i < 2; i++, taken++) {
-      set_option(m.host, "extensions", extensions[i]);
-      serve_one(&s);
+      meeting_set(m.host, "extensions", extensions[i]);
+      meeting_serve(&s);
     }
-    stop(&s);
+    meeting_stop(&s);
   }
   assert_true(taken > 0);
-  part(&m);
+  meeting_close(&m);
 }
 
 static void a_place_belongs_to_one_listener(subject *at) {
   meeting m;
-  meet(&m, at);
-  block *other = make_end(&m, true);
+  meeting_open(&m, at);
+  block *other = meeting_end(&m, true);
   kn_link_config link;
   server s;
   int fd = -1;
   char *where = NULL;
-  start(&m, &s);
+  meeting_listen(&m, &s);
   kt_assert_ok(m.ops->open(other->self, &link));
   kn_status status = m.ops->listen(other->self, &fd, &where);
   assert_true(fd < 0 && !where);
@@ -337,11 +156,11 @@ static void a_place_belongs_to_one_listener(subject *at) {
   struct pollfd one = {.fd = s.listener, .events = POLLIN};
   while (!m.has_line && poll(&one, 1, 0) > 0)
     close(accept(s.listener, NULL, NULL)); /* who looked whether it is taken */
-  serve_one(&s);
-  stop(&s);
-  start(&m, &s); /* it is free again */
-  stop(&s);
-  part(&m);
+  meeting_serve(&s);
+  meeting_stop(&s);
+  meeting_listen(&m, &s); /* it is free again */
+  meeting_stop(&s);
+  meeting_close(&m);
 }
 
 /* ---- peers that are not there, say nothing, say nonsense, or leave ---- */
@@ -349,13 +168,13 @@ static void a_place_belongs_to_one_listener(subject *at) {
 static void nobody_there_is_told(subject *at) {
   kn_remote remote;
   meeting m;
-  meet(&m, at);
+  meeting_open(&m, at);
   int64_t begun = kn_now_ns();
   kn_deadline_use(&fast);
-  kn_status status = load_remote(&m, &remote);
+  kn_status status = meeting_load(&m, &remote);
   kn_deadline_use(NULL);
   assert_gives_up(status, "nobody there", begun);
-  part(&m);
+  meeting_close(&m);
 }
 
 typedef struct peer {
@@ -378,19 +197,19 @@ static void meet_client(peer *p, const char *what) {
   if (p->leaves) kn_connection_close(&p->connection);
   int64_t begun = kn_now_ns();
   kn_deadline_use(&fast);
-  kn_status status = serve_client(p->s);
+  kn_status status = meeting_serve_client(p->s);
   kn_deadline_use(NULL);
   bool may_end = p->bytes || p->leaves; /* it was taken at its word, or left */
   if (status || !may_end) assert_gives_up(status, what, begun);
   kn_connection_close(&p->connection);
   m->ops->close(m->host->self);
-  clear_line(p->s);
+  meeting_clear_line(p->s);
 }
 
 /* A target of that kind. */
 static void *say(void *context) {
   peer *p = context;
-  int fd = take_client(p->s);
+  int fd = meeting_accept(p->s);
   if (fd < 0 || kn_connection_adopt(fd, &p->connection)) return NULL;
   const kn_piece piece = {p->said, p->bytes};
   kn_status status = p->bytes ? kn_connection_write(&p->connection, &piece, 1, KN_NO_DEADLINE) : NULL;
@@ -406,27 +225,27 @@ static void meet_target(peer *p, const char *what) {
   assert_int_equal(pthread_create(&thread, NULL, say, p), 0);
   int64_t begun = kn_now_ns();
   kn_deadline_use(&fast);
-  kn_status status = load_remote(p->s->m, &remote);
+  kn_status status = meeting_load(p->s->m, &remote);
   kn_deadline_use(NULL);
   pthread_join(thread, NULL);
   assert_gives_up(status, what, begun);
   kn_connection_close(&p->connection);
-  clear_line(p->s);
+  meeting_clear_line(p->s);
 }
 
 /* A peer in each direction; behind it the next one is served. */
 static void meet_both(subject *at, const void *said, size_t bytes, bool leaves, const char *what) {
   server s;
   meeting m;
-  meet(&m, at);
-  start(&m, &s);
+  meeting_open(&m, at);
+  meeting_listen(&m, &s);
   peer p = {.s = &s, .said = said, .bytes = bytes, .leaves = leaves};
   meet_client(&p, what);
-  serve_one(&s);
+  meeting_serve(&s);
   meet_target(&p, what);
-  serve_one(&s);
-  stop(&s);
-  part(&m);
+  meeting_serve(&s);
+  meeting_stop(&s);
+  meeting_close(&m);
 }
 
 static void a_silent_peer_is_given_up(subject *at) { meet_both(at, "", 0, false, "a peer that says nothing"); }
@@ -458,13 +277,13 @@ static void bad_places_are_told(subject *at) {
   for (size_t i = 0; (row = kn_option_at(at->cls, i)); i++) {
     if (row->type != KN_OPTION_PATH) continue;
     meeting m;
-    meet(&m, at);
+    meeting_open(&m, at);
     kn_link_config link;
     kn_connection connection;
     int fd;
-    char *where, *nowhere = subject_path(at, "none/none");
+    char *where;
     concerned++;
-    set_option(m.host, row->name, nowhere);
+    meeting_set(m.host, row->name, "/dev/null/none"); /* no directory can be made there */
     kt_assert_ok(m.ops->open(m.host->self, &link));
     int64_t begun = kn_now_ns();
     assert_gives_up(m.ops->connect(m.host->self, "model", begun + 1000000000, &connection), row->name, begun);
@@ -472,15 +291,14 @@ static void bad_places_are_told(subject *at) {
     assert_gives_up(m.ops->listen(m.host->self, &fd, &where), row->name, begun);
     assert_true(fd < 0 && !where);
     m.ops->close(m.host->self);
-    free(nowhere);
-    part(&m);
+    meeting_close(&m);
   }
   if (!concerned) subject_not_concerned(at, "it has no paths");
 }
 
 static void memory_may_run_out(subject *at) {
   meeting m;
-  meet(&m, at);
+  meeting_open(&m, at);
   kn_link_config link;
   uint64_t n = 0;
   int fd;
@@ -512,7 +330,7 @@ static void memory_may_run_out(subject *at) {
   close(fd);
   m.ops->close(m.host->self);
   m.ops->close(m.target->self);
-  part(&m);
+  meeting_close(&m);
 }
 
 const rule protocol_rules[] = {{"closing is always allowed", closing_is_always_allowed},
