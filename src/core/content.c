@@ -8,9 +8,9 @@
 
 /* ---- magic numbers ---- */
 
-#define MAGIC(offset, text, format, words)            \
-  {                                                   \
-    offset, text, sizeof(text) - 1, { format, words } \
+#define MAGIC(at, text, name, told)                               \
+  {                                                               \
+    at, text, sizeof(text) - 1, { .format = name, .words = told } \
   }
 
 static const struct {
@@ -64,18 +64,18 @@ static kn_content of_zip(const unsigned char *head, size_t length) {
   static const char *const keras[] = {"metadata.json", "config.json", "model.weights.h5"};
   size_t name_length = length >= 30 ? (size_t)head[26] | (size_t)head[27] << 8 : 0;
   const char *name = (const char *)head + 30;
-  kn_content zip = {NULL, "a zip archive"};
+  kn_content zip = {NULL, "a zip archive", true};
   if (!name_length || name_length > length - 30) return zip;
   for (size_t i = 0; i < sizeof keras / sizeof *keras; i++)
     if (name_length == strlen(keras[i]) && !memcmp(name, keras[i], name_length))
-      return (kn_content){"keras", "a zip archive, as Keras writes them"};
+      return (kn_content){"keras", "a zip archive, as Keras writes them", false};
   static const char *const torch[] = {"/data.pkl",       "/data/",           "/extra/",
                                       "/code/",          "/version",         "/byteorder",
                                       "/archive_format", "/.format_version", "/.storage_alignment"};
   const char *inner = memchr(name, '/', name_length);
   size_t rest = inner ? name_length - (size_t)(inner - name) : 0;
   for (size_t i = 0; i < sizeof torch / sizeof *torch; i++)
-    if (begins(inner, rest, torch[i])) return (kn_content){"torch", "a zip archive, as PyTorch writes them"};
+    if (begins(inner, rest, torch[i])) return (kn_content){"torch", "a zip archive, as PyTorch writes them", false};
   return zip;
 }
 
@@ -98,7 +98,7 @@ static kn_content of_protobuf(const unsigned char *head, size_t length) {
   enum { IR_VERSION = 0x08, PRODUCER = 0x12, LONGEST_NAME = 256 };
   static const unsigned char others[] = {0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72};
   if (length < 4 || head[0] != IR_VERSION || head[1] < 1 || head[1] > 64) return (kn_content){0};
-  const kn_content onnx = {"onnx", "an ONNX model"};
+  const kn_content onnx = {.format = "onnx", .words = "an ONNX model"};
   for (size_t i = 0; i < sizeof others; i++)
     if (head[2] == others[i]) return onnx;
   size_t at = 3;
@@ -107,22 +107,22 @@ static kn_content of_protobuf(const unsigned char *head, size_t length) {
   bool text = name < LONGEST_NAME && name <= length - at;
   for (size_t i = 0; text && i < name; i++) text = head[at + i] >= ' ' && head[at + i] < 0x7f;
   if (text) return onnx;
-  return head[1] == 1 ? (kn_content){NULL, "the graph of a SavedModel: give its directory"} : (kn_content){0};
+  return head[1] == 1 ? (kn_content){.words = "the graph of a SavedModel: give its directory"} : (kn_content){0};
 }
 
 static kn_content of_markup(const char *text, size_t length) {
   size_t start = begins(text, length, "\xef\xbb\xbf") ? 3 : 0;
   while (start < length && strchr(" \t\r\n", text[start]) && text[start]) start++;
   if (start == length || text[start] != '<') return (kn_content){0};
-  if (holds(text, length, "<net ")) return (kn_content){"openvino", "an OpenVINO IR"};
+  if (holds(text, length, "<net ")) return (kn_content){.format = "openvino", .words = "an OpenVINO IR"};
   if (holds(text, length, "<!DOCTYPE html") || holds(text, length, "<!doctype html") || holds(text, length, "<html"))
-    return (kn_content){NULL, "an HTML page, as downloads that failed leave them"};
-  return (kn_content){NULL, "XML"};
+    return (kn_content){.words = "an HTML page, as downloads that failed leave them"};
+  return (kn_content){.words = "XML"};
 }
 
 kn_content kn_content_of(const void *data, size_t length) {
   const unsigned char *head = data;
-  if (!length) return (kn_content){NULL, "empty"};
+  if (!length) return (kn_content){.words = "empty"};
   for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
     if (length >= magics[i].offset + magics[i].length &&
         !memcmp(head + magics[i].offset, magics[i].bytes, magics[i].length))
@@ -163,8 +163,8 @@ kn_status kn_content_read(const char *path, kn_content *out_content) {
   if (stat(path, &found) == 0 && S_ISDIR(found.st_mode)) {
     char *graph = kn_format("%s/saved_model.pb", path);
     if (!graph) return kn_status_out_of_memory();
-    *out_content = kn_file_exists(graph, NULL) ? (kn_content){"saved_model", "a SavedModel"}
-                                               : (kn_content){NULL, "a directory without saved_model.pb"};
+    *out_content = kn_file_exists(graph, NULL) ? (kn_content){.format = "saved_model", .words = "a SavedModel"}
+                                               : (kn_content){.words = "a directory without saved_model.pb"};
     kn_free(graph);
     return NULL;
   }

@@ -7,6 +7,7 @@
 typedef struct kn_content {
   const char *format; /* of models ("keras", "onnx", ...); NULL: none of those that are known by their content */
   const char *words;  /* "an HDF5 file, as Keras writes them"; NULL: nothing is known of it */
+  bool archive;       /* of any members: its first one does not tell what it is */
 } kn_content;
 
 enum { KN_CONTENT_HEAD = 1024 };

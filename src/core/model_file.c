@@ -111,7 +111,7 @@ kn_status kn_model_file_recognize(const char *path, const char *const *formats, 
     *out_format = content.format;
     return NULL;
   }
-  bool told = true; /* a model of any of the formats would have been known */
+  bool told = !content.archive; /* a model of any of the formats would have been known */
   for (const char *const *format = formats; *format; format++) told = told && kn_content_tells(*format);
   return content.format || told ? is_something_else(path, &content, formats) : NULL;
 }

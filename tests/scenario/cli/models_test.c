@@ -43,6 +43,7 @@ static void convert_goes_by_content(void **state) {
       {"onnx.h5", ONNX, 0, "b.tflite", NULL, "onnx.h5 is an ONNX model by its content, whatever its name says"},
       {"onnx.h5", ONNX, 0, "b.tflite", "keras", "not a model of format keras: leave --from out"},
       {"torch.h5", TORCH, 0, "b.onnx", NULL, "there is no way from torch to onnx"},
+      {"whole.onnx", ONNX, 0, "b.xml", NULL, "from onnx to openvino goes OpenVINOQuantizer"},
       {"page.onnx", "docs/datasets.md", 1, "b.tar", NULL, "while reading page.onnx"},
   };
   char *directory = kt_directory_make(), *before = kt_path(directory, "made");
@@ -142,9 +143,36 @@ static void an_inserted_model_is_judged_too(void **state) {
   kt_directory_remove(directory);
 }
 
+/* An engine that reads formats of others does not judge them: those who know them do. */
+static void a_runtime_gets_whole_models_only(void **state) {
+  (void)state;
+  static const char pattern[] =
+      "{\"model_wrapper\": {\"type\": \"NullModelWrapper\"}, \"dataset\": {\"type\": "
+      "\"RandomizedClassificationDataset\", \"parameters\": {\"num_samples\": 50}},\n\"runtime\": {\"type\": "
+      "\"OpenVINORuntime\", \"parameters\": {\"save_model_path\": \"%s\"}}}";
+  static const struct {
+    const char *name, *text;
+  } cases[] = {{"cut.onnx", "the file is cut or damaged at byte"}, {"cut.tflite", "(at byte 52 of 1500)"}};
+  char *directory = kt_directory_make(), *path = kt_path(directory, "s.json"), text[512];
+  kt_run_options options = {.directory = directory};
+  copy(directory, "cut.onnx", ONNX, 300);
+  copy(directory, "cut.tflite", TFLITE, 1500);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    snprintf(text, sizeof text, pattern, cases[i].name);
+    kt_file_write_text(path, text);
+    kt_run run = kt_run_kenning(&options, "json_inference_tester", "s.json", "out.json");
+    kt_assert_exit(&run, 2);
+    kt_assert_contains(run.err, cases[i].text);
+    kt_assert_contains(run.err, cases[i].name);
+    kt_run_free(&run);
+  }
+  free(path);
+  kt_directory_remove(directory);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(convert_goes_by_content),
-                                     cmocka_unit_test(a_scenario_judges_its_model_first),
-                                     cmocka_unit_test(an_inserted_model_is_judged_too)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(convert_goes_by_content), cmocka_unit_test(a_scenario_judges_its_model_first),
+      cmocka_unit_test(an_inserted_model_is_judged_too), cmocka_unit_test(a_runtime_gets_whole_models_only)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

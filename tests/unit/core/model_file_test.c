@@ -83,6 +83,9 @@ static void formats_are_judged_where_content_tells(void **state) {
       kt_assert_fault(status, cases[i].code, cases[i].part);
     assert_null(format);
   }
+  /* an archive that somebody packed again: its reader knows */
+  kt_file_write(path, "PK\x03\x04", 4);
+  kt_assert_ok(kn_model_file_recognize(path, (const char *const[]){"keras", NULL}, &format));
   kt_file_write(path, "\x1c\0\0\0TFL3", 8);
   kt_assert_ok(kn_model_file_recognize(path, (const char *const[]){"tvm", "tflite", NULL}, &format));
   assert_string_equal(format, "tflite");
