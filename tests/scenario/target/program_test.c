@@ -7,7 +7,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LARGEST_STRIPPED = 400000, LARGEST_RSS_KIB = 6 * 1024, SLOWEST_START_NS = 20000000 };
@@ -90,18 +93,45 @@ static void it_waits_for_clients_in_little_memory_without_work(void **state) {
   kt_directory_remove(directory);
 }
 
-/* All of a start but the listening: wrong classes end it after the plug-ins were looked at. */
+static int64_t now_ns(void) {
+  struct timespec at;
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+/* From the command to the first client that gets through; the best of some, for a machine that does other things too.
+ */
 static void it_starts_quickly(void **state) {
   (void)state;
-  char *server = server_path();
+  char *server = server_path(), *directory = kt_directory_make(), *path = kt_path(directory, "start.sock");
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  assert_true(strlen(path) < sizeof address.sun_path);
+  strcpy(address.sun_path, path);
+  const kt_run_options options = {.directory = directory};
   int64_t best = INT64_MAX;
-  for (int i = 0; i < 20; i++) {
-    kt_run run = kt_run_program((const char *const[]){server, "UnixSocketProtocol", "NullRuntime", NULL}, NULL);
-    kt_assert_exit(&run, 2); /* --socket-path is missing */
-    if (run.wall_ns < best) best = run.wall_ns;
+  for (int i = 0; i < 10; i++) {
+    int64_t start = now_ns();
+    kt_process *process = kt_start(
+        (const char *const[]){server, "UnixSocketProtocol", "NullRuntime", "--socket-path", path, NULL}, &options);
+    bool connected = false;
+    while (!connected && now_ns() - start < 10000000000) {
+      int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      connected = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+      close(fd);
+      if (!connected) usleep(200);
+    }
+    int64_t took = now_ns() - start;
+    assert_true(connected);
+    if (took < best) best = took;
+    kt_signal(process, SIGTERM);
+    kt_run run = kt_finish(process);
+    kt_assert_exit(&run, 0);
     kt_run_free(&run);
   }
+  print_message("kenning-server took %lld us to be there for a client\n", (long long)best / 1000);
   if (best >= SLOWEST_START_NS) kt_fail("kenning-server took %lld us to start", (long long)best / 1000);
+  free(path);
+  kt_directory_remove(directory);
   free(server);
 }
 
