@@ -4,9 +4,11 @@
 #include "core/formats.h"
 #include "core/home.h"
 #include "core/log.h"
+#include "core/model_file.h"
 #include "core/record_json.h"
 #include "core/registry.h"
 #include "core/runtime_choice.h"
+#include "core/uri.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.h"
 #include "resources/installation.h"
@@ -33,12 +35,20 @@ static size_t chosen;
 
 /* ---- who can ---- */
 
-/* What the last block before the runtime writes. */
+/* What the last block before the runtime writes; of the user's model, what it is by its content. */
 static const char *const *formats_of(const kn_scenario *scenario, const char *given[2]) {
   size_t count = scenario->optimizer_count;
   const kn_instance *last = count ? &scenario->optimizers[count - 1] : &scenario->model_wrapper;
   const kn_optimizer_ops *ops = last->cls && count ? last->cls->ops : NULL;
   if (!last->cls) return NULL;
+  if (!count) {
+    const char *path = ((const kn_modelwrapper_options *)last->self)->model_path;
+    given[0] = given[1] = NULL;
+    kn_status status =
+        path && !kn_uri_is(path) ? kn_model_file_recognize(path, last->cls->output_formats, &given[0]) : NULL;
+    kn_status_free(status); /* kn_files_check has judged it */
+    return given[0] ? given : last->cls->output_formats;
+  }
   if (!ops || !ops->output_format) return last->cls->output_formats;
   given[0] = ops->output_format(last->self);
   given[1] = NULL;
@@ -91,8 +101,9 @@ static bool add_model(const kn_scenario *scenario, const kn_class *cls, const ch
                       yyjson_mut_val *root, yyjson_mut_val *parameters) {
   kn_conversion_path path;
   if (scenario->optimizer_count) return true;
+  const char *given[2];
   const kn_instance *wrapper = &scenario->model_wrapper;
-  if (!kn_conversion_find(wrapper->cls->output_formats, cls->input_formats, &path)) return false;
+  if (!kn_conversion_find(formats_of(scenario, given), cls->input_formats, &path)) return false;
   if (!path.count) {
     const char *model = ((const kn_modelwrapper_options *)wrapper->self)->model_path;
     return yyjson_mut_obj_add_strcpy(doc, parameters, "save_model_path", model ? model : "");

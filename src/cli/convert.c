@@ -24,11 +24,10 @@ static kn_status find_format(const kn_convert_values *values, const char *in, co
     return kn_status_make(KN_INVALID_ARGUMENT, "the format of %s is not known%s%s: give it with --from", in,
                           content.words ? ", which is " : "", content.words ? content.words : "");
   if (values->from && strcmp(values->from, *out_format))
-    return kn_status_make(KN_INVALID_ARGUMENT, "%s is %s by its content, not a model of format %s: leave --from out",
-                          in, content.words, values->from);
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s is %s, not a model of format %s: leave --from out", in,
+                          content.words, values->from);
   if (!values->from && named && strcmp(named, *out_format))
-    kn_log(KN_LOG_WARNING, "%s is %s by its content, whatever its name says: it is converted from %s", in,
-           content.words, *out_format);
+    kn_log(KN_LOG_WARNING, "%s is %s, whatever its name says: it is converted from %s", in, content.words, *out_format);
   return kn_model_file_check(in, (const char *const[]){*out_format, NULL});
 }
 

@@ -94,7 +94,7 @@ static kn_status is_something_else(const char *path, const kn_content *content, 
   if (content->format)
     return kn_status_make(
         KN_BAD_DATA,
-        "%s is %s by its content, where a model of format %s is wanted: name a class that reads %s, or "
+        "%s is %s, whatever its name says, where a model of format %s is wanted: name a class that reads %s, or "
         "convert it with `kenning convert`",
         path, content->words, wanted, content->format);
   if (content->words)

@@ -40,7 +40,7 @@ static void convert_goes_by_content(void **state) {
       {"cut.onnx", ONNX, 300, "b.tar", NULL, "while reading cut.onnx"},
       {"cut.h5", KERAS, 9000, "b.onnx", NULL, "cut.h5"},
       {"cut.xml", IR, 2000, "b.onnx", NULL, "cut off: it ends after 2000 bytes without </net>"},
-      {"onnx.h5", ONNX, 0, "b.tflite", NULL, "onnx.h5 is an ONNX model by its content, whatever its name says"},
+      {"onnx.h5", ONNX, 0, "b.tflite", NULL, "onnx.h5 is an ONNX model, whatever its name says"},
       {"onnx.h5", ONNX, 0, "b.tflite", "keras", "not a model of format keras: leave --from out"},
       {"torch.h5", TORCH, 0, "b.onnx", NULL, "there is no way from torch to onnx"},
       {"whole.onnx", ONNX, 0, "b.xml", NULL, "from onnx to openvino goes OpenVINOQuantizer"},
@@ -88,7 +88,8 @@ static void a_scenario_judges_its_model_first(void **state) {
       {CLASSIFIER("text.h5") DATASET TO_ONNX NULL_RUNTIME, "text.h5 is no model of format keras or saved_model"},
       {CLASSIFIER("cut.h5") DATASET TO_ONNX NULL_RUNTIME, "cut.h5"},
       {CLASSIFIER("onnx.h5") DATASET NULL_RUNTIME,
-       "onnx.h5 is an ONNX model by its content, where a model of format keras or saved_model is wanted: name a class "
+       "onnx.h5 is an ONNX model, whatever its name says, where a model of format keras or saved_model is wanted: name "
+       "a class "
        "that reads onnx, or convert it"},
       {CLASSIFIER("missing.h5") DATASET NULL_RUNTIME, "missing.h5: cannot read: there is no such file"},
       {CLASSIFIER("empty") DATASET NULL_RUNTIME, "empty is a directory without saved_model.pb"},

@@ -90,7 +90,7 @@ static void formats_are_judged_where_content_tells(void **state) {
   kt_assert_ok(kn_model_file_recognize(path, (const char *const[]){"tvm", "tflite", NULL}, &format));
   assert_string_equal(format, "tflite");
   kt_assert_fault(kn_model_file_recognize(path, (const char *const[]){"tvm", NULL}, &format), KN_BAD_DATA,
-                  "is a TensorFlow Lite model by its content, where a model of format tvm is wanted");
+                  "is a TensorFlow Lite model, whatever its name says, where a model of format tvm is wanted");
   free(path);
   kt_directory_remove(directory);
 }
