@@ -1,16 +1,19 @@
 /* Accuracy over inference time: a point with its interval for each run. */
 
-/* Where a label hits nothing that is `taken`, boxes [left, top, right, bottom]; its own box is added to them. */
-function labelPlace(text, {px, py, radius}, width, taken) {
+/* Where a label hits nothing that is `taken`, boxes [left, top, right, bottom]; its own box is added to them. Among many points
+ * it may be `far`, below the others, at the end of a line to its point. */
+function labelPlace(text, {px, py, radius}, width, bottomEdge, taken) {
   const size = text.length * 6.6, gap = radius + 6;
   const places = [
     {x: px + gap, y: py + 4, anchor: 'start', left: px + gap}, {x: px - gap, y: py + 4, anchor: 'end', left: px - gap - size},
     {x: px + 6, y: py - gap, anchor: 'start', left: px + 6}, {x: px + 6, y: py + gap + 8, anchor: 'start', left: px + 6},
     {x: px - 6, y: py - gap, anchor: 'end', left: px - 6 - size}, {x: px - 6, y: py + gap + 8, anchor: 'end', left: px - 6 - size}];
+  for (let y = py + gap + 22; y < bottomEdge; y += 14)
+    places.push({x: px + 6, y, anchor: 'start', left: px + 6, far: true}, {x: px - 6, y, anchor: 'end', left: px - 6 - size, far: true});
   const boxOf = place => [place.left, place.y - 11, place.left + size, place.y + 3];
   const free = place => {
     const [left, top, right, bottom] = boxOf(place);
-    return left >= 0 && right <= width && taken.every(other => right < other[0] || left > other[2] || bottom < other[1] || top > other[3]);
+    return left >= 0 && right <= width && bottom <= bottomEdge && taken.every(other => right < other[0] || left > other[2] || bottom < other[1] || top > other[3]);
   };
   const place = places.find(free) || places[px < width * 0.7 ? 0 : 1];
   taken.push(boxOf(place));
@@ -62,7 +65,8 @@ mounts.tradeoff = figure => {
       const group = shape('g', {});
       if (point.low !== null) group.append(shape('line', {x1: px, x2: px, y1: y(point.low), y2: y(point.high), stroke: color, 'stroke-width': 2}));
       group.append(shape('circle', {cx: px, cy: py, r: radius, fill: color, 'fill-opacity': 0.25, stroke: color, 'stroke-width': 1.5}), shape('circle', {cx: px, cy: py, r: 3, fill: color}));
-      const label = labelPlace(data.runs[point.run], point, width, taken);
+      const label = labelPlace(data.runs[point.run], point, width, height - margin.bottom, taken);
+      if (label.far) group.append(shape('line', {x1: px, x2: px, y1: py, y2: label.y, stroke: color, 'stroke-width': 1, 'stroke-dasharray': '2 2'}));
       group.append(shape('text', {x: label.x, y: label.y, 'text-anchor': label.anchor, fill: style('--ink')}, data.runs[point.run]));
       group.append(shape('title', {}, data.runs[point.run] + '\n' + formatSeconds(point.time) + '\naccuracy ' + point.accuracy.toFixed(4)
         + (point.low !== null ? ' (' + point.low.toFixed(4) + ' \u2013 ' + point.high.toFixed(4) + ')' : '') + (point.bytes ? '\n' + formatBytes(point.bytes) : '')));
