@@ -39,7 +39,7 @@ ONNX = block("kenning.compilers.onnx.ONNXCompiler", compiled_model_path="fp32.on
 # Row: frameworks that it needs, optimizers, runtime, and another model than the trained one. Where the optimizers do not
 # meet the model (TVMCompiler and IREECompiler take no Keras model) the conversion between them is inserted.
 ROWS = {
-    "native": (["tensorflow"], [], None),
+    "native": ([], [], None),
     "tflite-fp32": (["tflite"], [FP32], block("TFLiteRuntime", save_model_path="fp32.tflite")),
     "tflite-int8": (["tflite"], [INT8], block("TFLiteRuntime", save_model_path="int8.tflite")),
     "litert-fp32": (["tflite", "litert"], [FP32], block("TFLiteRuntime", save_model_path="fp32.tflite", engine="litert")),
