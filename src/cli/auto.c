@@ -4,11 +4,9 @@
 #include "core/formats.h"
 #include "core/home.h"
 #include "core/log.h"
-#include "core/model_file.h"
 #include "core/record_json.h"
 #include "core/registry.h"
 #include "core/runtime_choice.h"
-#include "core/uri.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.h"
 #include "resources/installation.h"
@@ -35,24 +33,10 @@ static size_t chosen;
 
 /* ---- who can ---- */
 
-/* What the last block before the runtime writes; of the user's model, what it is by its content. */
+/* What the last block before the runtime gives. */
 static const char *const *formats_of(const kn_scenario *scenario, const char *given[2]) {
   size_t count = scenario->optimizer_count;
-  const kn_instance *last = count ? &scenario->optimizers[count - 1] : &scenario->model_wrapper;
-  const kn_optimizer_ops *ops = last->cls && count ? last->cls->ops : NULL;
-  if (!last->cls) return NULL;
-  if (!count) {
-    const char *path = ((const kn_modelwrapper_options *)last->self)->model_path;
-    given[0] = given[1] = NULL;
-    kn_status status =
-        path && !kn_uri_is(path) ? kn_model_file_recognize(path, last->cls->output_formats, &given[0]) : NULL;
-    kn_status_free(status); /* kn_files_check has judged it */
-    return given[0] ? given : last->cls->output_formats;
-  }
-  if (!ops || !ops->output_format) return last->cls->output_formats;
-  given[0] = ops->output_format(last->self);
-  given[1] = NULL;
-  return given;
+  return kn_formats_given(count ? &scenario->optimizers[count - 1] : &scenario->model_wrapper, given);
 }
 
 /* Frameworks that stand between the model and the runtime, the runtime's included. */
@@ -99,9 +83,9 @@ static bool copy_parameters(const kn_class *cls, bool own_model, yyjson_mut_doc 
  * are inserted when the scenario is read. */
 static bool add_model(const kn_scenario *scenario, const kn_class *cls, const char *directory, yyjson_mut_doc *doc,
                       yyjson_mut_val *root, yyjson_mut_val *parameters) {
+  const char *given[2];
   kn_conversion_path path;
   if (scenario->optimizer_count) return true;
-  const char *given[2];
   const kn_instance *wrapper = &scenario->model_wrapper;
   if (!kn_conversion_find(formats_of(scenario, given), cls->input_formats, &path)) return false;
   if (!path.count) {

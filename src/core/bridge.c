@@ -42,15 +42,6 @@ static const char *written(const kn_instance *optimizer) {
   return ((const kn_optimizer_options *)optimizer->self)->compiled_model_path;
 }
 
-/* What a block writes: for optimizers with a choice, what these options choose. */
-static const char *const *outputs_of(const kn_instance *block, const char *chosen[2]) {
-  const kn_optimizer_ops *ops = block->cls->ops;
-  if (block->cls->kind != KN_KIND_OPTIMIZER || !ops || !ops->output_format) return block->cls->output_formats;
-  chosen[0] = ops->output_format(block->self);
-  chosen[1] = NULL;
-  return chosen[0] ? chosen : NULL;
-}
-
 /* `index`: of the optimizer before which the steps are put; the number of optimizers: before the runtime. */
 static kn_status put_path(kn_scenario *scenario, size_t index, const kn_conversion_path *path, const kn_instance *from,
                           const kn_instance *to, const char *base) {
@@ -79,7 +70,7 @@ static kn_status bridge_link(kn_scenario *scenario, size_t index) {
   const char *chosen[2];
   kn_conversion_path path;
   if (!from->cls || !to->cls || !to->cls->input_formats) return NULL;
-  const char *const *outputs = outputs_of(from, chosen);
+  const char *const *outputs = kn_formats_given(from, chosen);
   if (!outputs || !kn_conversion_find(outputs, to->cls->input_formats, &path) || !path.count) return NULL;
   const char *base = written(last ? from : to);
   if (!base) return NULL;
@@ -104,8 +95,10 @@ kn_status kn_scenario_convert_to_onnx(kn_scenario *scenario, const char *path) {
   static const char *const onnx[] = {"onnx", NULL};
   const kn_instance *wrapper = &scenario->model_wrapper;
   kn_conversion_path way;
-  if (!wrapper->cls || !wrapper->cls->output_formats) return NULL; /* a fault of the scenario, told elsewhere */
-  if (!kn_conversion_find(wrapper->cls->output_formats, onnx, &way))
+  const char *chosen[2];
+  const char *const *given = kn_formats_given(wrapper, chosen);
+  if (!given) return NULL; /* a fault of the scenario, told elsewhere */
+  if (!kn_conversion_find(given, onnx, &way))
     return kn_status_make_at(KN_INCOMPATIBLE, wrapper->where,
                              "there is no way from the models of %s to ONNX; `kenning info --formats` shows what there "
                              "is",

@@ -1,4 +1,5 @@
 #include "core/formats.h"
+#include "core/content.h"
 #include "core/registry.h"
 
 #include <string.h>
@@ -29,6 +30,35 @@ const char *kn_format_of_name(const char *path) {
     if (length > tail && !strcmp(path + length - tail, endings[i].ending)) return endings[i].format;
   }
   return length && path[length - 1] == '/' ? "saved_model" : NULL;
+}
+
+static bool is_among(const char *const *formats, const char *format) {
+  for (; formats && *formats; formats++)
+    if (!strcmp(*formats, format)) return true;
+  return false;
+}
+
+/* NULL where neither the file nor its name tells. */
+static const char *model_format(const kn_instance *wrapper) {
+  const char *path = wrapper->self ? ((const kn_modelwrapper_options *)wrapper->self)->model_path : NULL;
+  if (!path) return NULL;
+  kn_content content = {0};
+  kn_status_free(kn_content_read(path, &content)); /* it need not be there yet */
+  return content.format ? content.format : kn_format_of_name(path);
+}
+
+const char *const *kn_formats_given(const kn_instance *block, const char *chosen[2]) {
+  const kn_class *cls = block->cls;
+  if (!cls) return NULL;
+  chosen[0] = chosen[1] = NULL;
+  if (cls->kind == KN_KIND_MODELWRAPPER) {
+    chosen[0] = model_format(block);
+    return chosen[0] && is_among(cls->output_formats, chosen[0]) ? chosen : cls->output_formats;
+  }
+  const kn_optimizer_ops *ops = cls->ops;
+  if (cls->kind != KN_KIND_OPTIMIZER || !ops || !ops->output_format) return cls->output_formats;
+  chosen[0] = ops->output_format(block->self);
+  return chosen[0] ? chosen : NULL;
 }
 
 /* ---- edges ---- */

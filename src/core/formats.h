@@ -32,6 +32,11 @@ const char *kn_format_ending(const char *format);
 /* Format that a path's ending stands for. NULL: none. */
 const char *kn_format_of_name(const char *path);
 
+/* Formats that a block gives (NULL-terminated, perhaps in `chosen`); NULL: not known. Of an optimizer with a choice
+ * what its options choose; of a model wrapper what its model file is, or will be by its name, where its class has that
+ * format. */
+const char *const *kn_formats_given(const kn_instance *block, const char *chosen[2]);
+
 /* Puts conversions into the scenario where a block gives what the next does not take, and says so. Blocks between which
  * there is no way stay as they are, for kn_scenario_check to tell. */
 kn_status kn_scenario_bridge(kn_scenario *scenario) KN_MUST_USE;

@@ -264,20 +264,9 @@ static void join_names(const char *const *names, char *out, size_t size) {
 
 static const char *short_name(const kn_instance *instance) { return strrchr(instance->cls->name, '.') + 1; }
 
-/* What a block writes: for optimizers with a choice, what these options choose. */
-static const char *const *output_formats(const kn_instance *instance, const char *chosen[2]) {
-  const kn_optimizer_ops *ops = instance->cls->ops;
-  if (instance->cls->kind == KN_KIND_OPTIMIZER && ops && ops->output_format) {
-    chosen[0] = ops->output_format(instance->self);
-    chosen[1] = NULL;
-    return chosen;
-  }
-  return instance->cls->output_formats;
-}
-
 static kn_status check_link(const kn_instance *from, const kn_instance *to) {
   const char *chosen[2];
-  const char *const *outputs = output_formats(from, chosen);
+  const char *const *outputs = kn_formats_given(from, chosen);
   if (!from->cls || !to->cls || !outputs || !to->cls->input_formats || intersect(outputs, to->cls->input_formats))
     return NULL;
   char gives[256], takes[256];

@@ -259,6 +259,22 @@ static void ways_between_formats_are_found(void **state) {
   assert_string_equal(kn_format_ending("onnx"), ".onnx");
 }
 
+/* OpenVINO reads SavedModels, which the wrapper's class may give, but not this wrapper's .h5. */
+static void a_wrapper_gives_what_its_model_is(void **state) {
+  (void)state;
+  kn_scenario scenario;
+  kt_assert_ok(read_text("{" KERAS ", " DATASET ", \"optimizers\": [{\"type\": \"OpenVINOQuantizer\", \"parameters\": "
+                         "{\"compiled_model_path\": \"q.xml\"}}], \"runtime\": {\"type\": \"OpenVINORuntime\"}}",
+                         &scenario));
+  assert_int_equal(scenario.optimizer_count, 2);
+  assert_true(scenario.optimizers[0].inserted);
+  const char *given[2];
+  const char *const *formats = kn_formats_given(&scenario.model_wrapper, given);
+  assert_string_equal(formats[0], "keras");
+  assert_null(formats[1]);
+  kn_scenario_clear(&scenario);
+}
+
 static void formats_must_meet(void **state) {
   (void)state;
   assert_refused("{" KERAS ", " DATASET ", \"optimizers\": [" COMPILER("a.tflite") ",\n" TVM("b.tar") "], " RUNTIME "}",
@@ -349,6 +365,7 @@ int main(void) {
       cmocka_unit_test(a_faulty_runtime_is_no_missing_one),
       cmocka_unit_test(conversions_are_inserted),
       cmocka_unit_test(ways_between_formats_are_found),
+      cmocka_unit_test(a_wrapper_gives_what_its_model_is),
       cmocka_unit_test(formats_must_meet),
       cmocka_unit_test(an_optimizer_does_not_write_its_input),
       cmocka_unit_test(missing_files_are_found_on_request),
