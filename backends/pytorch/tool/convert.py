@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import zipfile
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -168,14 +169,15 @@ def to_aotinductor(module, arguments, inputs, samples, names, outputs):
         exported = torch.export.export(module, sample)
     progress(1, 3, "compiling")
     # Weights in the order in which the convolutions of oneDNN want them; and threads as many as whoever runs it says.
-    with config.patch({"freezing": True, "cpp.dynamic_threads": True}):
-        package = aoti_compile_and_package(exported, package_path=f"{arguments.output}.pt2")
-    os.replace(package, arguments.output)
-    with zipfile.ZipFile(arguments.output, "a") as archive:
-        top = archive.namelist()[-1].split("/")[0]
-        archive.writestr(f"{top}/{loading.SPECIFICATION}", json.dumps(specification(inputs, names, outputs)))
-        archive.writestr(f"{top}/{loading.PRODUCER}", torch.__version__)
-    loaded = aoti_load_package(arguments.output)
+    with tempfile.TemporaryDirectory() as directory:
+        with config.patch({"freezing": True, "cpp.dynamic_threads": True}):
+            package = aoti_compile_and_package(exported, package_path=os.path.join(directory, "model.pt2"))
+        with zipfile.ZipFile(package, "a") as archive:
+            top = archive.namelist()[-1].split("/")[0]
+            archive.writestr(f"{top}/{loading.SPECIFICATION}", json.dumps(specification(inputs, names, outputs)))
+            archive.writestr(f"{top}/{loading.PRODUCER}", torch.__version__)
+        loaded = aoti_load_package(package)
+        shutil.copyfile(package, arguments.output)
     return lambda values: numbers(flat(loaded(*values)))
 
 

@@ -67,9 +67,14 @@ def load_onnx(path):
     import onnx2torch
 
     try:
-        return onnx2torch.convert(with_own_constants(onnx.load(path))).eval()
-    except NotImplementedError as fault:
-        raise Refusal("incompatible", f"onnx2torch cannot convert {path}: {fault}") from fault
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as fault:
+        raise Refusal("baddata", f"{path} is no ONNX model that can be read: {fault}") from fault
+    try:
+        return onnx2torch.convert(with_own_constants(model)).eval()
+    except Exception as fault:
+        raise Refusal("incompatible", f"onnx2torch cannot convert {path}: {type(fault).__name__}: {fault}") from fault
 
 
 def load(path, form, allow_pickled):
