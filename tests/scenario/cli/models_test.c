@@ -42,7 +42,8 @@ static void convert_goes_by_content(void **state) {
       {"cut.xml", IR, 2000, "b.onnx", NULL, "cut off: it ends after 2000 bytes without </net>"},
       {"onnx.h5", ONNX, 0, "b.tflite", NULL, "onnx.h5 is an ONNX model, whatever its name says"},
       {"onnx.h5", ONNX, 0, "b.tflite", "keras", "not a model of format keras: leave --from out"},
-      {"torch.h5", TORCH, 0, "b.onnx", NULL, "there is no way from torch to onnx"},
+      {"cut.pt", TORCH, 2000, "b.onnx", NULL, "cut.pt is a damaged zip archive: its end is missing"},
+      {"torch.h5", TORCH, 0, "b.tflite", NULL, "there is no way from torch to tflite"},
       {"whole.onnx", ONNX, 0, "b.xml", NULL, "from onnx to openvino goes OpenVINOQuantizer"},
       {"page.onnx", "docs/datasets.md", 1, "b.tar", NULL, "while reading page.onnx"},
   };
