@@ -78,12 +78,22 @@ def inputs_of(path):
     return inputs
 
 
+def by_graph(inputs, symbol_file, parameter_file):
+    """The inputs under the names that the graph has for them: by name, else by position."""
+    parameters = {name.split(":", 1)[-1] for name in mxnet.nd.load(parameter_file)}
+    free = [name for name in mxnet.sym.load(symbol_file).list_inputs() if name not in parameters]
+    if len(free) != len(inputs) or {name for name, _, _ in inputs} == set(free):
+        return inputs
+    return [(name, dtype, shape) for name, (_, dtype, shape) in zip(free, inputs)]
+
+
 def convert(arguments, directory):
     symbol_file, parameter_file = files_of(arguments.input, directory)
     inputs = inputs_of(arguments.specification)
     result("compiler_version", mxnet.__version__)
     try:
         symbol_file, parameter_file = without_labels(symbol_file, parameter_file, directory)
+        inputs = by_graph(inputs, symbol_file, parameter_file)
         exporter.export(symbol_file, parameter_file, [shape for _, _, shape in inputs], arguments.output)
         block = mxnet.gluon.SymbolBlock.imports(symbol_file, [name for name, _, _ in inputs], parameter_file)
     except Exception as fault:
