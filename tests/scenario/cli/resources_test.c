@@ -139,7 +139,7 @@ static void a_scenario_reads_from_elsewhere(void **state) {
 static void paths_that_cannot_be_fetched_are_told(void **state) {
   (void)state;
   options = (kt_run_options){.directory = work, .timeout_s = 60};
-  write_scenario("ftp.json", "ftp://host/model.bin", "x");
+  write_scenario("ftp.json", "ftp://host/model.bin", ".");
   kt_run run = run_scenario("ftp.json", "--offline");
   kt_assert_exit(&run, 2);
   kt_assert_contains(run.err, "file, https, http and kenning");
@@ -150,13 +150,14 @@ static void paths_that_cannot_be_fetched_are_told(void **state) {
   kt_assert_contains(run.err, "/nonexistent/set");
   kt_run_free(&run);
   /* A result is written to a path. */
+  char *keras = kt_source_path("tests/contract/data/images28.h5");
   run = kt_run_kenning(&options, "optimize", "--modelwrapper-cls", "TensorFlowClassifier", "--dataset-cls",
                        "RandomizedClassificationDataset", "--runtime-cls", "TFLiteRuntime", "--compiler-cls",
-                       "TFLiteCompiler", "--model-path", "missing.json", "--compiled-model-path",
-                       "https://host/model.tflite");
+                       "TFLiteCompiler", "--model-path", keras, "--compiled-model-path", "https://host/model.tflite");
   kt_assert_exit(&run, 2);
   kt_assert_contains(run.err, "takes a path on this machine");
   kt_run_free(&run);
+  free(keras);
 }
 
 int main(void) {
