@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/model_file.h"
@@ -44,7 +45,10 @@ kn_status kn_files_check_model(const kn_scenario *scenario, bool whole) {
   char *path = NULL;
   if (!text) return NULL;
   KN_TRY(kn_uri_local_path(text, &path));
-  if (!path) return NULL;
+  if (!path || access(path, F_OK) != 0) { /* why there is none, its wrapper knows best */
+    kn_free(path);
+    return NULL;
+  }
   const char *const *formats = wrapper->cls->output_formats;
   kn_status status = whole ? kn_model_file_check(path, formats) : kn_model_file_recognize(path, formats, &format);
   kn_free(path);

@@ -114,7 +114,7 @@ static void native_inference_may_fail(void **state) {
     for (size_t k = 1; k <= 3; k += 2) {
       char text[2048];
       snprintf(text, sizeof text,
-               "{\"dataset\": {\"type\": \"FakeDataset\", \"parameters\": {\"dataset_root\": \"x\", \"samples\": 12}},"
+               "{\"dataset\": {\"type\": \"FakeDataset\", \"parameters\": {\"dataset_root\": \".\", \"samples\": 12}},"
                "\"model_wrapper\": {\"type\": \"FakeModelWrapper\", \"parameters\": {\"model_path\": \"%s\","
                "\"fail\": [\"%s:%zu\"]}}}",
                place.model, functions[f], k);

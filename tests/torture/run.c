@@ -38,7 +38,7 @@ void run_write_scenario(const run_place *place, const run_failures *failures) {
   char *text = NULL;
   if (asprintf(
           &text,
-          "{\"dataset\": {\"type\": \"FakeDataset\", \"parameters\": {\"dataset_root\": \"none\", \"samples\": 30,\n"
+          "{\"dataset\": {\"type\": \"FakeDataset\", \"parameters\": {\"dataset_root\": \".\", \"samples\": 30,\n"
           "  \"split\": \"all\", \"fail\": [%s]}},\n"
           " \"model_wrapper\": {\"type\": \"FakeModelWrapper\", \"parameters\": {\"model_path\": \"%s\", \"fail\": "
           "[%s]}},\n"
