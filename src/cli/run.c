@@ -4,10 +4,14 @@
 #include "core/file.h"
 #include "core/formats.h"
 #include "core/log.h"
+#include "core/uri.h"
 
+#include <ctype.h>
+#include <fcntl.h>
 #include <kenning/resource.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
   kn_run_options options = kn_run_options_default();
@@ -38,6 +42,39 @@ static bool is_compiled(const kn_scenario *scenario, const char *path) {
   return false;
 }
 
+static bool names(const kn_instance *block, const char *path) {
+  const kn_option *row;
+  for (size_t i = 0; block->cls && (row = kn_option_at(block->cls, i)); i++) {
+    if (row->type != KN_OPTION_PATH) continue;
+    const char *value = *(char *const *)(const void *)((const char *)block->self + row->offset);
+    if (!value || kn_uri_is(value)) continue;
+    char *specification = row->flags & KN_OPTION_MODEL ? kn_format("%s.json", value) : NULL;
+    bool same = kn_file_same(path, value) || (specification && kn_file_same(path, specification));
+    kn_free(specification);
+    if (same) return true;
+  }
+  return false;
+}
+
+/* A file that some block names, or what tells of one; `path` is there. */
+static bool is_input(const kn_scenario *scenario, const char *path) {
+  bool named = names(&scenario->model_wrapper, path) || names(&scenario->dataset, path) ||
+               names(&scenario->runtime, path) || names(&scenario->runtime_protocol, path);
+  for (size_t i = 0; i < scenario->optimizer_count; i++) named = named || names(&scenario->optimizers[i], path);
+  return named;
+}
+
+/* Measurements are written over measurements: a regular file that is no JSON object is something else. */
+static bool may_be_measurements(const char *path, const struct stat *found) {
+  char first = '{';
+  if (!S_ISREG(found->st_mode) || !found->st_size) return true;
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return true; /* whether it can be written is told elsewhere */
+  (void)!read(file, &first, 1);
+  close(file);
+  return first == '{' || isspace((unsigned char)first);
+}
+
 /* An output that cannot be written, or that is one of the inputs, is told before the run, not after it. */
 static kn_status check_output(const kn_scenario *scenario, const char *cfg_path, const char *path) {
   struct stat found;
@@ -45,12 +82,15 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
     return kn_status_make(KN_INVALID_ARGUMENT,
                           "%s is where the compiled model goes: name another file for the measurements", path);
   if (stat(path, &found) == 0) {
-    const kn_modelwrapper_options *wrapper = scenario->model_wrapper.self;
-    if (kn_file_same(path, cfg_path) || (wrapper && kn_file_same(path, wrapper->model_path)))
+    if (kn_file_same(path, cfg_path) || is_input(scenario, path))
       return kn_status_make(KN_INVALID_ARGUMENT, "%s is an input of this run: name another file for the measurements",
                             path);
     if (S_ISDIR(found.st_mode))
       return kn_status_make(KN_INVALID_ARGUMENT, "%s is a directory: name a file for the measurements", path);
+    if (!may_be_measurements(path, &found))
+      return kn_status_make(KN_INVALID_ARGUMENT,
+                            "%s is there and no measurement file: name another file for the measurements, or remove it",
+                            path);
   }
   return kn_file_check_output(path);
 }

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GRACE_NS = 2000000000, FAREWELL_MS = 2000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
+enum { LOOK_S = 1, GRACE_NS = 2000000000, FAREWELL_MS = 2000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
 
 typedef struct kn_server {
   const kn_server_request *request;
@@ -25,6 +25,8 @@ typedef struct kn_server {
   const char *program;                  /* NULL: this one */
   const char *arguments[ARGUMENTS + 1]; /* of a worker */
   kn_child worker;                      /* .pid 0: none */
+  int64_t engine_ns;                    /* that a worker may stand still */
+  int64_t stopped_ns;                   /* when it was first seen to stand still; 0: it does not */
   bool starved;                         /* it was told that there are no descriptors */
 } kn_server;
 
@@ -47,6 +49,21 @@ static void reap(kn_server *server) {
   if (!server->worker.pid || waitpid(server->worker.pid, &outcome, WNOHANG) != server->worker.pid) return;
   tell_end(outcome);
   kn_child_forget(&server->worker);
+}
+
+/* A worker keeps its own deadlines, but for one that a signal has stopped. */
+static void judge_stopped(kn_server *server) {
+  siginfo_t info = {0};
+  if (!server->worker.pid) return;
+  bool stopped = waitid(P_PID, (id_t)server->worker.pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+  if (!stopped) {
+    server->stopped_ns = 0;
+  } else if (!server->stopped_ns) {
+    server->stopped_ns = kn_now_ns();
+  } else if (kn_now_ns() - server->stopped_ns > server->engine_ns) {
+    kn_log(KN_LOG_ERROR, "the process of the client was stopped for longer than engine_timeout: it is ended");
+    kill(server->worker.pid, SIGKILL);
+  }
 }
 
 static void end_worker(kn_server *server) {
@@ -126,10 +143,12 @@ static kn_status accept_all(kn_server *server) {
     bool deaf = server->ops->line && server->worker.pid; /* the worker listens to the line */
     struct pollfd both[] = {{.fd = deaf ? -1 : server->listener, .events = POLLIN},
                             {.fd = server->worker.pid ? server->worker.watch : -1, .events = POLLIN}};
-    if (ppoll(both, 2, NULL, &during) < 0) {
+    const struct timespec look = {.tv_sec = LOOK_S};
+    if (ppoll(both, 2, server->worker.pid ? &look : NULL, &during) < 0) {
       if (errno == EINTR) continue;
       return kn_status_make(KN_IO_ERROR, "waiting for clients failed: %s", strerror(errno));
     }
+    judge_stopped(server);
     if (both[1].revents) {
       reap(server);
       if (server->ops->line) clear_line(server);
@@ -196,6 +215,7 @@ kn_status kn_server_run(const kn_server_request *request) {
   kn_status status = plan_worker(&server, self, sizeof self);
   if (!status) {
     status = server.ops->open(protocol->self, &link);
+    if (!status) server.engine_ns = (int64_t)(link.engine_s * 1e9);
     if (!status) status = listen_and_serve(&server, protocol->self);
     server.ops->close(protocol->self);
   }

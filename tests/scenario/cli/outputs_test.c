@@ -44,6 +44,39 @@ static void missing_directories_are_made(void **state) {
   kt_directory_remove(directory);
 }
 
+/* Nothing that is no measurement file, and nothing that a block names. */
+static void nothing_else_is_written_over(void **state) {
+  (void)state;
+  static const char with_model[] =
+      "{\"model_wrapper\": {\"type\": \"NullModelWrapper\"}, \"runtime\": {\"type\": \"TFLiteRuntime\", "
+      "\"parameters\": "
+      "{\"save_model_path\": \"m.tflite\"}}, \"dataset\": {\"type\": \"RandomizedClassificationDataset\"}}";
+  static const struct {
+    const char *scenario, *file, *content, *words;
+  } cases[] = {
+      {"s.json", "labels.gz", "\x1f\x8b", "is there and no measurement file"},
+      {"m.json", "m.tflite", "{a model}", "is an input of this run"},
+      {"m.json", "m.tflite.json", "{\"input\": []}", "is an input of this run"},
+  };
+  kt_run_options options;
+  char *directory = make_place(&options), *path = kt_path(directory, "m.json");
+  kt_file_write_text(path, with_model);
+  free(path);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    path = kt_path(directory, cases[i].file);
+    kt_file_write_text(path, cases[i].content);
+    kt_run run = kt_run_kenning(&options, "json_inference_tester", cases[i].scenario, cases[i].file);
+    kt_assert_exit(&run, 2);
+    kt_assert_contains(run.err, cases[i].words);
+    kt_run_free(&run);
+    char *after = kt_file_read(path, NULL);
+    assert_string_equal(after, cases[i].content);
+    free(after);
+    free(path);
+  }
+  kt_directory_remove(directory);
+}
+
 static void a_full_disk_is_told_with_a_way_out(void **state) {
   (void)state;
   kt_run_options options;
@@ -57,6 +90,7 @@ static void a_full_disk_is_told_with_a_way_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(missing_directories_are_made),
+                                     cmocka_unit_test(nothing_else_is_written_over),
                                      cmocka_unit_test(a_full_disk_is_told_with_a_way_out)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,9 @@ void expect_incomplete(pair *p, const char *name, size_t least);
 #define TODAY                                                                                            \
   "{\"type\": \"kenning.protocols.network.NetworkProtocol\", \"parameters\": {\"host\": \"127.0.0.1\", " \
   "\"port\": %d, \"timeout\": 20, \"error_recovery\": true, \"max_message_size\": 100}}"
+#define STRICT                                                                                                 \
+  "{\"type\": \"kenning.protocols.network.NetworkProtocol\", \"parameters\": {\"port\": %d, \"timeout\": 20, " \
+  "\"engine_timeout\": 2}}"
 #define PLAIN                                                                                                  \
   "{\"type\": \"kenning.protocols.network.NetworkProtocol\", \"parameters\": {\"port\": %d, \"timeout\": 20, " \
   "\"extensions\": false}}"

@@ -328,17 +328,60 @@ static void a_stopped_client_makes_room_for_the_next(void **state) {
   drop_pair(&p);
 }
 
+/* Starts the server; its process id. */
+static pid_t start_known_server(pair *p) {
+  char command[1024];
+  snprintf(command, sizeof command, "echo $$ > pid; exec %s json_inference_server s.json", kt_kenning());
+  p->server = kt_start((const char *const[]){"/bin/sh", "-c", command, NULL}, &p->options);
+  assert_true(kt_wait_output(p->server, "serving on", 30));
+  char *text = read_in(p, "pid");
+  pid_t pid = (pid_t)strtol(text, NULL, 10);
+  free(text);
+  return pid;
+}
+
+static pid_t only_child(pid_t pid) {
+  char path[64];
+  long child = 0;
+  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+  assert_int_equal(fscanf(file, "%ld", &child), 1);
+  fclose(file);
+  return (pid_t)child;
+}
+
+/* Its own deadlines stand still with it. */
+static void a_stopped_worker_is_ended(void **state) {
+  (void)state;
+  pair p = make_pair(STRICT, FAULTY("slow"), 3000);
+  pid_t server = start_known_server(&p);
+  const char *arguments[] = {kt_kenning(), "json_inference_tester", "c.json", "out.json", NULL};
+  kt_process *client = kt_start(arguments, &p.options);
+  assert_true(kt_wait_output(client, "inference", 30));
+  assert_int_equal(kill(only_child(server), SIGSTOP), 0);
+  assert_true(kt_wait_output(p.server, "stopped for longer than engine_timeout", 30));
+  kt_run run = kt_finish(client);
+  kt_assert_exit(&run, 1);
+  kt_run_free(&run);
+  expect_incomplete(&p, "out.json", 1);
+  char *text = read_in(&p, "c.json"), *at = strstr(text, "\"num_samples\": 3000");
+  assert_non_null(at);
+  memcpy(at, "\"num_samples\":   20", 19);
+  write_in(&p, "short.json", text);
+  free(text);
+  run = kt_run_kenning(&p.options, "json_inference_tester", "short.json", "short-out.json");
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  stop_server(&p);
+  drop_pair(&p);
+}
+
 /* A server that has no descriptors left takes nobody, says so once, and goes on when there are some again. */
 static void a_server_without_descriptors_recovers(void **state) {
   (void)state;
   pair p = make_pair(EARLY, ECHO, 10);
-  char command[1024];
-  snprintf(command, sizeof command, "echo $$ > pid; exec %s json_inference_server s.json", kt_kenning());
-  p.server = kt_start((const char *const[]){"/bin/sh", "-c", command, NULL}, &p.options);
-  assert_true(kt_wait_output(p.server, "serving on", 30));
-  char *text = read_in(&p, "pid");
-  pid_t pid = (pid_t)strtol(text, NULL, 10);
-  free(text);
+  pid_t pid = start_known_server(&p);
   struct rlimit before, none;
   assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &before), 0);
   none = before;
@@ -427,6 +470,7 @@ int main(void) {
       cmocka_unit_test(a_stopped_server_is_given_up),
       cmocka_unit_test(a_killed_client_makes_room_for_the_next),
       cmocka_unit_test(a_stopped_client_makes_room_for_the_next),
+      cmocka_unit_test(a_stopped_worker_is_ended),
       cmocka_unit_test(a_server_without_descriptors_recovers),
       cmocka_unit_test(nobody_listening_is_told),
       cmocka_unit_test(a_busy_port_is_told_with_ways_out),
