@@ -128,6 +128,10 @@ typedef struct conversion {
 
 static bool tells_inputs(int format) { return format == KERAS || format == SAVED_MODEL || format == TFLITE; }
 
+static bool loads_pickled(const conversion *at) {
+  return at->self->load_pickled_modules && (at->format == TORCH || at->format == TORCHSCRIPT);
+}
+
 static kn_status produce(void *context, const char *path, kn_record *record) {
   const conversion *at = context;
   char opset[24], seed[24];
@@ -143,7 +147,7 @@ static kn_status produce(void *context, const char *path, kn_record *record) {
   if (!tells_inputs(at->format)) {
     arguments[10] = "--specification";
     arguments[11] = at->spec;
-    if (at->self->load_pickled_modules && at->format != MXNET) arguments[12] = "--load-pickled";
+    if (loads_pickled(at)) arguments[12] = "--load-pickled";
   }
   const kn_tool_request request = {.framework = converters[at->format].framework,
                                    .script = converters[at->format].script,
@@ -160,13 +164,14 @@ static kn_status verify(void *context, const kn_onnx_model *model, const kn_onnx
                         (long long)kn_onnx_model_opset(model), (long long)at->self->opset_version);
 }
 
+/* What was allowed is part of the key: a module that was once loaded with permission is refused without it. */
 static kn_status make_key(const conversion *at, char **out_key) {
   char *tool, hex[65];
   KN_TRY(kn_onnx_input_hash(at->request->input_path, hex));
   KN_TRY(kn_tool_identity(converters[at->format].framework, converters[at->format].script, &tool));
-  *out_key = kn_format("onnx model 1\ntool %s\ninput %s %s\nopset %lld\nspecification %s\nseed %llu", tool,
+  *out_key = kn_format("onnx model 1\ntool %s\ninput %s %s\nopset %lld\nspecification %s\nseed %llu\npickled %d", tool,
                        converters[at->format].format, hex, (long long)at->self->opset_version, at->spec_sha256,
-                       (unsigned long long)at->request->seed);
+                       (unsigned long long)at->request->seed, loads_pickled(at));
   kn_free(tool);
   return *out_key ? NULL : kn_status_out_of_memory();
 }

@@ -103,6 +103,7 @@ static kn_status name_classes(const kn_iospec *from, kn_iospec *spec) {
   return NULL;
 }
 
+/* What was allowed is part of the key: a module that was once loaded with permission is refused without it. */
 static kn_status make_key(const conversion *at, const char *path, char **out_key) {
   char *tool, input[65], specification[65], *spec = kn_format("%s.json", path);
   kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
@@ -112,9 +113,10 @@ static kn_status make_key(const conversion *at, const char *path, char **out_key
   if (!status) status = kn_sha256_file(at->request->input_path, input);
   if (!status) status = kn_tool_identity(tools, script, &tool);
   if (status) return status;
-  *out_key = kn_format("torch model 1\ntool %s\ninput %s %s\nto %s\nspecification %s\nbatch %lld\nseed %llu", tool,
-                       at->request->input_format, input, at->to, specification, (long long)at->self->batch_size,
-                       (unsigned long long)at->request->seed);
+  *out_key =
+      kn_format("torch model 1\ntool %s\ninput %s %s\nto %s\nspecification %s\nbatch %lld\nseed %llu\npickled %d", tool,
+                at->request->input_format, input, at->to, specification, (long long)at->self->batch_size,
+                (unsigned long long)at->request->seed, at->self->load_pickled_modules);
   kn_free(tool);
   return *out_key ? NULL : kn_status_out_of_memory();
 }
