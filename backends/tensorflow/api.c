@@ -12,6 +12,8 @@
  * plug-in itself is opened, because later the process may have other threads. A value that the user set stays. */
 __attribute__((constructor)) static void keep_tensorflow_quiet(void) { setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0); }
 
+void tf_api_prefer_onednn(void) { (void)setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0); }
+
 static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
 static tf_api api; /* complete when api.path is set */
 
@@ -41,7 +43,9 @@ static int divert_stderr(int *out_file) {
   return -1;
 }
 
-static void restore_stderr(int real, int file) {
+/* Also says whether oneDNN's kernels are on, which nothing else tells. */
+static void restore_stderr(int real, int file, bool *out_onednn) {
+  *out_onednn = false;
   if (real < 0) return;
   (void)dup2(real, STDERR_FILENO);
   close(real);
@@ -49,6 +53,7 @@ static void restore_stderr(int real, int file) {
   ssize_t length = pread(file, text, sizeof text - 1, 0);
   close(file);
   text[length > 0 ? length : 0] = '\0';
+  *out_onednn = strstr(text, "oneDNN custom operations are on") != NULL;
   char *rest = NULL;
   for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
     kn_log(KN_LOG_DEBUG, "TensorFlow: %s", line);
@@ -69,7 +74,7 @@ static kn_status open_locked(const char *library) {
   tf_api loaded = {0};
   int diverted, real = divert_stderr(&diverted);
   kn_status status = kn_library_open(path, &handle);
-  restore_stderr(real, diverted);
+  restore_stderr(real, diverted, &loaded.onednn);
   if (!status) status = load_symbols(handle, path, &loaded);
   if (status) {
     kn_free(path);

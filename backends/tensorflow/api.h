@@ -94,8 +94,15 @@ typedef struct tf_api {
 #define TF_SLOT(type, name, parameters) type(*name) parameters;
   TF_FUNCTIONS(TF_SLOT)
 #undef TF_SLOT
-  char *path; /* of the library */
+  char *path;  /* of the library */
+  bool onednn; /* its kernels are used where oneDNN has one */
 } tf_api;
+
+/* Lets TensorFlow use oneDNN's kernels when it is opened after this, unless the user has set TF_ENABLE_ONEDNN_OPTS: by
+ * itself it does so only on processors with AVX-512 or its like, but a training step is 1.7 times as fast with them on
+ * those with AVX2 as well (`TF_ENABLE_ONEDNN_OPTS=0 bench/training` shows it), while a small network's inference is
+ * slower. Call it before the process has other threads that read the environment. */
+void tf_api_prefer_onednn(void);
 
 /* Opens libtensorflow_cc.so.2, which finds libtensorflow_framework.so.2 beside it, once per process; `library` is the
  * block's own option and may be NULL. KN_NOT_INSTALLED without the library, KN_INCOMPATIBLE when a function is missing

@@ -173,7 +173,8 @@ static kn_status statistics(void *self, kn_record *out_record) {
   KN_TRY(kn_record_set_int(out_record, "threads", loaded->threads));
   KN_TRY(kn_record_set_int(out_record, "operators", (int64_t)loaded->operation_count));
   KN_TRY(kn_record_append_object(out_record, "delegates", &delegate));
-  KN_TRY(kn_record_set_string(delegate, "name", "TensorFlow CPU kernels"));
+  KN_TRY(kn_record_set_string(delegate, "name",
+                              loaded->tf->onednn ? "TensorFlow CPU kernels with oneDNN" : "TensorFlow CPU kernels"));
   KN_TRY(kn_record_set_int(delegate, "operators", (int64_t)loaded->operation_count));
   KN_TRY(kn_record_set_string(out_record, "library", loaded->tf->path));
   KN_TRY(kn_record_set_string(out_record, "library_version", loaded->tf->TF_Version()));

@@ -274,6 +274,7 @@ static kn_status run(trainer *t, const trainer_options *options, kn_record *hist
   const kn_train_request *request = t->request;
   KN_TRY(check_request(t->model, request));
   KN_TRY(graph_check(&t->model->network, t->model->path));
+  tf_api_prefer_onednn();
   KN_TRY(tf_api_open(options->library, &t->tf));
   const training_settings settings = {.optimizer = (kn_train_optimizer)options->training->optimizer,
                                       .late_layers = options->base_layers,
@@ -289,6 +290,7 @@ static kn_status run(trainer *t, const trainer_options *options, kn_record *hist
   KN_TRY(store_first(t));
   KN_TRY(kn_record_set_int(history, "threads", kn_thread_count(options->threads)));
   KN_TRY(kn_record_set_string(history, "framework_version", t->tf->TF_Version()));
+  KN_TRY(kn_record_set_bool(history, "onednn", t->tf->onednn));
   const kn_trainer handed = {
       .ops = &ops, .self = t, .tensors = t->tensors, .tensor_count = t->graph.variable_count, .identity = t->identity};
   return kn_training_run(options->training, request, &handed, history);
