@@ -92,8 +92,8 @@ static kn_status compile(kn_session *session, const kn_instance *optimizer, cons
   if (!framework) framework = optimizer->cls->framework ? optimizer->cls->framework : optimizer->cls->name;
   KN_TRY(record_compiler(session, framework, string_of(record, "compiler_version")));
   yyjson_mut_val *weights = yyjson_mut_obj_get(kn_record_value(record), "weights_bytes");
-  KN_TRY(kn_session_add_file(session, "compiled", path, format_of_result(optimizer),
-                             yyjson_mut_is_int(weights) ? yyjson_mut_get_sint(weights) : -1));
+  KN_TRY(kn_session_hold(session, "compiled", path, format_of_result(optimizer),
+                         yyjson_mut_is_int(weights) ? yyjson_mut_get_sint(weights) : -1));
   char *spec_path = kn_format("%s.json", path);
   if (!spec_path) return kn_status_out_of_memory();
   kn_status status = kn_iospec_write(out_spec, spec_path);
@@ -177,7 +177,7 @@ static kn_status run_away(kn_session *session, const kn_instance *optimizers, si
   kn_free(model->path);
   model->path = path;
   model->format = format_of_result(last);
-  return kn_session_add_file(session, "compiled", path, model->format, -1);
+  return kn_session_hold(session, "compiled", path, model->format, -1);
 }
 
 static kn_status run_links(kn_session *session, const kn_material *material, kn_model *model) {
@@ -233,6 +233,6 @@ kn_status kn_chain_reuse(kn_session *session, kn_model *model) {
   model->path = kn_strdup(path);
   if (!model->path) return kn_status_out_of_memory();
   model->format = format_of_result(last);
-  KN_TRY(kn_session_add_file(session, "compiled", path, model->format, -1));
+  KN_TRY(kn_session_hold(session, "compiled", path, model->format, -1));
   return kn_model_read_spec(model);
 }

@@ -133,7 +133,7 @@ static kn_status choose_model(kn_session *session, kn_model *model) {
   kn_model_clear(model);
   model->path = kn_strdup(path);
   if (!model->path) return kn_status_out_of_memory();
-  KN_TRY(kn_session_add_file(session, "compiled", path, NULL, -1));
+  KN_TRY(kn_session_hold(session, "compiled", path, NULL, -1));
   return kn_model_read_spec(model);
 }
 

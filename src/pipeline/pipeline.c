@@ -57,45 +57,20 @@ static kn_status train(kn_session *session) {
   return status;
 }
 
-/* ---- model files ---- */
-
-/* A hash needs a library that may not be there; a run does not fail for it. */
-static kn_status put_hash(kn_record *record, const char *path) {
-  char hash[65];
-  kn_status status = kn_sha256_file(path, hash);
-  if (!status) return kn_record_set_string(record, "sha256", hash);
-  kn_log(KN_LOG_WARNING, "%s is recorded without its hash: %s", path, kn_status_message(status, 0));
-  kn_status_free(status);
-  return NULL;
-}
-
-/* The second file of models that are two. */
-static kn_status put_companion(kn_record *entry, const char *path) {
-  char *companion;
-  uint64_t bytes = 0;
-  kn_record *record;
-  KN_TRY(kn_model_file_companion(path, &companion));
-  if (!companion) return NULL;
-  kn_status status = kn_record_object(entry, "companion", &record);
-  if (!status) status = kn_record_set_string(record, "path", companion);
-  if (!status && kn_file_exists(companion, &bytes)) status = kn_record_set_int(record, "bytes", (int64_t)bytes);
-  if (!status) status = put_hash(record, companion);
-  kn_free(companion);
-  return status;
-}
+/* ---- what is recorded of the models ---- */
 
 /* What the wrapper tells about its own model beyond the file: worth a warning at most when it cannot. */
-static void ask_wrapper(kn_session *session, kn_model_file *file) {
+static void ask_wrapper(kn_session *session, kn_held_model *model) {
   const kn_instance *wrapper = &session->scenario->model_wrapper;
   const kn_modelwrapper_ops *ops = wrapper->cls->ops;
   uint64_t weights = 0;
-  kn_status status = file->format ? NULL : ops->format(wrapper->self, &file->format);
+  kn_status status = model->format ? NULL : ops->format(wrapper->self, &model->format);
   if (!status && ops->weights_bytes) {
     status = ops->weights_bytes(wrapper->self, &weights);
-    if (!status) file->weights_bytes = (int64_t)weights;
+    if (!status) model->weights_bytes = (int64_t)weights;
   }
   if (status)
-    kn_log(KN_LOG_WARNING, "the size of the weights alone of %s is not recorded: %s", file->path,
+    kn_log(KN_LOG_WARNING, "the size of the weights alone of %s is not recorded: %s", model->main.path,
            kn_status_message(status, 0));
   kn_status_free(status);
 }
@@ -112,31 +87,26 @@ static kn_status put_contents(kn_session *session, kn_record *entry) {
   return status;
 }
 
-static kn_status put_file(kn_session *session, kn_model_file *file) {
+static kn_status put_model(kn_session *session, kn_held_model *model) {
   kn_record *record = session->measurements->record, *entry;
-  uint64_t bytes;
-  bool regular = kn_file_exists(file->path, NULL);
-  KN_TRY(kn_model_file_bytes(file->path, &bytes));
-  if (!regular && !bytes) return NULL; /* blocks without a model file */
-  if (!strcmp(file->role, "input")) ask_wrapper(session, file);
+  if (!kn_held_model_exists(model)) return NULL; /* blocks without a model file */
+  /* The wrapper looks at the file: what it says is true of one that is still the same. */
+  bool ask = !strcmp(model->role, "input") && !kn_held_model_change(model);
+  if (ask) ask_wrapper(session, model);
   KN_TRY(kn_record_append_object(record, "models", &entry));
-  KN_TRY(kn_record_set_string(entry, "role", file->role));
-  KN_TRY(kn_record_set_string(entry, "path", file->path));
-  if (file->format) KN_TRY(kn_record_set_string(entry, "format", file->format));
-  KN_TRY(kn_record_set_int(entry, "bytes", (int64_t)bytes));
-  if (regular) KN_TRY(put_hash(entry, file->path));
-  if (regular) KN_TRY(put_companion(entry, file->path));
-  if (file->weights_bytes >= 0) {
-    KN_TRY(kn_record_set_int(entry, "weights_bytes", file->weights_bytes));
-    KN_TRY(kn_record_set_int(entry, "other_bytes", (int64_t)bytes - file->weights_bytes));
+  KN_TRY(kn_held_model_put(model, entry));
+  int64_t bytes = (int64_t)kn_held_model_bytes(model);
+  if (model->weights_bytes >= 0) {
+    KN_TRY(kn_record_set_int(entry, "weights_bytes", model->weights_bytes));
+    KN_TRY(kn_record_set_int(entry, "other_bytes", bytes - model->weights_bytes));
   }
-  if (!strcmp(file->role, "input")) KN_TRY(put_contents(session, entry));
+  if (ask) KN_TRY(put_contents(session, entry));
   /* The last one is the model that ran. */
-  return kn_record_set_int(record, "compiled_model_size", (int64_t)bytes);
+  return kn_record_set_int(record, "compiled_model_size", bytes);
 }
 
-static kn_status put_files(kn_session *session) {
-  for (size_t i = 0; i < session->file_count; i++) KN_TRY(put_file(session, &session->files[i]));
+static kn_status put_models(kn_session *session) {
+  for (size_t i = 0; i < session->model_count; i++) KN_TRY(put_model(session, &session->models[i]));
   return NULL;
 }
 
@@ -157,7 +127,7 @@ static kn_status run_chain(kn_session *session, unsigned steps, kn_model *model)
   const kn_scenario *scenario = session->scenario;
   if (scenario->model_wrapper.cls) {
     const kn_modelwrapper_options *options = scenario->model_wrapper.self;
-    if (options->model_path) KN_TRY(kn_session_add_file(session, "input", options->model_path, NULL, -1));
+    if (options->model_path) KN_TRY(kn_session_hold(session, "input", options->model_path, NULL, -1));
     /* A result of an earlier run is run without opening what it was made from. */
     bool save = session->options->save_io_specification;
     if (steps & KN_STEP_OPTIMIZE || !scenario->optimizer_count || save) KN_TRY(kn_session_model(session, model));
@@ -176,7 +146,7 @@ static kn_status run_steps(kn_session *session, unsigned steps) {
   if (status && kn_status_code(status) != KN_CANCELLED) return status;
   int64_t start = kn_now_ns();
   /* Last, so that it does not show in what was measured. */
-  return kn_session_phase(session, "inspect model files", start, kn_status_join(status, put_files(session)));
+  return kn_session_phase(session, "inspect model files", start, kn_status_join(status, put_models(session)));
 }
 
 /* A run that ended early leaves its measurements, unless it ended because the input was wrong. */

@@ -17,17 +17,12 @@ kn_status kn_session_blame(kn_status status, const kn_instance *instance) {
   return kn_status_annotate(status, "in %s at %s", instance->cls->name, instance->where);
 }
 
-kn_status kn_session_add_file(kn_session *session, const char *role, const char *path, const char *format,
-                              int64_t weights_bytes) {
-  kn_model_file file = {.role = role, .path = kn_strdup(path), .format = format, .weights_bytes = weights_bytes};
-  kn_model_file *files = kn_realloc(session->files, (session->file_count + 1) * sizeof *files);
-  if (files) session->files = files;
-  if (!files || !file.path) {
-    kn_free(file.path);
-    return kn_status_out_of_memory();
-  }
-  session->files[session->file_count++] = file;
-  return NULL;
+kn_status kn_session_hold(kn_session *session, const char *role, const char *path, const char *format,
+                          int64_t weights_bytes) {
+  kn_held_model *models = kn_realloc(session->models, (session->model_count + 1) * sizeof *models);
+  if (!models) return kn_status_out_of_memory();
+  session->models = models;
+  return kn_held_model_open(role, path, format, weights_bytes, &models[session->model_count++]);
 }
 
 const kn_dataset_options *kn_session_dataset_options(const kn_session *session) {
@@ -190,7 +185,7 @@ void kn_session_close(kn_session *session) {
   if (session->dataset_opened) ((const kn_dataset_ops *)scenario->dataset.cls->ops)->close(scenario->dataset.self);
   kn_sources_restore(&session->sources);
   kn_split_clear(&session->plan);
-  for (size_t i = 0; i < session->file_count; i++) kn_free(session->files[i].path);
-  kn_free(session->files);
+  for (size_t i = 0; i < session->model_count; i++) kn_held_model_close(&session->models[i]);
+  kn_free(session->models);
   *session = (kn_session){0};
 }

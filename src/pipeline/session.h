@@ -2,6 +2,7 @@
 #ifndef KENNING_PIPELINE_SESSION_H
 #define KENNING_PIPELINE_SESSION_H
 
+#include "pipeline/held_model.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/samples.h"
 #include "pipeline/sources.h"
@@ -14,14 +15,6 @@ typedef struct kn_model {
   bool has_spec;
 } kn_model;
 
-/* A model file whose size and hash are recorded at the end. */
-typedef struct kn_model_file {
-  const char *role; /* "input", "compiled" */
-  char *path;       /* owned */
-  const char *format;
-  int64_t weights_bytes; /* negative: unknown */
-} kn_model_file;
-
 typedef struct kn_session {
   const kn_scenario *scenario;
   const kn_run_options *options;
@@ -30,8 +23,8 @@ typedef struct kn_session {
   bool dataset_opened, wrapper_opened; /* or half-open: to be closed */
   kn_dataset_info info;                /* zeroed without a data set */
   kn_split_plan plan;
-  kn_model_file *files;
-  size_t file_count;
+  kn_held_model *models; /* whose sizes and hashes are recorded at the end */
+  size_t model_count;
   bool on_target; /* inference runs in another process, here or elsewhere */
   bool measured;  /* the run loop was entered: what there is, is worth keeping */
 } kn_session;
@@ -47,9 +40,9 @@ void kn_session_close(kn_session *session);
 kn_status kn_session_phase(kn_session *session, const char *phase, int64_t start_ns, kn_status status) KN_MUST_USE;
 /* Says in which block a fault happened. */
 kn_status kn_session_blame(kn_status status, const kn_instance *instance) KN_MUST_USE;
-/* Remembers a model file; copies `path`. */
-kn_status kn_session_add_file(kn_session *session, const char *role, const char *path, const char *format,
-                              int64_t weights_bytes) KN_MUST_USE;
+/* Holds a model from before it is read. `path` is copied. */
+kn_status kn_session_hold(kn_session *session, const char *role, const char *path, const char *format,
+                          int64_t weights_bytes) KN_MUST_USE;
 
 const kn_dataset_options *kn_session_dataset_options(const kn_session *session); /* NULL without a data set */
 /* The model that the wrapper wraps: path, format, io specification from `<path>.json` or else from the wrapper. */

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PER_RUN = 8, OVERALL = 12 };
+enum { PER_RUN = 10, OVERALL = 12 };
 
 /* Takes the text. */
 static kn_status add(kn_findings *findings, kn_finding_kind kind, kn_text *text) {
@@ -102,6 +102,24 @@ static kn_status add_incomplete(const kn_run *run, kn_findings *findings) {
     kn_text_format(&text, "%s is incomplete: the run ended early", run->name);
     if (run->results.incomplete_reason) kn_text_format(&text, " (%s)", run->results.incomplete_reason);
     kn_text_add(&text, ". Its figures stand for the samples that were reached, not for the whole split.");
+  }
+  return add(findings, KN_FINDING_WARNING, &text);
+}
+
+/* A model whose file did not stay what it was. */
+static kn_status add_changed(const kn_run *run, kn_findings *findings) {
+  kn_text text = {0};
+  yyjson_val *models = kn_run_member(run, NULL, "models"), *model;
+  size_t i, count;
+  yyjson_arr_foreach(models, i, count, model) {
+    const char *change = yyjson_get_str(yyjson_obj_get(model, "changed"));
+    const char *path = yyjson_get_str(yyjson_obj_get(model, "path"));
+    if (!change) continue;
+    if (text.length) kn_text_add(&text, " ");
+    kn_text_format(&text,
+                   "The model file %s of %s was %.20s while it was measured: which model the figures stand for is "
+                   "not certain.",
+                   path ? path : "", run->name, change);
   }
   return add(findings, KN_FINDING_WARNING, &text);
 }
@@ -284,6 +302,7 @@ static kn_status collect(const kn_report_model *model, kn_findings *findings) {
     KN_TRY(add_split(&model->runs[i], findings));
     KN_TRY(add_nothing_measured(&model->runs[i], findings));
     KN_TRY(add_not_finite(&model->runs[i], findings));
+    KN_TRY(add_changed(&model->runs[i], findings));
     KN_TRY(add_selection(&model->runs[i], findings));
     if (model->run_count > 1) KN_TRY(add_contents(&model->runs[i], findings));
   }

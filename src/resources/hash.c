@@ -102,7 +102,7 @@ kn_status kn_sha256(const void *data, size_t bytes, char out_hex[65]) {
   return kn_hash_end(&hash, out_hex);
 }
 
-static kn_status hash_descriptor(int file, const char *path, char *piece, char out_hex[65]) {
+static kn_status hash_pieces(int file, const char *path, char *piece, char out_hex[65]) {
   kn_hash hash;
   KN_TRY(kn_hash_begin(&hash));
   kn_status status = NULL;
@@ -119,13 +119,19 @@ static kn_status hash_descriptor(int file, const char *path, char *piece, char o
   return status;
 }
 
+kn_status kn_hash_descriptor(int file, const char *path, char out_hex[65]) {
+  out_hex[0] = '\0';
+  char *piece = kn_alloc(PIECE_BYTES);
+  kn_status status = piece ? hash_pieces(file, path, piece, out_hex) : kn_status_out_of_memory();
+  kn_free(piece);
+  return status;
+}
+
 kn_status kn_sha256_file(const char *path, char out_hex[65]) {
   out_hex[0] = '\0';
   int file;
   KN_TRY(kn_file_open(path, &file));
-  char *piece = kn_alloc(PIECE_BYTES);
-  kn_status status = piece ? hash_descriptor(file, path, piece, out_hex) : kn_status_out_of_memory();
-  kn_free(piece);
+  kn_status status = kn_hash_descriptor(file, path, out_hex);
   close(file);
   return status;
 }

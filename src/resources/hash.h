@@ -15,6 +15,8 @@ kn_status kn_hash_begin(kn_hash *out_hash) KN_MUST_USE;
 kn_status kn_hash_add(kn_hash *hash, const void *data, size_t bytes) KN_MUST_USE;
 /* Writes the sum and frees what `hash` holds, also on failure. */
 kn_status kn_hash_end(kn_hash *hash, char out_hex[65]) KN_MUST_USE;
+/* Sum of what a descriptor gives from its place to its end; `path` is for messages. */
+kn_status kn_hash_descriptor(int file, const char *path, char out_hex[65]) KN_MUST_USE;
 /* Frees without a sum; a zeroed one is allowed. */
 void kn_hash_abandon(kn_hash *hash);
 

@@ -145,9 +145,17 @@ static kn_status runtime_set_input(void *self, const kn_tensor_view *inputs, siz
   return NULL;
 }
 
+static kn_status write_in_place(const char *path) {
+  FILE *file = fopen(path, "w");
+  if (!file || fputs("other", file) < 0) return kn_status_make(KN_INTERNAL, "cannot write %s", path);
+  return fclose(file) == 0 ? NULL : kn_status_make(KN_INTERNAL, "cannot write %s", path);
+}
+
 static kn_status runtime_invoke(void *self) {
   fake_runtime *runtime = self;
   runtime->invocations++;
+  if (runtime->replaces && runtime->invocations == 2) KN_TRY(kn_file_write(runtime->replaces, "other", 5));
+  if (runtime->writes && runtime->invocations == 2) KN_TRY(write_in_place(runtime->writes));
   if (runtime->cancel_at == runtime->invocations) kn_cancel();
   if (runtime->fail_at == runtime->invocations)
     return kn_status_make(runtime->fail_code ? runtime->fail_code : KN_BACKEND_FAILED, "the engine broke");

@@ -225,6 +225,50 @@ static void a_runtime_without_optimizers_loads_its_own_file(void **state) {
   free(own);
 }
 
+/* ---- models that something else writes to ---- */
+
+static void the_hash_is_of_what_was_there(void **state) {
+  setting *s = *state;
+  dataset_of(s)->base.split = KN_SPLIT_ALL;
+  char expected[65];
+  kt_assert_ok(kn_sha256("seven b", 7, expected));
+  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  read_back(s);
+  assert_string_equal(text_at(s, "/models/0/sha256"), expected);
+  assert_null(at(s, "/models/0/changed"));
+}
+
+static void a_model_that_is_replaced_keeps_its_hash(void **state) {
+  setting *s = *state;
+  dataset_of(s)->base.split = KN_SPLIT_ALL;
+  char expected[65];
+  add_runtime(s);
+  add_optimizers(s, 1);
+  kt_assert_ok(kn_sha256("seven b+", 8, expected));
+  runtime_of(s)->replaces = s->compiled[0];
+  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  read_back(s);
+  assert_null(at(s, "/models/0/changed"));
+  assert_int_equal(int_at(s, "/models/0/weights_bytes"), 5);
+  assert_int_equal(int_at(s, "/models/1/bytes"), 8);
+  assert_string_equal(text_at(s, "/models/1/sha256"), expected);
+  assert_string_equal(text_at(s, "/models/1/changed"), "replaced");
+  kt_assert_near(s->results.compiled_model_size, 8, 0);
+}
+
+static void a_model_that_is_written_to_has_no_hash(void **state) {
+  setting *s = *state;
+  dataset_of(s)->base.split = KN_SPLIT_ALL;
+  add_runtime(s);
+  runtime_of(s)->writes = s->model;
+  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  read_back(s);
+  assert_int_equal(int_at(s, "/models/0/bytes"), 7);
+  assert_null(at(s, "/models/0/sha256"));
+  assert_null(at(s, "/models/0/weights_bytes")); /* of another model */
+  assert_string_equal(text_at(s, "/models/0/changed"), "written");
+}
+
 static void sampling_can_be_turned_off(void **state) {
   setting *s = *state;
   add_runtime(s);
@@ -374,6 +418,9 @@ int main(void) {
       TEST(a_specification_beside_the_model_is_used),
       TEST(benchmarks_only_uses_what_is_there),
       TEST(a_runtime_without_optimizers_loads_its_own_file),
+      TEST(the_hash_is_of_what_was_there),
+      TEST(a_model_that_is_replaced_keeps_its_hash),
+      TEST(a_model_that_is_written_to_has_no_hash),
       TEST(sampling_can_be_turned_off),
       TEST(batches_are_run),
       TEST(formats_must_meet),

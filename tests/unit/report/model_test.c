@@ -36,7 +36,7 @@ static const char compiled[] =
     "{\"target\": 1, \"prediction\": 0}, {\"target\": 1, \"prediction\": 1}, {\"target\": 2, \"prediction\": 2},"
     "{\"target\": 2, \"prediction\": 0}], \"model_outputs\": [[4, 0, 1], [3.5, 0, 2]],"
     "\"models\": [{\"role\": \"input\", \"bytes\": 900, \"weights_bytes\": 400}, {\"role\": \"compiled\", \"bytes\": "
-    "100}],"
+    "100, \"path\": \"c.tflite\", \"changed\": \"replaced\"}],"
     "\"run\": {\"split\": \"all\", \"batch_size\": 2}, \"phases\": [{\"name\": \"compile\", \"seconds\": 3}]}";
 
 typedef struct files {
@@ -115,15 +115,16 @@ static void readers_are_warned(void **state) {
   kn_findings findings;
   kt_assert_ok(kn_report_model_read(&sources, &model));
   kt_assert_ok(kn_findings_of(&model, &findings));
-  bool incomplete = false, all = false, contents = false, result = false;
+  bool incomplete = false, all = false, contents = false, result = false, changed = false;
   for (size_t i = 0; i < findings.count; i++) {
     const kn_finding *finding = &findings.items[i];
     incomplete |= finding->kind == KN_FINDING_WARNING && strstr(finding->text, "ended early (interrupted)");
     all |= finding->kind == KN_FINDING_WARNING && strstr(finding->text, "fast was evaluated on the whole data set");
+    changed |= finding->kind == KN_FINDING_WARNING && strstr(finding->text, "c.tflite of fast was replaced");
     contents |= strstr(finding->text, "optimizer state") != NULL;
     result |= finding->kind == KN_FINDING_RESULT && finding->run == 1 && strstr(finding->text, "4.000×");
   }
-  assert_true(incomplete && all && contents && result);
+  assert_true(incomplete && all && contents && result && changed);
   kn_findings_clear(&findings);
   kn_report_model_clear(&model);
   remove_files(&made);
