@@ -2,6 +2,7 @@
 
 #include "core/json.h"
 #include "core/record_json.h"
+#include "measurements/consistency.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,24 +11,26 @@ enum { SCHEMA_MAJOR = 1, MAXIMUM_CLASSES = 65536 };
 
 static const double LARGEST = KN_LARGEST_MEASUREMENT;
 
-/* One reading under way: the first fault ends it. */
+/* One reading under way: all faults are gathered. */
 typedef struct kn_reading {
   kn_results *results;
-  kn_status fault;
+  kn_status faults;
 } kn_reading;
 
 static void fail(kn_reading *reading, const char *key, const char *what) {
-  if (!reading->fault)
-    reading->fault = kn_status_make_at(KN_BAD_DATA, reading->results->path, "measurement '%s' %s", key, what);
+  reading->faults = kn_status_join(
+      reading->faults, kn_status_make_at(KN_BAD_DATA, reading->results->path, "measurement '%s' %s", key, what));
 }
 
 static void fail_memory(kn_reading *reading) {
-  if (!reading->fault) reading->fault = kn_status_out_of_memory();
+  reading->faults = kn_status_join(reading->faults, kn_status_out_of_memory());
 }
 
-/* Value of a key; NULL when it is absent or null, or when a fault has been found already. */
+static size_t fault_count(const kn_reading *reading) { return kn_status_count(reading->faults); }
+
+/* Value of a key; NULL when it is absent or null. */
 static yyjson_val *member(const kn_reading *reading, const char *key) {
-  yyjson_val *value = reading->fault ? NULL : yyjson_obj_get(reading->results->root, key);
+  yyjson_val *value = yyjson_obj_get(reading->results->root, key);
   return yyjson_is_null(value) ? NULL : value;
 }
 
@@ -91,10 +94,11 @@ static kn_numbers read_numbers(kn_reading *reading, const char *key, double lowe
 }
 
 static void same_length(kn_reading *reading, const char *key, size_t count, const char *other, size_t other_count) {
-  if (reading->fault || count == other_count) return;
-  reading->fault =
-      kn_status_make_at(KN_BAD_DATA, reading->results->path, "measurement '%s' has %zu entries, but '%s' has %zu", key,
-                        count, other, other_count);
+  if (count != other_count)
+    reading->faults =
+        kn_status_join(reading->faults, kn_status_make_at(KN_BAD_DATA, reading->results->path,
+                                                          "measurement '%s' has %zu entries, but '%s' has %zu", key,
+                                                          count, other, other_count));
 }
 
 /* A list of equally long rows of numbers from 0 up, into one block. */
@@ -108,18 +112,17 @@ static double *read_rows(kn_reading *reading, const char *key, size_t *out_rows,
   if (rows && !columns) return fail(reading, key, what), NULL;
   double *values = kn_mul_size(rows, columns, &total) ? kn_alloc_array(total, sizeof *values) : NULL;
   if (!values) return fail_memory(reading), NULL;
+  bool good = true;
   yyjson_arr_foreach(list, i, count, row) {
-    if (!yyjson_is_arr(row) || yyjson_arr_size(row) != columns) {
-      fail(reading, key, what);
-      break;
-    }
+    good = good && yyjson_is_arr(row) && yyjson_arr_size(row) == columns;
+    if (!good) break;
     size_t width;
     yyjson_arr_foreach(row, j, width, item) {
-      values[i * columns + j] = yyjson_get_num(item);
-      if (!yyjson_is_num(item) || !(values[i * columns + j] >= 0 && values[i * columns + j] <= LARGEST))
-        fail(reading, key, what);
+      double value = values[i * columns + j] = yyjson_get_num(item);
+      good = good && yyjson_is_num(item) && value >= 0 && value <= LARGEST;
     }
   }
+  if (!good) fail(reading, key, what);
   *out_rows = rows;
   *out_columns = columns;
   return values;
@@ -127,19 +130,34 @@ static double *read_rows(kn_reading *reading, const char *key, size_t *out_rows,
 
 static void read_utilization(kn_reading *reading, const char *cpus, const char *memory, const char *timestamps,
                              kn_utilization *out) {
+  size_t before = fault_count(reading);
   out->cpus = read_rows(reading, cpus, &out->count, &out->cores);
   kn_numbers memories = read_numbers(reading, memory, 0), times = read_numbers(reading, timestamps, -LARGEST);
   out->memory = memories.values;
   out->timestamps = times.values;
+  if (fault_count(reading) != before) return;
   same_length(reading, memory, memories.count, cpus, out->count);
   same_length(reading, timestamps, times.count, cpus, out->count);
+}
+
+static void read_process(kn_reading *reading) {
+  kn_results *results = reading->results;
+  size_t before = fault_count(reading);
+  results->process_rss_bytes = read_numbers(reading, "process_rss_bytes", 0);
+  results->process_cpu_percent = read_numbers(reading, "process_cpu_percent", 0);
+  results->process_timestamps = read_numbers(reading, "process_timestamp", -LARGEST);
+  if (fault_count(reading) != before) return;
+  same_length(reading, "process_cpu_percent", results->process_cpu_percent.count, "process_rss_bytes",
+              results->process_rss_bytes.count);
+  same_length(reading, "process_timestamp", results->process_timestamps.count, "process_rss_bytes",
+              results->process_rss_bytes.count);
 }
 
 /* Lists of several sensors become one: of their largest values, or of their means. */
 static void read_sensors(kn_reading *reading, const char *key, bool largest, kn_numbers *out) {
   yyjson_val *group = member(reading, key), *name, *list, *item;
   const size_t samples = reading->results->session.count;
-  if (!group || reading->fault) return;
+  if (!group) return;
   size_t i, members, k, count;
   if (!yyjson_is_obj(group)) return fail(reading, key, "must be an object of lists of numbers");
   if (!yyjson_obj_size(group)) return;
@@ -164,11 +182,15 @@ static void read_sensors(kn_reading *reading, const char *key, bool largest, kn_
 static void read_confusion(kn_reading *reading) {
   static const char key[] = "eval_confusion_matrix";
   kn_results *results = reading->results;
-  size_t columns;
+  size_t columns, before = fault_count(reading);
+  results->class_name_count = read_strings(reading, "class_names", &results->class_names);
+  bool names = results->class_names && fault_count(reading) == before;
+  before = fault_count(reading);
   results->confusion = read_rows(reading, key, &results->classes, &columns);
-  if (results->confusion && (results->classes != columns || !columns || columns > MAXIMUM_CLASSES))
+  if (!results->confusion || fault_count(reading) != before) return;
+  if (results->classes != columns || !columns || columns > MAXIMUM_CLASSES)
     fail(reading, key, "must be square, with at least one class");
-  if (results->confusion && results->class_names)
+  else if (names)
     same_length(reading, "class_names", results->class_name_count, key, results->classes);
 }
 
@@ -177,7 +199,8 @@ static void read_predictions(kn_reading *reading) {
   kn_results *results = reading->results;
   yyjson_val *list = member(reading, key), *item;
   /* Other tasks of the original keep texts and boxes here: those are left to the document. */
-  if (!yyjson_is_arr(list) || !yyjson_is_int(yyjson_obj_get(yyjson_arr_get_first(list), "prediction"))) return;
+  bool none = results->own && yyjson_is_arr(list) && !yyjson_arr_size(list);
+  if (!none && !yyjson_is_int(yyjson_obj_get(yyjson_arr_get_first(list), "prediction"))) return;
   size_t i, count = yyjson_arr_size(list);
   results->targets = kn_alloc_array(count, sizeof *results->targets);
   results->predictions = kn_alloc_array(count, sizeof *results->predictions);
@@ -214,6 +237,21 @@ static void read_outputs(kn_reading *reading) {
   }
 }
 
+static void read_quality(kn_reading *reading) {
+  kn_results *results = reading->results;
+  size_t before = fault_count(reading);
+  read_confusion(reading);
+  results->top_5_count = read_amount(reading, "top_5_count", -1);
+  results->total = read_amount(reading, "total", -1);
+  if (results->top_5_count > results->total && results->total >= 0)
+    fail(reading, "top_5_count", "is larger than 'total'");
+  yyjson_val *samples = yyjson_obj_get(member(reading, "run"), "samples");
+  results->samples = yyjson_is_num(samples) ? yyjson_get_num(samples) : -1;
+  read_predictions(reading);
+  read_outputs(reading);
+  if (fault_count(reading) == before) reading->faults = kn_status_join(reading->faults, kn_results_check(results));
+}
+
 static void read_compilers(kn_reading *reading) {
   kn_results *results = reading->results;
   const char *key = member(reading, "optimizers") ? "optimizers" : "compilers";
@@ -239,16 +277,18 @@ static void read_steps(kn_reading *reading) {
   kn_results *results = reading->results;
   static const char *const keys[][2] = {{"target_inference_step", "target_inference_step_timestamp"},
                                         {"protocol_inference_step", "protocol_inference_step_timestamp"}};
+  size_t before = fault_count(reading);
   for (size_t i = 0; i < 2 && !results->step_key; i++) {
     if (!member(reading, keys[i][0])) continue;
     results->step_key = keys[i][0];
     results->steps = read_numbers(reading, keys[i][0], 0);
     results->step_timestamps = read_numbers(reading, keys[i][1], -LARGEST);
-    if (results->step_timestamps.values)
+    if (results->step_timestamps.values && fault_count(reading) == before)
       same_length(reading, keys[i][1], results->step_timestamps.count, keys[i][0], results->steps.count);
   }
   double warmup = read_amount(reading, "warmup_inferences", 0);
-  if (warmup != floor(warmup) || (results->step_key && warmup > (double)results->steps.count))
+  bool fits = !results->step_key || fault_count(reading) != before || warmup <= (double)results->steps.count;
+  if (warmup != floor(warmup) || !fits)
     fail(reading, "warmup_inferences", "must be a whole number, at most that of the inferences");
   else
     results->warmup = (size_t)fmin(warmup, (double)results->steps.count);
@@ -266,7 +306,7 @@ static void read_schema(kn_reading *reading) {
   int major = 0;
   for (size_t i = 0; i < digits; i++) major = major * 10 + (schema[i] - '0');
   if (major > SCHEMA_MAJOR)
-    reading->fault =
+    reading->faults =
         kn_status_make_at(KN_INCOMPATIBLE, reading->results->path,
                           "the measurements have schema %.32s, this version of kenning reads schemas up to "
                           "%d: use the version that wrote them or a newer one",
@@ -276,6 +316,7 @@ static void read_schema(kn_reading *reading) {
 static kn_status unpack(kn_results *results) {
   kn_reading reading = {.results = results};
   read_schema(&reading);
+  if (reading.faults) return reading.faults; /* the rest may mean something else */
   results->complete = read_bool(&reading, "complete", true);
   results->incomplete_reason = read_string(&reading, "incomplete_reason");
   results->date = read_string(&reading, "date");
@@ -284,31 +325,18 @@ static kn_status unpack(kn_results *results) {
   results->model_version = read_string(&reading, "model_version");
   read_compilers(&reading);
   results->command_count = read_strings(&reading, "command", &results->command);
-  results->class_name_count = read_strings(&reading, "class_names", &results->class_names);
   read_steps(&reading);
   read_utilization(&reading, "session_utilization_cpus_percent", "session_utilization_mem_percent",
                    "session_utilization_timestamp", &results->session);
   read_utilization(&reading, "full_run_statistics_cpus_percent", "full_run_statistics_mem_percent",
                    "full_run_statistics_timestamp", &results->full_run);
-  results->process_rss_bytes = read_numbers(&reading, "process_rss_bytes", 0);
-  results->process_cpu_percent = read_numbers(&reading, "process_cpu_percent", 0);
-  results->process_timestamps = read_numbers(&reading, "process_timestamp", -LARGEST);
-  same_length(&reading, "process_cpu_percent", results->process_cpu_percent.count, "process_rss_bytes",
-              results->process_rss_bytes.count);
-  same_length(&reading, "process_timestamp", results->process_timestamps.count, "process_rss_bytes",
-              results->process_rss_bytes.count);
+  read_process(&reading);
   read_sensors(&reading, "session_utilization_temperature_celsius", true, &results->temperatures);
   read_sensors(&reading, "session_utilization_frequency_hz", false, &results->frequencies);
   results->process_peak_rss_bytes = read_amount(&reading, "process_peak_rss_bytes", 0);
-  read_confusion(&reading);
-  results->top_5_count = read_amount(&reading, "top_5_count", -1);
-  results->total = read_amount(&reading, "total", -1);
-  if (results->top_5_count > results->total && results->total >= 0)
-    fail(&reading, "top_5_count", "is larger than 'total'");
-  read_predictions(&reading);
-  read_outputs(&reading);
+  read_quality(&reading);
   results->compiled_model_size = read_amount(&reading, "compiled_model_size", 0);
-  return reading.fault;
+  return reading.faults;
 }
 
 /* Takes `doc`. */

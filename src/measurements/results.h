@@ -64,6 +64,7 @@ typedef struct kn_results {
   double *confusion;              /* [classes][classes], or NULL */
   double top_5_count;             /* negative: unknown */
   double total;                   /* negative: unknown */
+  double samples;                 /* "samples" of "run"; negative: unknown */
   int64_t *targets, *predictions; /* one per sample, in the order of evaluation; or NULL */
   size_t prediction_count;
   double *outputs; /* of the first samples of `predictions`, [output_rows][output_columns]; NaN: not finite; or NULL */
@@ -72,8 +73,8 @@ typedef struct kn_results {
   double compiled_model_size; /* bytes; 0: unknown */
 } kn_results;
 
-/* KN_NOT_FOUND, KN_IO_ERROR, or KN_BAD_DATA with the name of the key that is wrong; KN_INCOMPATIBLE for a newer
- * kenning_schema. */
+/* KN_NOT_FOUND, KN_IO_ERROR, or KN_BAD_DATA with every key that is wrong or contradicts another one; KN_INCOMPATIBLE
+ * for a newer kenning_schema. */
 kn_status kn_results_read(const char *path, kn_results *out_results) KN_MUST_USE;
 /* The same from text; `name` is used in messages. */
 kn_status kn_results_parse(const char *name, const char *json, size_t length, kn_results *out_results) KN_MUST_USE;

@@ -45,7 +45,8 @@ class Browser(ReportTest):
 
     def test_little_data(self):
         for change in ({"target_inference_step": [0.001], "warmup_inferences": 0, "target_inference_step_timestamp": [1.0]},
-                       {"eval_confusion_matrix": [[1]], "class_names": ["only"], "predictions": []},
+                       {"eval_confusion_matrix": [[1]], "class_names": ["only"], "total": 1, "top_5_count": 1,
+                        "predictions": [{"target": 0, "prediction": 0}], "model_outputs": []},
                        {"target_inference_step": [0.0] * 8, "target_inference_step_timestamp": [1.0] * 8}):
             run = own_run(1, 0.004, 0.1, count=5)
             run.update(change)

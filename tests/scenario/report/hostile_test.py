@@ -71,6 +71,29 @@ class Hostile(ReportTest):
             with self.subTest(key=key, value=value):
                 self.broken(lambda run: run.update({key: value, "class_names": None, "predictions": None}), says=key)
 
+    def test_counts_that_contradict_are_refused(self):
+        """Every fault at once, in every file."""
+        for change, says in (({"predictions": [{"target": 1, "prediction": 99}] * 20}, "entry 4: prediction 99 is no class"),
+                             ({"predictions": []}, "'predictions' has 0 samples, but 'total' 20"),
+                             ({"total": 21}, "'total' 21"), ({"top_5_count": 1}, "'top_5_count' is 1"),
+                             ({"eval_confusion_matrix": [[20, 0, 0, 0]] + [[0] * 4] * 3}, "[0][0]: 20 samples, but"),
+                             ({"run": {"samples": 7}}, "'run.samples' has 7")):
+            with self.subTest(change=change):
+                self.broken(lambda run: run.update(change), says=says)
+        files = []
+        for i in range(2):
+            run = own_run(1, 0.001, 0.1, count=20)
+            run["predictions"][3]["prediction"] = 40 + i
+            run["total"] = 30 + i
+            files.append(self.write(f"file{i}.json", run))
+        said = self.refused(2, "r", self.path / "r.rst", "--measurements", *files)
+        for i in range(2):
+            self.assertIn(f"file{i}.json: error: measurement 'predictions', entry 3: prediction {40 + i} is no class", said)
+            self.assertIn(f"'predictions' has 20 samples, but 'total' {30 + i}", said)
+        for year in ("2022", "2026"):
+            for file in sorted((GOLDEN / year).glob("*.json")):
+                self.render("r", self.path / "r.rst", [file])
+
     def test_other_json_is_refused(self):
         scenario = {"model_wrapper": {"type": "NullModelWrapper"}, "dataset": {"type": "RandomizedClassificationDataset"}}
         good = self.write("good.json", own_run(1, 0.001, 0.1, count=20))
@@ -152,8 +175,9 @@ class Hostile(ReportTest):
     def test_little_data_makes_a_small_report(self):
         empty = own_run(1, 0.001, 0.1, count=1)
         for change in ({}, {"target_inference_step": [], "target_inference_step_timestamp": [], "warmup_inferences": 0},
-                       {"target_inference_step": [0.0] * 4, "eval_confusion_matrix": [[0.0] * 4] * 4, "top_5_count": 0, "total": 0},
-                       {"eval_confusion_matrix": [[1]], "class_names": ["only"], "predictions": []},
+                       {"target_inference_step": [0.0] * 4, "eval_confusion_matrix": [[0.0] * 4] * 4, "top_5_count": 0, "total": 0,
+                        "predictions": [], "model_outputs": []},
+                       {"eval_confusion_matrix": [[1]], "class_names": ["only"], "predictions": [{"target": 0, "prediction": 0}]},
                        {"eval_confusion_matrix": None, "class_names": None, "predictions": None},
                        {"session_utilization_cpus_percent": [], "session_utilization_mem_percent": [],
                         "session_utilization_timestamp": [], "process_rss_bytes": [], "process_cpu_percent": [], "process_timestamp": []},

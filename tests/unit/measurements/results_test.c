@@ -201,6 +201,78 @@ static void faults_name_the_key(void **state) {
   kt_assert_fault(kn_results_read("/no/such/file.json", &r), KN_NOT_FOUND, "/no/such/file.json");
 }
 
+/* ---- what can be true by itself, but not together ---- */
+
+static void contradictions_are_told(void **state) {
+  (void)state;
+  static const struct {
+    const char *json, *part;
+  } faulty[] = {
+      {"{\"eval_confusion_matrix\": [[1, 0], [0, 1]], \"predictions\": [{\"target\": 0, \"prediction\": 0}, "
+       "{\"target\": 1, \"prediction\": 2}]}",
+       "'predictions', entry 1: prediction 2 is no class; there are 2, counted from 0"},
+      {"{\"class_names\": [\"a\"], \"predictions\": [{\"target\": 1, \"prediction\": 0}]}",
+       "'predictions', entry 0: target 1 is no class; there are 1"},
+      {"{\"predictions\": [{\"target\": 1, \"prediction\": -1}]}", "prediction -1 is no class"},
+      {"{\"eval_confusion_matrix\": [[1, 0], [0.5, 1]]}",
+       "'eval_confusion_matrix', [1][0]: 0.5 is no number of samples"},
+      {"{\"eval_confusion_matrix\": [[1, 0], [0, 1]], \"total\": 3}",
+       "'eval_confusion_matrix' has 2 samples, but 'total' 3"},
+      {"{\"total\": 2, \"predictions\": [{\"target\": 1, \"prediction\": 1}]}",
+       "'predictions' has 1 samples, but 'total' 2"},
+      {"{\"eval_confusion_matrix\": [[1, 0], [0, 1]], \"predictions\": [{\"target\": 1, \"prediction\": 1}]}",
+       "'predictions' has 1 samples, but 'eval_confusion_matrix' 2"},
+      {"{\"eval_confusion_matrix\": [[1, 0], [0, 0]], \"predictions\": [{\"target\": 1, \"prediction\": 1}]}",
+       "'eval_confusion_matrix', [1][1]: 0 samples, but 'predictions' has 1"},
+      {"{\"total\": 2, \"run\": {\"samples\": 3}}", "'run.samples' has 3 samples, but 'total' 2"},
+      {"{\"total\": 2.5}", "'total': 2.5 is no number"},
+      {"{\"top_5_count\": 1}", "'total', which is missing"},
+      {"{\"kenning_schema\": \"1.0\", \"eval_confusion_matrix\": [[1, 0], [0, 1]], \"total\": 2, \"top_5_count\": 1}",
+       "'top_5_count' is 1, less than the 2"},
+      {"{\"predictions\": [{\"target\": 1, \"prediction\": 1}], \"model_outputs\": [[1, 2], [1, 2]]}",
+       "'model_outputs' has 2 samples, but 'predictions' 1"},
+  };
+  for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
+    kn_results r;
+    kt_assert_fault(parse(faulty[i].json, &r), KN_BAD_DATA, faulty[i].part);
+    assert_null(r.doc);
+  }
+}
+
+static void all_faults_are_told_at_once(void **state) {
+  (void)state;
+  kn_results r;
+  kn_status status = parse(
+      "{\"date\": 1, \"optimizers\": 2, \"target_inference_step\": [\"1\", \"2\"], "
+      "\"warmup_inferences\": 5, \"eval_confusion_matrix\": [[1, 0], [0, 0]], \"total\": 4, "
+      "\"predictions\": [{\"target\": 7, \"prediction\": 9}]}",
+      &r);
+  static const char *const parts[] = {"'date'",
+                                      "'optimizers'",
+                                      "'target_inference_step'",
+                                      "target 7",
+                                      "prediction 9",
+                                      "'eval_confusion_matrix' has 1 samples",
+                                      "'predictions' has 1 samples"};
+  assert_int_equal(kn_status_count(status), sizeof parts / sizeof *parts);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    assert_non_null(strstr(kn_status_message(status, i), parts[i]));
+  kn_status_free(status);
+}
+
+static void of_many_alike_the_first_are_told(void **state) {
+  (void)state;
+  char json[2048] = "{\"predictions\": [";
+  for (int i = 0; i < 30; i++)
+    strcat(json, i ? ", {\"target\": 1, \"prediction\": -1}" : "{\"target\": 1, \"prediction\": -1}");
+  strcat(json, "]}");
+  kn_results r;
+  kn_status status = parse(json, &r);
+  assert_int_equal(kn_status_count(status), 6);
+  assert_non_null(strstr(kn_status_message(status, 5), "25 more faults"));
+  kn_status_free(status);
+}
+
 static void memory_may_run_out(void **state) {
   (void)state;
   char *path = kt_source_path("tests/golden/measurements/2022/remote.json");
@@ -220,10 +292,12 @@ static void memory_may_run_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_file_of_2022_is_read),   cmocka_unit_test(native_and_remote_files_are_read),
-      cmocka_unit_test(files_of_today_are_read),  cmocka_unit_test(nothing_is_demanded_and_unknown_keys_stay),
-      cmocka_unit_test(predictions_are_unpacked), cmocka_unit_test(outputs_are_unpacked),
-      cmocka_unit_test(faults_name_the_key),      cmocka_unit_test(memory_may_run_out),
+      cmocka_unit_test(a_file_of_2022_is_read),      cmocka_unit_test(native_and_remote_files_are_read),
+      cmocka_unit_test(files_of_today_are_read),     cmocka_unit_test(nothing_is_demanded_and_unknown_keys_stay),
+      cmocka_unit_test(predictions_are_unpacked),    cmocka_unit_test(outputs_are_unpacked),
+      cmocka_unit_test(faults_name_the_key),         cmocka_unit_test(contradictions_are_told),
+      cmocka_unit_test(all_faults_are_told_at_once), cmocka_unit_test(of_many_alike_the_first_are_told),
+      cmocka_unit_test(memory_may_run_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
