@@ -1,4 +1,5 @@
 #include "session.h"
+#include "archive.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -178,6 +179,7 @@ static kn_status open_session(kn_iree_session *session, const kn_load_request *r
     return kn_status_make(KN_INVALID_ARGUMENT, "%lld samples per inference are not possible",
                           (long long)request->batch);
   KN_TRY(check_file(request->path));
+  KN_TRY(kn_iree_archive_check(request->path));
   kenning_iree_words words = {""};
   KN_TRY(fail(KN_INCOMPATIBLE, "cannot load the module",
               session->api->open(settings->driver, (int)settings->threads, request->path, &session->program, &words),

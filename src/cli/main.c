@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "core/crash.h"
 #include "core/registry.h"
 
 #include <errno.h>
@@ -74,6 +75,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   kn_install_signals("\nkenning: stopping after this step; once more ends at once\n");
+  kn_crash_install();
   int code = command->run(argc - 1, argv + 1);
   kn_registry_unload();
   return finish_output(code);

@@ -1,5 +1,6 @@
 #include "pipeline/chain.h"
 
+#include "core/crash.h"
 #include "core/file.h"
 #include "core/model_file.h"
 #include "core/record_json.h"
@@ -189,7 +190,9 @@ static kn_status run_links(kn_session *session, const kn_material *material, kn_
     bool away = is_away(optimizer);
     for (run = 1; away && i + run < scenario->optimizer_count && is_away(&optimizer[run]);) run++;
     int64_t start = kn_now_ns();
+    kn_crash_expect("compile", optimizer->cls->name, model->path, NULL);
     kn_status status = away ? run_away(session, optimizer, run, model) : run_link(session, optimizer, material, model);
+    kn_crash_forget();
     KN_TRY(kn_session_phase(session, "compile", start, kn_session_blame(status, optimizer)));
   }
   return NULL;

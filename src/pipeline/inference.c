@@ -1,5 +1,6 @@
 #include "pipeline/inference.h"
 
+#include "core/crash.h"
 #include "core/file.h"
 #include "core/model_file.h"
 #include "core/uri.h"
@@ -146,9 +147,17 @@ static kn_status check_foreign(const kn_engine *engine, const char *path) {
   return format && strcmp(format, formats[0]) ? kn_model_file_check(path, formats) : NULL;
 }
 
+/* Engines run in this process unless they are isolated or elsewhere. */
+static void expect_crash(const kn_engine *engine, const char *phase, const kn_model *model) {
+  const char *way_out = engine->native ? "a runtime with \"isolate\": true keeps a crash out of this program"
+                                       : "with \"isolate\": true it is an error of the run";
+  kn_crash_expect(phase, engine->block->cls->name, model->path, engine->on_target ? NULL : way_out);
+}
+
 static kn_status load(kn_session *session, kn_engine *engine, const kn_model *model, int64_t batch) {
   const kn_load_request request = {.path = model->path, .spec = model->has_spec ? &model->spec : NULL, .batch = batch};
   int64_t start = kn_now_ns();
+  expect_crash(engine, "load model", model);
   kn_status status = model->path ? check_foreign(engine, model->path) : NULL;
   if (!status) status = engine->ops->load(engine->self, &request);
   if (!status) {
@@ -312,10 +321,13 @@ static kn_status run_engine(kn_session *session, kn_engine *engine, const kn_mod
   kn_status status = runtime ? kn_session_blame(runtime->open(engine->self), engine->block) : NULL;
   if (!status) status = load(session, engine, model, batch);
   if (!status) {
+    expect_crash(engine, "inference", model);
     status = run_loaded(session, engine, list, batch);
+    expect_crash(engine, "unload model", model);
     engine->ops->unload(engine->self);
   }
   if (runtime) runtime->close(engine->self);
+  kn_crash_forget();
   return status;
 }
 

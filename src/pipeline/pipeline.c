@@ -1,7 +1,6 @@
 #include "pipeline/pipeline.h"
 
-#include "core/file.h"
-#include "core/model_file.h"
+#include "core/crash.h"
 #include "pipeline/chain.h"
 #include "pipeline/files.h"
 #include "pipeline/inference.h"
@@ -49,7 +48,9 @@ static kn_status train(kn_session *session) {
                                       .model_path = wrapper_options->model_path,
                                       .seed = options->seed};
     int64_t start = kn_now_ns();
+    kn_crash_expect("training", wrapper->cls->name, wrapper_options->model_path, NULL);
     status = kn_session_blame(ops->train(wrapper->self, &request, history), wrapper);
+    kn_crash_forget();
     status = kn_session_phase(session, "training", start, status);
   }
   kn_sample_list_clear(&samples);
