@@ -148,7 +148,7 @@ static kn_status convert(const kn_convert_values *values, const char *in, const 
   if (kn_file_same(in, out))
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is the model that is to be converted: name another file", out);
   KN_TRY(find_way(values, in, out, &path));
-  KN_TRY(kn_file_check_output(out));
+  KN_TRY(kn_file_check_replaced(out));
   KN_TRY(run_steps(values, in, out, &path));
   printf("%s\n", out);
   return NULL;

@@ -3,15 +3,14 @@
 #include "cli/auto.h"
 #include "core/file.h"
 #include "core/formats.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/uri.h"
+#include "measurements/results.h"
 
-#include <ctype.h>
-#include <fcntl.h>
 #include <kenning/resource.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
   kn_run_options options = kn_run_options_default();
@@ -64,15 +63,19 @@ static bool is_input(const kn_scenario *scenario, const char *path) {
   return named;
 }
 
-/* Measurements are written over measurements: a regular file that is no JSON object is something else. */
-static bool may_be_measurements(const char *path, const struct stat *found) {
-  char first = '{';
-  if (!S_ISREG(found->st_mode) || !found->st_size) return true;
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return true; /* whether it can be written is told elsewhere */
-  (void)!read(file, &first, 1);
-  close(file);
-  return first == '{' || isspace((unsigned char)first);
+/* Measurements are written over measurements, of this program or of the original, and over files that are empty. */
+static kn_status check_overwritten(const char *path, const struct stat *found) {
+  if (!S_ISREG(found->st_mode) || !found->st_size) return NULL;
+  yyjson_doc *doc;
+  kn_status status = kn_json_read_plain(path, &doc);
+  bool measurements = kn_results_recognize(yyjson_doc_get_root(doc));
+  yyjson_doc_free(doc);
+  if (kn_status_code(status) == KN_OUT_OF_MEMORY) return status;
+  kn_status_free(status); /* not JSON, or not to be read */
+  if (measurements) return NULL;
+  return kn_status_make(KN_INVALID_ARGUMENT,
+                        "%s is there and no measurement file: name another file for the measurements, or remove it",
+                        path);
 }
 
 /* An output that cannot be written, or that is one of the inputs, is told before the run, not after it. */
@@ -87,10 +90,7 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
                             path);
     if (S_ISDIR(found.st_mode))
       return kn_status_make(KN_INVALID_ARGUMENT, "%s is a directory: name a file for the measurements", path);
-    if (!may_be_measurements(path, &found))
-      return kn_status_make(KN_INVALID_ARGUMENT,
-                            "%s is there and no measurement file: name another file for the measurements, or remove it",
-                            path);
+    if (!kn_file_in_place(path)) KN_TRY(check_overwritten(path, &found));
   }
   return kn_file_check_output(path);
 }

@@ -89,7 +89,7 @@ bool kn_file_exists(const char *path, uint64_t *out_bytes) {
 bool kn_file_in_place(const char *path) {
   struct stat found;
   if (!strncmp(path, "/dev/", 5) && lstat(path, &found) == 0 && S_ISLNK(found.st_mode)) return true;
-  return stat(path, &found) == 0 && (S_ISCHR(found.st_mode) || S_ISFIFO(found.st_mode));
+  return stat(path, &found) == 0 && S_ISCHR(found.st_mode);
 }
 
 kn_status kn_directory_make(const char *path) {
@@ -183,6 +183,17 @@ static kn_status follow_links(const char *path, char **out_target) {
   return kn_status_out_of_memory();
 }
 
+static kn_status check_replaceable(const char *path) {
+  struct stat found;
+  if (stat(path, &found) != 0 || (S_ISREG(found.st_mode) && !kn_file_in_place(path))) return NULL;
+  if (S_ISDIR(found.st_mode)) return kn_status_make(KN_INVALID_ARGUMENT, "%s is a directory: name a file in it", path);
+  /* Writing to a pipe waits for a reader, perhaps for ever. */
+  if (S_ISFIFO(found.st_mode) && !kn_file_in_place(path))
+    return kn_status_make(KN_INVALID_ARGUMENT,
+                          "%s is a pipe: nothing is written to it; name a file, or /dev/stdout and pipe that", path);
+  return kn_status_make(KN_INVALID_ARGUMENT, "%s is not a regular file: nothing is written over it; name a file", path);
+}
+
 /* A name beside `path`, which is no link. */
 static kn_status temporary_beside(const char *path, char **out_temporary) {
   static atomic_uint counter;
@@ -191,9 +202,7 @@ static kn_status temporary_beside(const char *path, char **out_temporary) {
   const char *name = slash ? slash + 1 : path;
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is the name of a directory, not of a file to write", path);
-  struct stat found;
-  if (stat(path, &found) == 0 && !S_ISREG(found.st_mode))
-    return kn_status_make(KN_INVALID_ARGUMENT, "%s exists and is not a regular file: nothing is written over it", path);
+  KN_TRY(check_replaceable(path));
   KN_TRY(kn_directory_make_parent(path));
   /* The end of the name stays: some producers choose their format by it. Names are at most 255 bytes long. */
   size_t length = strlen(name);
@@ -206,8 +215,7 @@ static kn_status temporary_beside(const char *path, char **out_temporary) {
 kn_status kn_file_temporary(const char *path, char **out_temporary) {
   *out_temporary = NULL;
   char *target;
-  if (kn_file_in_place(path))
-    return kn_status_make(KN_INVALID_ARGUMENT, "%s is not a regular file: nothing is written over it", path);
+  KN_TRY(check_replaceable(path));
   KN_TRY(follow_links(path, &target));
   kn_status status = temporary_beside(target, out_temporary);
   kn_free(target);
@@ -226,11 +234,8 @@ static void flush_directory(const char *path) {
 }
 
 kn_status kn_file_publish(const char *temporary, const char *path) {
-  struct stat found;
-  kn_status status = NULL;
-  if (kn_file_in_place(path) || (stat(path, &found) == 0 && !S_ISREG(found.st_mode))) {
-    status = kn_status_make(KN_INVALID_ARGUMENT, "%s is not a regular file: nothing is written over it", path);
-  } else {
+  kn_status status = check_replaceable(path);
+  if (!status) {
     int file = open(temporary, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
       status = kn_file_fault(temporary, "open what was written", errno);
@@ -255,7 +260,10 @@ bool kn_file_same(const char *one, const char *other) {
 }
 
 kn_status kn_file_check_output(const char *path) {
-  if (kn_file_in_place(path)) return NULL;
+  return kn_file_in_place(path) ? NULL : kn_file_check_replaced(path);
+}
+
+kn_status kn_file_check_replaced(const char *path) {
   char *temporary;
   KN_TRY(kn_file_temporary(path, &temporary));
   kn_status status = NULL;
@@ -285,10 +293,14 @@ static int write_all(int file, const char *data, size_t bytes) {
   return 0;
 }
 
-/* Devices and pipes (/dev/stdout, /dev/full) have nothing to rename. */
+/* Devices and what the links of /dev lead to (/dev/stdout, /dev/full) have nothing to rename. Opening a pipe that
+ * nobody reads any more would wait for ever. */
 static kn_status write_through(const char *path, const void *data, size_t bytes) {
-  int file = open(path, O_WRONLY | O_CLOEXEC);
+  int file = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (file < 0 && errno == ENXIO) return kn_status_make(KN_IO_ERROR, "%s: cannot write: nobody reads it", path);
   if (file < 0) return kn_file_fault(path, "open for writing", errno);
+  int flags = fcntl(file, F_GETFL);
+  if (flags >= 0) (void)fcntl(file, F_SETFL, flags & ~O_NONBLOCK);
   int error = write_all(file, data, bytes);
   if (close(file) != 0 && !error) error = errno;
   return error ? kn_file_fault(path, "write", error) : NULL;

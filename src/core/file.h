@@ -22,6 +22,9 @@ bool kn_file_same(const char *one, const char *other);
 /* Whether `path` can be written with kn_file_write, tried with a temporary file beside it; makes its directory. */
 kn_status kn_file_check_output(const char *path) KN_MUST_USE;
 
+/* The same for what appears by renaming (models): no device either. */
+kn_status kn_file_check_replaced(const char *path) KN_MUST_USE;
+
 /* Makes a directory with its parents; an existing one is fine. */
 kn_status kn_directory_make(const char *path) KN_MUST_USE;
 /* Makes the directory that `path` lies in. */
@@ -34,8 +37,8 @@ uint64_t kn_directory_bytes(const char *path);
 /* True when `path` is a regular file (symbolic links are followed); `out_bytes` (may be NULL) is its size. */
 bool kn_file_exists(const char *path, uint64_t *out_bytes);
 
-/* True for what is written in place and never replaced: devices, pipes, and the links of /dev such as /dev/stdout,
- * whatever they lead to. */
+/* True for what is written in place and never replaced: character devices, and the links of /dev such as /dev/stdout,
+ * whatever they lead to. A pipe with a name is neither: writing to it could wait for ever. */
 bool kn_file_in_place(const char *path);
 
 /* Takes the lock of the lock file `path` (made when missing) and waits for it until kn_cancelled. `waiting` is logged

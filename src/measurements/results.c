@@ -400,6 +400,16 @@ void kn_results_clear(kn_results *results) {
   *results = (kn_results){0};
 }
 
+bool kn_results_recognize(yyjson_val *root) {
+  static const char *const keys[] = {"target_inference_step", "protocol_inference_step",
+                                     "session_utilization_cpus_percent", "full_run_statistics_cpus_percent",
+                                     "eval_confusion_matrix"};
+  if (yyjson_is_str(yyjson_obj_get(root, "kenning_schema"))) return true;
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (yyjson_is_arr(yyjson_obj_get(root, keys[i]))) return true;
+  return false;
+}
+
 size_t kn_results_utilization_skip(const kn_results *results) { return results->own ? 0 : 1; }
 
 kn_status kn_results_summary(const kn_results *results, kn_summary *out_summary) {

@@ -80,6 +80,8 @@ kn_status kn_results_read(const char *path, kn_results *out_results) KN_MUST_USE
 kn_status kn_results_parse(const char *name, const char *json, size_t length, kn_results *out_results) KN_MUST_USE;
 void kn_results_clear(kn_results *results);
 
+/* Whether a JSON document is a measurement file, ours or the original's, as far as its keys tell. */
+bool kn_results_recognize(yyjson_val *root);
 /* Leading samples of the utilization lists to leave out of statistics: the original's first one says nothing. */
 size_t kn_results_utilization_skip(const kn_results *results);
 kn_status kn_results_summary(const kn_results *results, kn_summary *out_summary) KN_MUST_USE;

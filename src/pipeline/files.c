@@ -83,7 +83,16 @@ static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
 /* Blocks that write a directory make it themselves. */
 static kn_status check_writable(const char *path) {
   struct stat found;
-  return stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? NULL : kn_file_check_output(path);
+  return stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? NULL : kn_file_check_replaced(path);
+}
+
+/* A model, and its io specification beside it. */
+static kn_status check_model_output(const char *path) {
+  KN_TRY(check_writable(path));
+  char *spec = kn_format("%s.json", path);
+  kn_status status = spec ? kn_file_check_replaced(spec) : kn_status_out_of_memory();
+  kn_free(spec);
+  return status;
 }
 
 static kn_status check_compiled(const kn_scenario *scenario, size_t index) {
@@ -95,7 +104,7 @@ static kn_status check_compiled(const kn_scenario *scenario, size_t index) {
   if (taken)
     return kn_status_make_at(KN_INVALID_ARGUMENT, optimizer->where,
                              "'compiled_model_path': %s is a model that this run reads: name another file", path);
-  return at(optimizer, "compiled_model_path", check_writable(path));
+  return at(optimizer, "compiled_model_path", check_model_output(path));
 }
 
 /* What training writes: the model, and what else the wrapper's options name. */
@@ -103,7 +112,7 @@ static kn_status check_trained(const kn_scenario *scenario) {
   const kn_instance *wrapper = &scenario->model_wrapper;
   const char *trained = model_path(scenario);
   kn_status faults = NULL;
-  if (trained && !kn_uri_is(trained)) faults = at(wrapper, "model_path", kn_file_check_output(trained));
+  if (trained && !kn_uri_is(trained)) faults = at(wrapper, "model_path", check_writable(trained));
   const kn_option *row;
   for (size_t i = 0; wrapper->cls && (row = kn_option_at(wrapper->cls, i)); i++) {
     if (row->type != KN_OPTION_PATH || !(row->flags & KN_OPTION_OUTPUT)) continue;

@@ -71,9 +71,14 @@ static void writes_whole_files(void **state) {
 static void writes_beside_nothing_that_is_no_file(void **state) {
   (void)state;
   kt_assert_ok(kn_directory_make(at("taken")));
-  kt_assert_fault(kn_file_write(at("taken"), "x", 1), KN_INVALID_ARGUMENT, "not a regular file");
+  kt_assert_fault(kn_file_write(at("taken"), "x", 1), KN_INVALID_ARGUMENT, "is a directory: name a file in it");
+  assert_int_equal(mkfifo(at("pipe"), 0600), 0); /* nobody reads it: opening it would not come back */
+  kt_assert_fault(kn_file_write(at("pipe"), "x", 1), KN_INVALID_ARGUMENT, "is a pipe: nothing is written to it");
+  kt_assert_fault(kn_file_check_output(at("pipe")), KN_INVALID_ARGUMENT, "is a pipe");
+  kt_assert_ok(kn_file_check_output("/dev/null"));
+  kt_assert_fault(kn_file_check_replaced("/dev/null"), KN_INVALID_ARGUMENT, "not a regular file");
   kt_assert_fault(kn_file_write(at("new/"), "x", 1), KN_INVALID_ARGUMENT, "name of a directory");
-  kt_assert_fault(kn_file_write(at(".."), "x", 1), KN_INVALID_ARGUMENT, "name of a directory");
+  kt_assert_fault(kn_file_write(at(".."), "x", 1), KN_INVALID_ARGUMENT, "is a directory");
   kt_assert_ok(kn_file_write(at("plain"), "x", 1));
   kt_assert_fault(kn_file_write(at("plain/below"), "x", 1), KN_IO_ERROR, "Not a directory");
   /* Nobody makes directories in /proc; the kernel gives one reason or another. */
@@ -84,7 +89,7 @@ static void writes_beside_nothing_that_is_no_file(void **state) {
   memset(name, 'n', sizeof name - 1);
   name[sizeof name - 1] = '\0';
   kt_assert_fault(kn_file_write(at(name), "x", 1), KN_IO_ERROR, "too long");
-  assert_int_equal(entries(directory), 2);
+  assert_int_equal(entries(directory), 3);
 }
 
 static void devices_are_written_through(void **state) {
