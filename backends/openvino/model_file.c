@@ -165,11 +165,12 @@ kn_status kn_vino_format_of(const char *path, kn_vino_format *out_format) {
 
 static kn_status make_link(const char *path, const char *end, char **out_name) {
   const char *temporary = getenv("TMPDIR");
-  char *directory = kn_format("%s/kenning-openvino-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+  char *wish = kn_format("%s/kenning-openvino", temporary && *temporary ? temporary : "/tmp"), *directory = NULL;
   char *target = realpath(path, NULL);
-  kn_status status = directory && target ? NULL : kn_status_out_of_memory();
-  if (!status && !mkdtemp(directory))
-    status = kn_status_make(KN_IO_ERROR, "cannot make a directory like %s: %s", directory, strerror(errno));
+  kn_status status = wish && target ? kn_file_temporary(wish, &directory) : kn_status_out_of_memory();
+  kn_free(wish);
+  if (!status && mkdir(directory, 0700) != 0)
+    status = kn_status_make(KN_IO_ERROR, "cannot make the directory %s: %s", directory, strerror(errno));
   if (!status) {
     *out_name = kn_format("%s/model%s", directory, end);
     if (!*out_name) status = kn_status_out_of_memory();

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "zip_file.h"
@@ -103,15 +104,14 @@ static kn_status load_functions(const char *path, package *p) {
 /* A library has to be a file to be opened; once it is open the file is not needed any more. */
 static kn_status open_library(const char *path, const zip_member *member, package *p) {
   const char *base = getenv("TMPDIR");
-  char *directory = kn_format("%s/kenning-package-XXXXXX", base && *base ? base : "/tmp"), *file = NULL;
-  if (!directory) return kn_status_out_of_memory();
-  if (!mkdtemp(directory)) {
-    kn_status status = kn_status_make(KN_IO_ERROR, "%s cannot be made: %s", directory, strerror(errno));
-    kn_free(directory);
-    return status;
-  }
+  char *wish = kn_format("%s/kenning-package", base && *base ? base : "/tmp"), *directory = NULL, *file = NULL;
+  kn_status status = wish ? kn_file_temporary(wish, &directory) : kn_status_out_of_memory();
+  kn_free(wish);
+  if (!status && mkdir(directory, 0700) != 0)
+    status = kn_status_make(KN_IO_ERROR, "%s cannot be made: %s", directory, strerror(errno));
+  if (status) return kn_free(directory), status;
   file = kn_format("%s/model.so", directory);
-  kn_status status = file ? kn_file_write(file, member->data, member->bytes) : kn_status_out_of_memory();
+  status = file ? kn_file_write(file, member->data, member->bytes) : kn_status_out_of_memory();
   if (!status) status = kn_library_open(file, &p->library);
   if (kn_status_code(status) == KN_NOT_INSTALLED) {
     kn_status other = kn_status_make(

@@ -1,23 +1,25 @@
 #include "scratch.h"
 
+#include <kenning/services.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 kn_status kn_tvm_scratch_make(kn_tvm_scratch *out_scratch) {
   const char *root = getenv("TMPDIR");
   *out_scratch = (kn_tvm_scratch){0};
-  char *directory = kn_format("%s/kenning-tvm-XXXXXX", root && *root ? root : "/tmp");
-  if (!directory) return kn_status_out_of_memory();
-  if (!mkdtemp(directory)) {
-    kn_status status =
+  char *wish = kn_format("%s/kenning-tvm", root && *root ? root : "/tmp"), *directory = NULL;
+  kn_status status = wish ? kn_file_temporary(wish, &directory) : kn_status_out_of_memory();
+  kn_free(wish);
+  if (!status && mkdir(directory, 0700) != 0)
+    status =
         kn_status_make(KN_IO_ERROR, "%s: no directory can be made there (%s); set TMPDIR", directory, strerror(errno));
-    kn_free(directory);
-    return status;
-  }
+  if (status) return kn_free(directory), status;
   out_scratch->directory = directory;
   return NULL;
 }

@@ -1,10 +1,11 @@
 #include "core/file.h"
 
+#include "core/temporary.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -196,7 +197,6 @@ static kn_status check_replaceable(const char *path) {
 
 /* A name beside `path`, which is no link. */
 static kn_status temporary_beside(const char *path, char **out_temporary) {
-  static atomic_uint counter;
   if (!*path) return kn_status_make(KN_INVALID_ARGUMENT, "the name of a file to write is empty");
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;
@@ -204,11 +204,7 @@ static kn_status temporary_beside(const char *path, char **out_temporary) {
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is the name of a directory, not of a file to write", path);
   KN_TRY(check_replaceable(path));
   KN_TRY(kn_directory_make_parent(path));
-  /* The end of the name stays: some producers choose their format by it. Names are at most 255 bytes long. */
-  size_t length = strlen(name);
-  const char *tail = length > 200 ? name + length - 200 : name;
-  *out_temporary =
-      kn_format("%.*s.tmp-%ld-%u-%s", (int)(name - path), path, (long)getpid(), atomic_fetch_add(&counter, 1), tail);
+  *out_temporary = kn_temporary_name(path);
   return *out_temporary ? NULL : kn_status_out_of_memory();
 }
 

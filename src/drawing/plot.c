@@ -8,6 +8,7 @@
 #include <kenning/process.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,17 +16,12 @@ enum { TIMEOUT_S = 120, ROOM_BYTES = 1 << 20 };
 
 /* A directory beside the first image, so that finished images can be renamed into place. */
 static kn_status make_stage(const char *image, char **out_stage) {
-  KN_TRY(kn_directory_make_parent(image));
-  const char *slash = strrchr(image, '/');
-  char *stage = slash ? kn_format("%.*s/.plots-XXXXXX", (int)(slash - image), image) : kn_strdup(".plots-XXXXXX");
-  if (!stage) return kn_status_out_of_memory();
-  if (!mkdtemp(stage)) {
-    kn_status status = kn_file_fault(stage, "make", errno);
-    kn_free(stage);
-    return status;
-  }
-  *out_stage = stage;
-  return NULL;
+  KN_TRY(kn_file_temporary(image, out_stage));
+  if (mkdir(*out_stage, 0700) == 0) return NULL;
+  kn_status status = kn_file_fault(*out_stage, "make", errno);
+  kn_free(*out_stage);
+  *out_stage = NULL;
+  return status;
 }
 
 static kn_status not_installed(void) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/temporary.h"
 #include "resources/entries.h"
 #include "resources/place.h"
 
@@ -127,7 +128,7 @@ kn_status kn_store_find(const char *uri, const char *sha256, char **out_path, ch
 /* ---- putting ---- */
 
 static kn_status write_link(const char *link, const char *sha256) {
-  char *target = kn_format("%s%s", up_to_content, sha256), *temporary = kn_format("%s.tmp-%ld", link, (long)getpid());
+  char *target = kn_format("%s%s", up_to_content, sha256), *temporary = kn_temporary_name(link);
   kn_status status = target && temporary ? kn_directory_make_parent(link) : kn_status_out_of_memory();
   if (target && temporary && !status) {
     (void)unlink(temporary);

@@ -153,7 +153,7 @@ static void an_unwritable_output_is_told(void **state) {
 static void a_full_disk_leaves_no_half_file(void **state) {
   (void)state;
   place p = make_place(scenario);
-  kt_file_write_text(p.output, "{\"kept\": true}");
+  kt_file_write_text(p.output, "{\"kenning_schema\": \"1.0\"}");
   const char *limited[] = {"bash", "-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" json_inference_tester s.json out.json",
                            kt_kenning(), NULL};
   kt_run run = kt_run_program(limited, &p.options);
@@ -161,7 +161,7 @@ static void a_full_disk_leaves_no_half_file(void **state) {
   kt_assert_contains(run.err, "out.json");
   kt_run_free(&run);
   char *text = kt_file_read(p.output, NULL);
-  assert_string_equal(text, "{\"kept\": true}");
+  assert_string_equal(text, "{\"kenning_schema\": \"1.0\"}");
   free(text);
   drop_place(&p);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char *directory; /* of the running test */
@@ -220,6 +222,44 @@ static void temporary_files_are_published(void **state) {
   kn_free(two);
 }
 
+/* A process that is killed with its temporary file and directory; they lie in `directory`. */
+static void leave_behind(void) {
+  pid_t child = fork();
+  if (!child) {
+    char *file, *made;
+    kn_status status = kn_file_temporary(at("out.json"), &file);
+    if (!status) status = kn_file_write(file, "half", 4);
+    if (!status) status = kn_file_temporary(at("data"), &made);
+    char *inside = status ? NULL : kn_format("%s/deep/in/it", made);
+    if (inside && !kn_file_write(inside, "x", 1)) raise(SIGKILL);
+    _exit(1);
+  }
+  int outcome;
+  assert_int_equal(waitpid(child, &outcome, 0), child);
+  assert_true(WIFSIGNALED(outcome) && WTERMSIG(outcome) == SIGKILL);
+}
+
+/* What a killed process left goes when the next one works in the directory; what is anybody else's stays. */
+static void what_killed_processes_left_is_removed(void **state) {
+  (void)state;
+  static const char *const kept[] = {".tmp-notes.txt", "tmp-1-2-3-x", ".tmp-00000000-1-2-3-other-machine.json"};
+  char *own;
+  kt_assert_ok(kn_file_temporary(at("first"), &own));
+  kt_assert_ok(kn_file_write(own, "x", 1));
+  for (size_t i = 0; i < 3; i++) kt_assert_ok(kn_file_write(at(kept[i]), "x", 1));
+  kt_assert_ok(kn_file_write(at(".tmp-00000000-1-2-3-week-old"), "x", 1));
+  const struct timespec old[2] = {{.tv_sec = time(NULL) - 8 * 24 * 3600}, {.tv_sec = time(NULL) - 8 * 24 * 3600}};
+  assert_int_equal(utimensat(AT_FDCWD, at(".tmp-00000000-1-2-3-week-old"), old, 0), 0);
+  leave_behind();
+  assert_int_equal(entries(directory), 7);
+  kt_assert_ok(kn_file_write(at("elsewhere/x"), "x", 1)); /* another directory; the next one is looked through again */
+  kt_assert_ok(kn_file_write(at("out.json"), "whole", 5));
+  for (size_t i = 0; i < 3; i++) assert_int_equal(access(at(kept[i]), F_OK), 0);
+  assert_int_equal(access(own, F_OK), 0);
+  assert_int_equal(entries(directory), 6); /* these, "elsewhere" and "out.json" */
+  kn_free(own);
+}
+
 static void directories_are_made_counted_and_removed(void **state) {
   (void)state;
   kt_assert_ok(kn_directory_make(at("x/y//z/")));
@@ -302,6 +342,7 @@ int main(void) {
       test(reads_up_to_a_limit),
       test(reads_files_without_a_size),
       test(temporary_files_are_published),
+      test(what_killed_processes_left_is_removed),
       test(directories_are_made_counted_and_removed),
       test(locks_exclude_each_other),
       test(failing_allocations),
