@@ -1,8 +1,10 @@
 /* Converter tools: scripts of back-ends, run by the Python of the framework's own environment. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <kenning/process.h>
 #include <kenning/services.h>
@@ -37,6 +39,7 @@ typedef struct run {
   bool has_progress; /* the tool tells where it is */
   char *error;       /* text of its last ERROR line */
   kn_code error_code;
+  bool full; /* it said that a disk is */
 } run;
 
 /* The rest of `line` behind the word `word` and a space, or NULL. */
@@ -91,6 +94,7 @@ static kn_status take_line(void *context, kn_stream stream, const char *line) {
   run *r = context;
   /* A log that cannot be written is no reason to stop: kn_tool_log_open has said so if the disk was full before. */
   (void)fprintf(r->log, "%s\n", line);
+  if (strcasestr(line, "no space left on device") || strcasestr(line, "disk quota exceeded")) r->full = true;
   if (stream != KN_STREAM_OUT) return NULL;
   const char *rest;
   if ((rest = after(line, "PROGRESS"))) take_progress(r, rest);
@@ -107,6 +111,38 @@ static void show_time(void *context, double elapsed_s) {
   kn_progress(r->request->progress, 0, 0, text);
 }
 
+/* Where a tool writes, as far as its arguments tell: beside the first temporary file of ours, else beside its last
+ * file. */
+static kn_status disk_is_full(const run *r, const char *scratch) {
+  const char *written = NULL;
+  for (const char *const *argument = r->request->arguments; argument && *argument; argument++) {
+    if (!strchr(*argument, '/')) continue;
+    written = *argument;
+    if (strstr(written, "/.tmp-")) break;
+  }
+  const char *slash = written ? strrchr(written, '/') : NULL;
+  return kn_status_make(
+      KN_IO_ERROR,
+      "the disk is full: no space left on device for what %s writes, in %.*s%s%s (TMPDIR says where); "
+      "free some space or choose another place",
+      r->request->script, slash ? (int)(slash - written) : 0, slash ? written : "", slash ? " or " : "", scratch);
+}
+
+/* A directory for what the tool and its libraries want to keep for a while: it goes with the tool, or with the next
+ * program when this one is killed. */
+static kn_status make_scratch(char **out_directory) {
+  const char *base = getenv("TMPDIR");
+  char *wish = kn_format("%s/kenning-tool", base && *base ? base : "/tmp");
+  kn_status status = wish ? kn_file_temporary(wish, out_directory) : kn_status_out_of_memory();
+  kn_free(wish);
+  if (!status && mkdir(*out_directory, 0700) != 0) {
+    status = kn_file_fault(*out_directory, "make", errno);
+    kn_free(*out_directory);
+    *out_directory = NULL;
+  }
+  return status;
+}
+
 static const char **command_line(const char *python, const char *script, const char *const *arguments) {
   size_t count = 0;
   while (arguments && arguments[count]) count++;
@@ -119,8 +155,12 @@ static const char **command_line(const char *python, const char *script, const c
 }
 
 /* What the tool said itself outweighs that it failed. */
-static kn_status explain(run *r, kn_status status, const char *log_path) {
+static kn_status explain(run *r, kn_status status, const char *log_path, const char *scratch) {
   kn_code code = kn_status_code(status);
+  if (code == KN_BACKEND_FAILED && r->full) {
+    kn_status_free(status);
+    return disk_is_full(r, scratch);
+  }
   if (code == KN_BACKEND_FAILED && r->error) {
     kn_status_free(status);
     status = kn_status_make(r->error_code, "%s", r->error);
@@ -130,13 +170,16 @@ static kn_status explain(run *r, kn_status status, const char *log_path) {
   return status;
 }
 
-static kn_status run_script(run *r, const char *python, const char *script) {
-  char *log_path;
-  KN_TRY(kn_tool_log_open(r->request->script, &r->log, &log_path));
+static kn_status run_logged(run *r, const char *python, const char *script, const char *log_path, const char *scratch) {
   const char **arguments = command_line(python, script, r->request->arguments);
+  char *temporary = kn_format("TMPDIR=%s", scratch);
+  const char *environment[sizeof environment_changes / sizeof *environment_changes + 1];
+  memcpy(environment, environment_changes, sizeof environment_changes);
+  environment[sizeof environment_changes / sizeof *environment_changes - 1] = temporary;
+  environment[sizeof environment_changes / sizeof *environment_changes] = NULL;
   kn_process_request process = {
       .arguments = arguments,
-      .environment = environment_changes,
+      .environment = environment,
       .timeout_s = r->request->timeout_s > 0 ? r->request->timeout_s : default_timeout_s,
       .memory_limit_bytes = r->request->memory_limit_bytes,
       .line = take_line,
@@ -144,10 +187,10 @@ static kn_status run_script(run *r, const char *python, const char *script) {
       .context = r,
   };
   kn_process_result result = {0};
-  kn_status status = arguments ? kn_process_run(&process, &result) : kn_status_out_of_memory();
+  kn_status status = arguments && temporary ? kn_process_run(&process, &result) : kn_status_out_of_memory();
   (void)fclose(r->log);
   if (status) {
-    status = explain(r, status, log_path);
+    status = explain(r, status, log_path, scratch);
   } else if (r->request->progress) {
     char text[32];
     snprintf(text, sizeof text, "%.1f s", result.seconds);
@@ -155,10 +198,23 @@ static kn_status run_script(run *r, const char *python, const char *script) {
   }
   kn_free(r->error);
   kn_free(arguments);
-  kn_free(log_path);
+  kn_free(temporary);
   return status;
 }
 
+static kn_status run_script(run *r, const char *python, const char *script) {
+  char *log_path, *scratch = NULL;
+  KN_TRY(make_scratch(&scratch));
+  kn_status status = kn_tool_log_open(r->request->script, &r->log, &log_path);
+  if (!status) {
+    status = run_logged(r, python, script, log_path, scratch);
+    kn_free(log_path);
+  }
+  kn_status removed = kn_directory_remove(scratch);
+  kn_status_free(removed); /* the next program tries again */
+  kn_free(scratch);
+  return status;
+}
 static kn_status script_path(const char *framework, const char *script, char **out_path) {
   *out_path = NULL;
   if (strchr(script, '/')) return kn_status_make(KN_INTERNAL, "the tool '%s' is no plain file name", script);

@@ -147,6 +147,52 @@ static void failures_are_told(void **state) {
   }
 }
 
+/* What libraries leave in their directory for temporary files goes with the tool. */
+static void temporary_files_go_with_the_tool(void **state) {
+  (void)state;
+  char *place = kt_world_path(&world, "temporary");
+  kt_world_write(&world, "temporary/kept", "");
+  const char *before = getenv("TMPDIR");
+  char *old = before ? kn_strdup(before) : NULL;
+  setenv("TMPDIR", place, 1);
+  kn_record *record;
+  kt_assert_ok(kn_record_create(&record));
+  kt_assert_ok(
+      run_tool("import os, tempfile\n"
+               "directory = tempfile.mkdtemp()\nopen(directory + '/left', 'w').write('x')\n"
+               "print('RESULT where', os.path.dirname(os.path.dirname(directory)))\n",
+               NULL, record));
+  assert_result(record, "where", place);
+  kn_record_destroy(record);
+  kt_assert_fault(run_tool("import tempfile\ntempfile.mkdtemp()\nraise SystemExit(1)\n", NULL, NULL), KN_BACKEND_FAILED,
+                  "exit code 1");
+  if (old)
+    setenv("TMPDIR", old, 1);
+  else
+    unsetenv("TMPDIR");
+  kn_free(old);
+  char *kept = kt_path(place, "kept");
+  assert_int_equal(unlink(kept), 0);
+  assert_int_equal(rmdir(place), 0); /* nothing else was in it */
+  free(kept);
+  free(place);
+}
+
+/* /dev/full is a disk without room: Python's own words of it are not for users. */
+static void a_full_disk_is_one_line(void **state) {
+  (void)state;
+  static const char tool[] = "with open('/dev/full', 'w') as file:\n    file.write('x' * 100000)\n";
+  kn_status status = run_tool(tool, NULL, NULL);
+  assert_int_equal(kn_status_count(status), 1);
+  const char *message = kn_status_message(status, 0);
+  assert_non_null(strstr(message, "the disk is full: no space left on device for what tool.py writes, in /"));
+  assert_non_null(strstr(message, "free some space or choose another place"));
+  assert_null(strstr(message, "Traceback"));
+  assert_null(strchr(message, '\n'));
+  assert_int_equal(kn_status_code(status), KN_IO_ERROR);
+  kn_status_free(status);
+}
+
 static void limits_are_kept(void **state) {
   (void)state;
   kt_assert_fault(run_tool("import time; time.sleep(100)", &(kn_tool_request){.timeout_s = 0.5}, NULL), KN_TIMEOUT,
@@ -230,6 +276,8 @@ int main(void) {
       test(results_reach_the_record),
       test(tools_have_an_environment_of_their_own),
       test(failures_are_told),
+      test(temporary_files_go_with_the_tool),
+      test(a_full_disk_is_one_line),
       test(limits_are_kept),
       test(what_is_missing_is_named),
       test(the_newest_logs_are_kept),
