@@ -15,10 +15,16 @@ int64_t kn_client_deadline(const kn_client *client, uint64_t bytes) {
   return kn_deadline_after(client->link.timeout_s + (double)bytes / client->link.slowest);
 }
 
+/* What a server that expected TLS says in plain when it is given up. */
+static bool is_alert(const uint8_t *said, size_t bytes) { return bytes >= 2 && said[0] == 0x15 && said[1] == 0x03; }
+
 kn_status kn_client_read(kn_client *client, void *to, size_t bytes, int64_t until) {
   for (size_t got = 0; got < bytes;) {
     size_t now;
     KN_TRY(kn_connection_read(&client->connection, (uint8_t *)to + got, bytes - got, until, &now));
+    if (!now && !client->connection.tls && is_alert(to, got))
+      return kn_status_make(KN_INVALID_ARGUMENT,
+                            "the target speaks TLS: name a copy of its key by --psk-file, in a scenario \"psk_file\"");
     if (!now)
       return kn_status_make(KN_IO_ERROR,
                             "the target closed the connection: it serves another client, or its runtime ended; its "

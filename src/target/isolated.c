@@ -13,12 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 2000, FRAME_LIMIT = 1 << 20, SECONDS = 3600 };
+enum {
+  GRACE_MS = 2000,
+  FRAME_LIMIT = 1 << 20,
+  SECONDS = 3600,
+  LATER = 10 /* a worker ends a call of the engine itself */
+};
 
 static kn_status open_protocol(void *self, kn_link_config *out_config) {
   (void)self;
   *out_config = (kn_link_config){.wire = {.format = KN_WIRE_12, .frame_limit = FRAME_LIMIT},
-                                 .timeout_s = SECONDS,
+                                 .timeout_s = SECONDS + LATER,
                                  .idle_s = SECONDS,
                                  .engine_s = SECONDS,
                                  .offer = true,
@@ -177,14 +182,17 @@ static kn_status told(const kn_isolated *isolated, int outcome) {
   return kn_status_make(KN_BACKEND_FAILED, "the runtime's process ended with exit code %d", WEXITSTATUS(outcome));
 }
 
-/* A crash is an exit without goodbye. */
+/* A crash is an exit without goodbye. One that is silent, since it was stopped, is ended. */
 static kn_status explain(void *self, kn_status status) {
   kn_isolated *isolated = self;
   kn_code code = kn_status_code(status);
-  if (!isolated->child.pid || code == KN_CANCELLED || code == KN_TIMEOUT) return status;
+  if (!isolated->child.pid || code == KN_CANCELLED) return status;
+  if (code == KN_TIMEOUT) kill(isolated->child.pid, SIGKILL);
   int outcome = end_child(isolated, GRACE_MS);
   kn_status_free(status);
   tell_words(isolated, KN_LOG_WARNING);
+  if (code == KN_TIMEOUT)
+    return kn_status_make(KN_TIMEOUT, "the runtime's process did not answer for %d s and was ended", SECONDS + LATER);
   return told(isolated, outcome);
 }
 
@@ -232,6 +240,7 @@ static void unload(void *self) {
 
 static kn_status load_worker(kn_isolated *isolated, const kn_load_request *request) {
   KN_TRY(kn_slots_create(&isolated->slots, &isolated->peer));
+  isolated->slots.timeout_s = SECONDS + LATER;
   KN_TRY(kn_remote_inference.load(isolated->remote, request));
   KN_TRY(kn_slots_memory(&isolated->slots, isolated->remote->input.bytes, &isolated->input));
   return kn_slots_memory(&isolated->slots, isolated->remote->output.bytes, &isolated->result);
@@ -287,7 +296,8 @@ static kn_status invoke(void *self) {
   if (!isolated->from) return kn_status_make(KN_INVALID_ARGUMENT, "there is no input");
   kn_status status = kn_slots_infer(&isolated->slots, isolated->from, isolated->remote->input.bytes, isolated->result,
                                     isolated->remote->output.bytes);
-  return kn_status_code(status) == KN_IO_ERROR ? explain(isolated, status) : status;
+  const kn_code code = kn_status_code(status);
+  return code == KN_IO_ERROR || code == KN_TIMEOUT ? explain(isolated, status) : status;
 }
 
 static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {

@@ -1,5 +1,7 @@
 #include "target/slots.h"
 
+#include "transport/deadline.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <kenning/services.h>
@@ -42,7 +44,7 @@ static int wait_for(struct pollfd *ends, nfds_t count, int sleep_ms, int64_t *la
     watch = kn_now_ns() - begun < WATCH_NS;
     sched_yield(); /* whom it waits for may want this very processor */
   }
-  if (!ready) ready = poll(ends, count, sleep_ms);
+  if (!ready) ready = kn_deadline_wait(ends, count, sleep_ms);
   *last_ns = kn_now_ns() - begun;
   return ready;
 }
@@ -133,6 +135,7 @@ static uint64_t offset_of(const kn_slot_block *block, const void *data) {
 
 static kn_status receive(kn_slots *slots, kn_slot_reply *reply) {
   struct pollfd channel = {.fd = slots->channel, .events = POLLIN};
+  const int64_t until = slots->timeout_s > 0 ? kn_deadline_after(slots->timeout_s) : INT64_MAX;
   for (;;) {
     ssize_t got = -1;
     if (wait_for(&channel, 1, LOOK_MS, &slots->last_wait_ns) >= 0)
@@ -141,6 +144,7 @@ static kn_status receive(kn_slots *slots, kn_slot_reply *reply) {
     if (got >= 0) return kn_status_make(KN_IO_ERROR, "the worker is gone");
     if (errno != EINTR && errno != EAGAIN) return kn_status_make(KN_IO_ERROR, "the worker: %s", strerror(errno));
     if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while the worker was at work");
+    if (kn_deadline_now() >= until) return kn_status_make(KN_TIMEOUT, "the worker did not answer in time");
   }
 }
 

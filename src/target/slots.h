@@ -17,6 +17,7 @@ typedef struct kn_slots {
   size_t bytes;        /* of the file */
   kn_slot_block *blocks;
   size_t count;
+  double timeout_s; /* an inference may take so long; 0: no limit */
   int64_t last_wait_ns;
 } kn_slots;
 
@@ -29,7 +30,7 @@ kn_status kn_slots_memory(kn_slots *slots, size_t bytes, void **out_data) KN_MUS
 /* Whether all `bytes` from `data` on are shared. */
 bool kn_slots_hold(const kn_slots *slots, const void *data, size_t bytes);
 /* One inference: both lie in shared memory. A runtime that fails is its own status; a worker that is gone
- * KN_IO_ERROR. */
+ * KN_IO_ERROR, one that is silent KN_TIMEOUT. */
 kn_status kn_slots_infer(kn_slots *slots, const void *input, size_t input_bytes, void *output,
                          size_t output_bytes) KN_MUST_USE;
 

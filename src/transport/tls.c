@@ -218,9 +218,11 @@ static kn_status refused(const kn_tls *tls, bool server, const char *psk_file) {
   if (server)
     return kn_status_make(KN_INVALID_ARGUMENT, "a client that does not have the key of %s was turned away: %s",
                           psk_file, tls->fault);
-  return kn_status_make(KN_INVALID_ARGUMENT,
-                        "no secure connection with the key of %s: %s; both ends need the same --psk-file", psk_file,
-                        tls->fault);
+  return kn_status_make(
+      KN_INVALID_ARGUMENT,
+      "no secure connection with the key of %s: %s; both ends need the same --psk-file, and a server that was "
+      "started without one speaks no TLS",
+      psk_file, tls->fault);
 }
 
 static kn_status shake_hands(kn_tls *tls, int fd, bool server, const char *psk_file, int64_t deadline_ns) {

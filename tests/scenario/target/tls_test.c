@@ -62,6 +62,8 @@ static void a_wrong_key_is_refused_and_the_server_lives(void **state) {
   write_in(&p, "none.json", text);
   kt_run run = kt_run_kenning(&p.options, "json_inference_tester", "none.json", "out.json");
   assert_int_not_equal(run.exit_code, 0);
+  kt_assert_contains(run.err, "--psk-file");
+  kt_assert_contains(run.err, "psk_file");
   kt_run_free(&run);
   assert_true(kt_wait_output(p.server, "turned away", 30));
   run = run_client(&p, "out.json");
