@@ -45,6 +45,20 @@ static void size_sentence(const kn_report_model *model, const kn_run *run, kn_te
                  kn_value_text(KN_FACT_SIZE_REDUCTION, size, ratio));
 }
 
+/* Where the weights alone say larger and the whole files say smaller, or the other way round, both are said. */
+static void file_sentence(const kn_report_model *model, const kn_run *run, kn_text *text) {
+  kn_value size = run->facts[KN_FACT_SIZE_REDUCTION], before = model->runs[0].facts[KN_FACT_FILE_BYTES],
+           after = run->facts[KN_FACT_FILE_BYTES];
+  if (!model->runs[0].weights_known || !kn_value_known(size) || !kn_value_known(before) || !kn_value_known(after))
+    return;
+  bool larger_weights = size.value<1, larger_file = after.value> before.value;
+  if (larger_weights == larger_file) return;
+  char number[KN_NUMBER_SIZE];
+  kn_text_format(text, ". It is %s than those weights, but as files it is %s: the whole model file of %s has %s",
+                 larger_weights ? "larger" : "smaller", larger_file ? "larger" : "smaller", model->runs[0].name,
+                 kn_value_text(KN_FACT_FILE_BYTES, before, number));
+}
+
 static void accuracy_sentence(const kn_report_model *model, const kn_run *run, kn_text *text) {
   kn_value change = run->facts[KN_FACT_ACCURACY_CHANGE];
   if (!kn_value_known(change)) return;
@@ -83,6 +97,7 @@ static kn_status add_result(const kn_report_model *model, const kn_run *run, kn_
   kn_text text = {0};
   speed_sentence(model, run, &text);
   size_sentence(model, run, &text);
+  file_sentence(model, run, &text);
   accuracy_sentence(model, run, &text);
   paired_sentence(run, &text);
   if (text.length) kn_text_add(&text, ".");

@@ -130,6 +130,33 @@ static void readers_are_warned(void **state) {
   remove_files(&made);
 }
 
+/* A compiled model between the weights alone (400 bytes) and the whole file (900) of the reference. */
+static void weights_and_files_that_disagree_are_both_told(void **state) {
+  (void)state;
+  files made = make_files();
+  char text[sizeof compiled + 8];
+  const char *bytes = strstr(compiled, "\"compiled\", \"bytes\": 100");
+  assert_non_null(bytes);
+  bytes += strlen("\"compiled\", \"bytes\": ");
+  snprintf(text, sizeof text, "%.*s500%s", (int)(bytes - compiled), compiled, bytes + 3);
+  kt_file_write_text(made.paths[1], text);
+  kn_report_sources sources = sources_of(&made, 2);
+  kn_report_model model;
+  kn_findings findings;
+  kt_assert_ok(kn_report_model_read(&sources, &model));
+  kt_assert_ok(kn_findings_of(&model, &findings));
+  bool told = false;
+  for (size_t i = 0; i < findings.count; i++)
+    told |=
+        strstr(findings.items[i].text,
+               "It is larger than those weights, but as files it is smaller: the whole model file of native has 900") !=
+        NULL;
+  assert_true(told);
+  kn_findings_clear(&findings);
+  kn_report_model_clear(&model);
+  remove_files(&made);
+}
+
 static void a_reference_that_answers_the_same_is_no_reference(void **state) {
   (void)state;
   files made = make_files();
@@ -282,6 +309,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(figures_are_derived),
       cmocka_unit_test(readers_are_warned),
+      cmocka_unit_test(weights_and_files_that_disagree_are_both_told),
       cmocka_unit_test(a_reference_that_answers_the_same_is_no_reference),
       cmocka_unit_test(spans_stand_in_for_phases),
       cmocka_unit_test(names_are_told_apart),
