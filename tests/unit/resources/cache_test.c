@@ -174,7 +174,7 @@ static void faults_of_the_places(void **state) {
   kt_file_write_text(source, "x");
   kt_assert_fault(kn_cache_store("key", none), KN_NOT_FOUND, "none");
   store("key", "value");
-  kt_assert_fault(kn_cache_lookup("key", work, &hit), KN_INVALID_ARGUMENT, "not a regular file");
+  kt_assert_fault(kn_cache_lookup("key", work, &hit), KN_INVALID_ARGUMENT, "is a directory: name a file in it");
   assert_false(hit);
   setenv("KENNING_CACHE_DIR", source, 1); /* a file */
   kt_assert_fault(kn_cache_store("key", source), KN_IO_ERROR, "Not a directory");
