@@ -81,7 +81,7 @@ typedef struct kn_run_options {
   const char *logdir; /* or NULL */
 } kn_run_options;
 
-/* One warm-up inference, seed 0, training parameters 32, 0.001, 1. */
+/* One warm-up inference, seed 1 (as in every command), training parameters 32, 0.001, 1. */
 KN_API kn_run_options kn_run_options_default(void);
 
 /* Does the chosen steps (KN_STEP_...) in their order, the data set being opened once. Inference runs in the runtime, or

@@ -36,4 +36,17 @@ document.querySelectorAll('details pre').forEach(block => {
   block.parentElement.append(button);
 });
 
+/* What is wider than its place shows at which edge it goes on; tables can be reached and moved by the keyboard. */
+document.querySelectorAll('.scroll').forEach(box => box.after(element('p', {class: 'sideways', 'aria-hidden': 'true'}, '\u2190 the table goes on sideways \u2192')));
+const scrolling = [...document.querySelectorAll('.scroll, .bar nav, .runs')];
+function markEdges(box) {
+  const rest = box.scrollWidth - box.clientWidth;
+  const more = [box.scrollLeft > 1 && 'left', box.scrollLeft < rest - 1 && 'right'].filter(Boolean).join(' ');
+  if (more) box.dataset.more = more;
+  else delete box.dataset.more;
+  if (box.classList.contains('scroll')) { if (rest > 1) box.tabIndex = 0; else box.removeAttribute('tabindex'); }
+}
+const edges = new ResizeObserver(entries => entries.forEach(entry => markEdges(entry.target)));
+scrolling.forEach(box => { box.addEventListener('scroll', () => markEdges(box), {passive: true}); edges.observe(box); });
+
 document.querySelectorAll('figure[data-chart]').forEach(figure => mounts[figure.dataset.chart](figure));

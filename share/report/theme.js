@@ -75,6 +75,8 @@ const links = new Map([...document.querySelectorAll('.bar nav a')].map(link => [
 const watcher = new IntersectionObserver(entries => entries.forEach(entry => {
   if (!entry.isIntersecting) return;
   links.forEach(link => link.removeAttribute('aria-current'));
-  links.get(entry.target.id).setAttribute('aria-current', 'true');
+  const link = links.get(entry.target.id), nav = link.parentElement;
+  link.setAttribute('aria-current', 'true');
+  nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
 }), {rootMargin: '-20% 0px -75% 0px'});
 links.forEach((link, id) => watcher.observe(document.getElementById(id)));

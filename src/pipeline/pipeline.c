@@ -9,7 +9,7 @@
 #include <string.h>
 
 kn_run_options kn_run_options_default(void) {
-  return (kn_run_options){.warmup = 1, .batch_size = 32, .learning_rate = 0.001, .num_epochs = 1};
+  return (kn_run_options){.warmup = 1, .seed = 1, .batch_size = 32, .learning_rate = 0.001, .num_epochs = 1};
 }
 
 /* ---- training ---- */

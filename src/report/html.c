@@ -214,10 +214,12 @@ static void quality_section(const kn_report_model *model, const kn_page_section 
     kn_text_add(out, "</div>");
   }
   kn_text_add(out, "</div>\n");
-  kn_text_add(out, model->run_count > 1 ? "<h3>Confusion matrices</h3>\n" : "<h3>Confusion matrix</h3>\n");
+  bool single = model->run_count == 1; /* then the matrix leaves room for the table beside it */
+  kn_text_add(out, single ? "<div class=\"pair\"><div><h3>Confusion matrix</h3>\n" : "<h3>Confusion matrices</h3>\n");
   chart("matrices", "Rows are true classes, columns predicted ones.", out);
-  kn_text_add(out, "<h3>Classes</h3>\n");
+  kn_text_add(out, single ? "</div><div><h3>Classes</h3>\n" : "<h3>Classes</h3>\n");
   kn_html_classes(model, out);
+  if (single) kn_text_add(out, "</div></div>\n");
   kn_text_add(out, "</section>\n");
 }
 

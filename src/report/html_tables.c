@@ -207,7 +207,7 @@ static void run_headers(const kn_report_model *model, kn_fact_section section, b
     if (section && !knows_any(&model->runs[i], section)) continue;
     kn_text_add(out, "<th scope=\"col\">");
     kn_html_dot(out, i);
-    kn_text_add(out, sortable ? " <button type=\"button\">" : " ");
+    kn_text_add(out, sortable ? "\xc2\xa0<button type=\"button\">" : "\xc2\xa0");
     kn_html_text(out, model->runs[i].name);
     kn_text_add(out, sortable ? "</button></th>" : "</th>");
   }
@@ -215,10 +215,12 @@ static void run_headers(const kn_report_model *model, kn_fact_section section, b
 
 bool kn_html_facts(const kn_report_model *model, kn_fact_section section, const char *caption, kn_text *out) {
   bool any = false;
+  size_t columns = 0;
+  for (size_t i = 0; i < model->run_count; i++) columns += knows_any(&model->runs[i], section);
   for (kn_fact fact = 0; fact < KN_FACT_COUNT; fact++) {
     if (kn_fact_rows[fact].section != section || !kn_report_model_knows(model, fact)) continue;
     if (!any) {
-      kn_text_add(out, "<div class=\"scroll\"><table class=\"figures\">");
+      kn_text_format(out, "<div class=\"scroll\"><table class=\"figures%s\">", columns == 1 ? " single" : "");
       if (caption) kn_text_format(out, "<caption>%s</caption>", caption);
       kn_text_add(out, "<thead><tr><th></th>");
       run_headers(model, section, false, out);

@@ -126,6 +126,17 @@ static void commands_chain(void **state) {
                               "out.json", "--to-html", "page");
   kt_assert_exit(&run, 0);
   kt_run_free(&run);
+  /* What optimizers draw is drawn from the same seed by every command, so what they made is found again. */
+  run = kt_run_kenning(&p.options, "json_inference_tester", "s.json", "json.json");
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  char *other = kt_path(p.directory, "json.json");
+  yyjson_doc *chained = measurements(p.output), *tested = measurements(other);
+  assert_int_equal(yyjson_get_uint(yyjson_ptr_get(yyjson_doc_get_root(chained), "/run/seeds/run")), 1);
+  assert_int_equal(yyjson_get_uint(yyjson_ptr_get(yyjson_doc_get_root(tested), "/run/seeds/run")), 1);
+  yyjson_doc_free(chained);
+  yyjson_doc_free(tested);
+  free(other);
   char *page = kt_path(p.directory, "page/index.html");
   size_t bytes;
   char *html = kt_file_read(page, &bytes);

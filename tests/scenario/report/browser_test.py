@@ -15,13 +15,13 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 class Browser(ReportTest):
-    def open(self, *files, flags=()):
+    def open(self, *files, flags=(), width=1200):
         """The page's elements after its scripts ran; fails on anything in the console."""
         self.render("r", self.path / "r.html", files, *flags)
         with tempfile.TemporaryDirectory(prefix="kenning-browser-") as profile:
             done = subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                                    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                                   f"--user-data-dir={profile}", "--enable-logging=stderr", "--window-size=1200,900",
+                                   f"--user-data-dir={profile}", "--enable-logging=stderr", f"--window-size={width},900",
                                    "--virtual-time-budget=5000", "--dump-dom", f"file://{self.path}/r.html"],
                                   capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -38,6 +38,13 @@ class Browser(ReportTest):
         page = self.open(*[GOLDEN / "2022" / f"{name}.json" for name in ("native", "tflite-fp32", "tflite-int8")])
         self.check_drawn(page, 3, 3)
         self.assertIn('class="tradeoff"', page)
+
+    def test_what_goes_on_sideways_is_marked(self):
+        files = [GOLDEN / "2022" / f"{name}.json" for name in ("native", "tflite-fp32", "tflite-int8")]
+        narrow, wide = self.open(*files, width=500), self.open(*files, width=1400)
+        self.assertRegex(narrow, r'<nav [^>]*data-more="right"')
+        self.assertRegex(narrow, r'<div class="scroll[^>]*data-more="right"[^>]*tabindex="0"')
+        self.assertNotIn('data-more="', re.sub(r"<(style|script).*?</\1>", "", wide, flags=re.S))
 
     def test_one_run(self):
         page = self.open(self.write("a.json", own_run(1, 0.004, 0.1)))
