@@ -57,6 +57,24 @@ static kn_status put_stored(kn_record *record, const kn_stored *stored) {
   return kn_record_set_string(item, "used", used);
 }
 
+static kn_status size(const kn_cache_values *values) {
+  kn_record *record = NULL;
+  if (values->json) KN_TRY(kn_record_create(&record));
+  kn_status status = NULL;
+  for (size_t i = 0; i < PARTS && !status; i++) {
+    char *path = NULL;
+    status = part_path(parts[i].name, &path);
+    uint64_t bytes = path ? kn_directory_bytes(path) : 0;
+    if (!status && record) status = kn_record_set_int(record, parts[i].name, (int64_t)bytes);
+    if (!status && !record) printf("%9.1f MB  %s: %s\n", (double)bytes / 1e6, path, parts[i].what);
+    kn_free(path);
+  }
+  if (!status && record) status = print_json(record);
+  kn_record_destroy(record);
+  return status;
+}
+
+/* Models and data one by one; then how much there is of everything. */
 static kn_status list(const kn_cache_values *values) {
   kn_stored_list stored;
   kn_record *record = NULL;
@@ -72,25 +90,9 @@ static kn_status list(const kn_cache_values *values) {
       printf("%s  %9.1f MB  %s\n", used, (double)stored.items[i].bytes / 1e6, stored.items[i].uri);
   }
   if (!status && record) status = print_json(record);
+  if (!status && !record) status = size(values);
   kn_record_destroy(record);
   kn_stored_list_clear(&stored);
-  return status;
-}
-
-static kn_status size(const kn_cache_values *values) {
-  kn_record *record = NULL;
-  if (values->json) KN_TRY(kn_record_create(&record));
-  kn_status status = NULL;
-  for (size_t i = 0; i < PARTS && !status; i++) {
-    char *path = NULL;
-    status = part_path(parts[i].name, &path);
-    uint64_t bytes = path ? kn_directory_bytes(path) : 0;
-    if (!status && record) status = kn_record_set_int(record, parts[i].name, (int64_t)bytes);
-    if (!status && !record) printf("%9.1f MB  %s: %s\n", (double)bytes / 1e6, path, parts[i].what);
-    kn_free(path);
-  }
-  if (!status && record) status = print_json(record);
-  kn_record_destroy(record);
   return status;
 }
 

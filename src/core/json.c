@@ -157,6 +157,8 @@ const char *kn_json_where(const kn_json *json, yyjson_val *key, yyjson_val *valu
     position = yyjson_get_str(value) - 1;
   else if (key)
     position = yyjson_get_str(key) - 1;
+  else if (value && value == json->root)
+    position = json->buffer + strspn(json->buffer, " \t\r\n");
   if (!position || position < json->buffer || position > json->buffer + json->length) {
     snprintf(out, KN_JSON_WHERE_SIZE, "%s", json->name);
     return out;

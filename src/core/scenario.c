@@ -104,7 +104,8 @@ static kn_status bind_auto(const kn_json *json, yyjson_val *key, yyjson_val *run
 
 static kn_status bind_scenario(kn_scenario *scenario) {
   const kn_json *json = &scenario->json;
-  if (!yyjson_is_obj(json->root)) return fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
+  if (!yyjson_is_obj(json->root))
+    return fault(json, NULL, json->root, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
   static const char *const names[] = {"model_wrapper",    "dataset",  "optimizers", "runtime",
                                       "runtime_protocol", "protocol", "platform",   "$schema"};
   struct {
@@ -207,7 +208,8 @@ static kn_status bind_target_optimizers(const kn_json *json, yyjson_val *key, yy
 
 static kn_status bind_target(kn_scenario *scenario) {
   const kn_json *json = &scenario->json;
-  if (!yyjson_is_obj(json->root)) return fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
+  if (!yyjson_is_obj(json->root))
+    return fault(json, NULL, json->root, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
   kn_status faults = NULL;
   size_t i, count;
   yyjson_val *key, *value;

@@ -84,7 +84,11 @@ kn_status kn_psk_make(const char *path) {
   KN_TRY(kn_directory_make_parent(path));
   int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST)
-    return kn_status_make(KN_INVALID_ARGUMENT, "%s is there already: a key is not overwritten", path);
+    return kn_status_make(
+        KN_INVALID_ARGUMENT,
+        "%s is there already, and a key is not overwritten: choose another name, or remove the file if no "
+        "host and target use it any more",
+        path);
   if (file < 0) return kn_file_fault(path, "write", errno);
   kn_status status = fchmod(file, 0600) < 0 ? kn_file_fault(path, "protect", errno) : write_key(file, path);
   close(file);
