@@ -19,8 +19,8 @@ typedef struct fault {
 static const fault faults[] = {
     {"", {"s.json:1:1", "the file is empty"}},
     {"{", {"s.json:1:", "not valid JSON"}},
-    {"[]", {":1:1: a scenario is a JSON object"}},
-    {"\n null", {":2:2: a scenario is a JSON object"}},
+    {"[]", {"s.json:1:1: error: a scenario is a JSON object"}},
+    {"\n null", {"s.json:2:2: error: a scenario is a JSON object"}},
     {"{}", {"lacks 'model_wrapper'", "lacks 'dataset'"}},
     {"{\n  \"model_wraper\": 1\n}", {"s.json:2:3", "did you mean 'model_wrapper'", "lacks 'model_wrapper'"}},
     {"{" WRAPPER ",\n" WRAPPER ", " DATASET "}", {"s.json:2:1", "given twice"}},
