@@ -189,6 +189,8 @@ kn_status kn_archive_unpack(const char *archive, const char *directory) {
   KN_TRY(kn_library_use(&library));
   uint64_t limit = bytes < max_bytes / GROWTH ? bytes * GROWTH + growth_allowance : max_bytes;
   char *temporary;
+  if (access(directory, F_OK) == 0)
+    return kn_status_make(KN_INVALID_ARGUMENT, "%s exists already: nothing is unpacked over it", directory);
   KN_TRY(kn_file_temporary(directory, &temporary));
   unpacking at = {.path = archive, .directory = temporary, .archive_bytes = bytes, .limit_bytes = limit};
   kn_status status = kn_directory_make(temporary);
