@@ -19,9 +19,7 @@ void need(const char *framework) {
                               &(kt_run_options){.timeout_s = 300});
   bool installed = run.exit_code == 0;
   kt_run_free(&run);
-  if (installed) return;
-  print_message("%s is not installed: kenning install %s\n", framework, framework);
-  skip();
+  if (!installed) kt_skip("kenning install %s", framework);
 }
 
 char *recorded_path(const char *file) { return *file == '/' ? strdup(file) : kt_source_path(file); }

@@ -75,9 +75,8 @@ static void what_the_host_compiles_runs_on_the_board(void **state) {
   char *server = kt_source_path("build/aarch64-static-tvm/kenning-server");
   const char *why = missing(server);
   if (why) {
-    print_message("%s\n", why);
     free(server);
-    skip();
+    kt_skip("%s", why);
   }
   char *directory = kt_directory_make();
   copy("tests/unit/tflite/data/int8.tflite", directory, "int8.tflite");

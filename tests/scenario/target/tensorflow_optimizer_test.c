@@ -66,7 +66,7 @@ static void expect_same_file(const pair *p, const char *name, const char *other)
 static void a_model_is_compiled_where_it_runs(void **state) {
   (void)state;
   static const char *const wires[] = {"12-byte", "8-byte"};
-  if (!is_installed("tensorflow") || !is_installed("tflite")) skip();
+  if (!is_installed("tensorflow") || !is_installed("tflite")) kt_skip("kenning install tensorflow tflite");
   pair p = {.directory = kt_directory_make()};
   char *cache = kt_path(p.directory, "cache"), variable[4096];
   snprintf(variable, sizeof variable, "KENNING_CACHE_DIR=%s", cache); /* a result of an earlier run proves nothing */
