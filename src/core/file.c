@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -215,6 +216,20 @@ kn_status kn_file_temporary(const char *path, char **out_temporary) {
   KN_TRY(follow_links(path, &target));
   kn_status status = temporary_beside(target, out_temporary);
   kn_free(target);
+  return status;
+}
+
+kn_status kn_directory_temporary(const char *name, char **out_directory) {
+  const char *base = getenv("TMPDIR");
+  char *wish = kn_format("%s/%s", base && *base ? base : "/tmp", name);
+  *out_directory = NULL;
+  kn_status status = wish ? kn_file_temporary(wish, out_directory) : kn_status_out_of_memory();
+  kn_free(wish);
+  if (!status && mkdir(*out_directory, 0700) != 0) {
+    status = kn_file_fault(*out_directory, "make", errno);
+    kn_free(*out_directory);
+    *out_directory = NULL;
+  }
   return status;
 }
 

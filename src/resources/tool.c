@@ -128,21 +128,6 @@ static kn_status disk_is_full(const run *r, const char *scratch) {
       r->request->script, slash ? (int)(slash - written) : 0, slash ? written : "", slash ? " or " : "", scratch);
 }
 
-/* A directory for what the tool and its libraries want to keep for a while: it goes with the tool, or with the next
- * program when this one is killed. */
-static kn_status make_scratch(char **out_directory) {
-  const char *base = getenv("TMPDIR");
-  char *wish = kn_format("%s/kenning-tool", base && *base ? base : "/tmp");
-  kn_status status = wish ? kn_file_temporary(wish, out_directory) : kn_status_out_of_memory();
-  kn_free(wish);
-  if (!status && mkdir(*out_directory, 0700) != 0) {
-    status = kn_file_fault(*out_directory, "make", errno);
-    kn_free(*out_directory);
-    *out_directory = NULL;
-  }
-  return status;
-}
-
 static const char **command_line(const char *python, const char *script, const char *const *arguments) {
   size_t count = 0;
   while (arguments && arguments[count]) count++;
@@ -204,7 +189,8 @@ static kn_status run_logged(run *r, const char *python, const char *script, cons
 
 static kn_status run_script(run *r, const char *python, const char *script) {
   char *log_path, *scratch = NULL;
-  KN_TRY(make_scratch(&scratch));
+  /* What the tool and its libraries want to keep for a while goes with it. */
+  KN_TRY(kn_directory_temporary("kenning-tool", &scratch));
   kn_status status = kn_tool_log_open(r->request->script, &r->log, &log_path);
   if (!status) {
     status = run_logged(r, python, script, log_path, scratch);

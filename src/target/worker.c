@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,28 +99,13 @@ kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link,
 
 /* ---- the process ---- */
 
-/* Its name tells the process that it belongs to, so that the next one removes what a killed one left. */
-static kn_status make_directory(const char *base, char **out_directory) {
-  char *wish = kn_format("%s/kenning-model", base);
-  kn_status status = wish ? kn_file_temporary(wish, out_directory) : kn_status_out_of_memory();
-  kn_free(wish);
-  if (!status && mkdir(*out_directory, 0700) != 0) {
-    status = kn_file_fault(*out_directory, "make", errno);
-    kn_free(*out_directory);
-    *out_directory = NULL;
-  }
-  return status;
-}
-
 /* The runtime's own save_model_path, or for one without it a file in a directory that goes with the process and that
  * nobody else may write to; *out_directory is NULL where there is none. */
 static kn_status place_of_model(const kn_instance *runtime, const char *given, char **out_path, char **out_directory) {
   const kn_runtime_ops *ops = runtime->cls->ops;
-  const char *path = given ? given : ops->model_path ? ops->model_path(runtime->self) : NULL, *base = getenv("TMPDIR");
+  const char *path = given ? given : ops->model_path ? ops->model_path(runtime->self) : NULL;
   *out_path = *out_directory = NULL;
-  if (!path) {
-    KN_TRY(make_directory(base && *base ? base : "/tmp", out_directory));
-  }
+  if (!path) KN_TRY(kn_directory_temporary("kenning-model", out_directory));
   *out_path = path ? kn_strdup(path) : kn_format("%s/model", *out_directory);
   return *out_path ? NULL : kn_status_out_of_memory();
 }
