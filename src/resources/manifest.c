@@ -97,7 +97,7 @@ static const kn_option environment_rows[] = {
      KN_FIELD(kn_manifest_environment, foreign_python)},
     {"foreign_platform", "platform tag of the foreign packages", KN_OPTION_STRING, 0,
      KN_FIELD(kn_manifest_environment, foreign_platform)},
-    {"wheels", "checksums of wheels, name.whl=sha256", KN_OPTION_STRING_LIST, 0,
+    {"wheels", "checksums of all wheels, name.whl=sha256", KN_OPTION_STRING_LIST, 0,
      KN_FIELD(kn_manifest_environment, wheels)},
     {"prepare", "script in the build directory that makes the packages importable", KN_OPTION_STRING, 0,
      KN_FIELD(kn_manifest_environment, prepare)},

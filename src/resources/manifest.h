@@ -50,7 +50,7 @@ typedef struct kn_manifest_environment {
   kn_string_list foreign_packages; /* for another Python or beside a package of the same name: in a directory of their
                                       own, <environment>/foreign, without what they depend on */
   char *foreign_python, *foreign_platform; /* "3.10" and the platform tag that their wheels are for */
-  kn_string_list wheels;                   /* "name.whl=sha256" of those whose contents are fixed */
+  kn_string_list wheels;                   /* "name.whl=sha256" of all of them, for every Python and machine */
   char *prepare;                           /* script in the back-end's build directory that is run by the new
                                               environment's Python before anything is imported, or NULL */
   kn_string_list imports;                  /* modules that must import */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "resources/place.h"
+#include "resources/wheel.h"
 
 static bool only(const char *text, const char *allowed) { return *text && strspn(text, allowed) == strlen(text); }
 
@@ -130,6 +131,34 @@ static void check_requirements(kn_status *faults, const char *where, const char 
   }
 }
 
+/* Every requirement has a wheel, and every wheel a requirement. */
+static void check_wheels(kn_status *faults, const char *where, const kn_manifest_environment *environment) {
+  const struct {
+    const char *name;
+    const kn_string_list *list;
+  } rows[] = {{"python_packages", &environment->python_packages},
+              {"no_deps", &environment->no_deps},
+              {"constraints", &environment->constraints},
+              {"foreign_packages", &environment->foreign_packages}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t j = 0; j < rows[i].list->count; j++)
+      if (!kn_wheel_is_known(environment, rows[i].list->items[j]))
+        fault(faults, where, rows[i].name, rows[i].list->items[j],
+              "'wheels' has no checksum of it; scripts/pin-wheels writes them");
+  for (size_t i = 0; i < environment->wheels.count; i++) {
+    const char *wheel = environment->wheels.items[i], *equals = strstr(wheel, ".whl=");
+    bool wanted = false;
+    if (!equals || strchr(wheel, '/') || !is_sha256(equals + strlen(".whl="))) {
+      fault(faults, where, "wheels", wheel, "each must be name.whl=sha256");
+      continue;
+    }
+    for (size_t j = 0; j < sizeof rows / sizeof *rows; j++)
+      for (size_t k = 0; k < rows[j].list->count && !wanted; k++)
+        wanted = kn_wheel_is_of(wheel, rows[j].list->items[k]);
+    if (!wanted) fault(faults, where, "wheels", wheel, "no package of the environment is this one");
+  }
+}
+
 kn_status kn_manifest_check_environment(const kn_instance *instance) {
   const kn_manifest_environment *environment = instance->self;
   const char *where = instance->where;
@@ -150,11 +179,7 @@ kn_status kn_manifest_check_environment(const kn_instance *instance) {
   if (environment->foreign_platform && !only(environment->foreign_platform, LETTERS DIGITS "_."))
     fault(&faults, where, "foreign_platform", environment->foreign_platform,
           "it must be a tag such as manylinux_2_27_x86_64");
-  for (size_t i = 0; i < environment->wheels.count; i++) {
-    const char *wheel = environment->wheels.items[i], *equals = strstr(wheel, ".whl=");
-    if (!equals || strchr(wheel, '/') || !is_sha256(equals + strlen(".whl=")))
-      fault(&faults, where, "wheels", wheel, "each must be name.whl=sha256");
-  }
+  check_wheels(&faults, where, environment);
   if (environment->prepare && !is_file_name(environment->prepare))
     fault(&faults, where, "prepare", environment->prepare, "it must be the name of a file in the build directory");
   for (size_t i = 0; i < environment->imports.count; i++)

@@ -15,6 +15,7 @@
 #include "core/file.h"
 #include "resources/cargo.h"
 #include "resources/place.h"
+#include "resources/wheel.h"
 
 enum { CHECK_TIMEOUT_S = 60, CLIENT_TIMEOUT_S = 4 * 3600, MAXIMUM_ARGUMENTS = 24 };
 
@@ -192,45 +193,11 @@ kn_status kn_client_run_command(const kn_downloads *downloads, const kn_client_r
 
 /* ---- where packages lie ---- */
 
-/* Names of wheels write '_' where requirements may write '-' or '.', and letters of either case. */
-static bool same_project(const char *a, size_t a_length, const char *b, size_t b_length) {
-  if (a_length != b_length) return false;
-  for (size_t i = 0; i < a_length; i++) {
-    char x = a[i] == '-' || a[i] == '.' ? '_' : (char)tolower((unsigned char)a[i]);
-    char y = b[i] == '-' || b[i] == '.' ? '_' : (char)tolower((unsigned char)b[i]);
-    if (x != y) return false;
-  }
-  return true;
-}
-
-/* name-version[-build]-python-abi-platform.whl (binary distribution format of the Python Packaging User Guide). */
-static bool wheel_fits(const char *name, const kn_manifest_file *file) {
-  const char *parts[6];
-  size_t lengths[6], count = 0, length = strlen(name);
-  if (length < 5 || strcmp(name + length - 4, ".whl") != 0) return false;
-  const char *end = name + length - 4;
-  for (const char *at = name; at <= end; at += lengths[count - 1] + 1) {
-    if (count == 6) return false;
-    const char *dash = memchr(at, '-', (size_t)(end - at));
-    parts[count] = at;
-    lengths[count++] = (size_t)((dash ? dash : end) - at);
-  }
-  if (count < 5) return false;
-  const char *version = strstr(file->package, "==");
-  if (!same_project(parts[0], lengths[0], file->package, (size_t)(version - file->package))) return false;
-  if (strlen(version + 2) != lengths[1] || strncmp(version + 2, parts[1], lengths[1]) != 0) return false;
-  char tag[16];
-  snprintf(tag, sizeof tag, "cp3%s", file->python ? file->python + 2 : "");
-  if (file->python && (strlen(tag) != lengths[count - 3] || strncmp(tag, parts[count - 3], lengths[count - 3]) != 0))
-    return false;
-  return !file->platform || strstr(parts[count - 1], file->platform);
-}
-
 static kn_status find_wheel(const char *directory, const kn_manifest_file *file, char **out_path) {
   DIR *listing = opendir(directory);
   kn_status status = NULL;
   for (struct dirent *entry; listing && !*out_path && !status && (entry = readdir(listing));)
-    if (wheel_fits(entry->d_name, file)) {
+    if (kn_wheel_fits(entry->d_name, file)) {
       *out_path = kn_format("%s/%s", directory, entry->d_name);
       if (!*out_path) status = kn_status_out_of_memory();
     }

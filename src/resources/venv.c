@@ -12,8 +12,9 @@
 #include "core/text.h"
 #include "resources/place.h"
 #include "resources/tool.h"
+#include "resources/wheel.h"
 
-enum { SHORT_TIMEOUT_S = 120, IMPORT_TIMEOUT_S = 600 };
+enum { SHORT_TIMEOUT_S = 120, IMPORT_TIMEOUT_S = 600, MAXIMUM_ARGUMENTS = 32 };
 
 void kn_venv_clear(kn_installed_environment *environment) {
   kn_free(environment->name);
@@ -147,41 +148,28 @@ typedef struct build {
   const char *staging; /* becomes the environment by one rename */
   char *python;        /* its interpreter */
   char *wheels;        /* where wheels are kept */
-  char *constraints;   /* file for pip --constraint */
+  char *requirements;  /* what is put in, for pip */
 } build;
 
-static kn_status write_list(const char *path, const kn_string_list *list) {
-  kn_text text = {0};
-  kn_text_add(&text, "");
-  for (size_t i = 0; i < list->count; i++) kn_text_format(&text, "%s\n", list->items[i]);
-  kn_status status = kn_text_status(&text);
-  if (!status) status = kn_file_write(path, text.data, text.length);
-  kn_text_clear(&text);
-  return status;
-}
-
-/* pip with the arguments every call has, then `options`, then the packages. */
-static kn_status run_pip(const build *b, const char *verb, const char *const *options, const kn_string_list *packages,
+/* pip with the arguments every call has and `options`, for the packages of a requirements file: exactly these, and each
+ * one of the wheels whose checksum is there. */
+static kn_status run_pip(const build *b, const char *verb, const char *const *options, const char *requirements,
                          const char *grows, int64_t expected, const char *what) {
-  size_t option_count = 0, n = 0;
-  while (options[option_count]) option_count++;
-  const char **arguments = kn_alloc_array(13 + option_count + packages->count, sizeof *arguments);
-  if (!arguments) return kn_status_out_of_memory();
+  const char *arguments[MAXIMUM_ARGUMENTS] = {0};
+  size_t n = 0;
   /* -I: whatever the user has put on Python's path is not taken for something installed. */
   const char *const common[] = {
-      b->python,        "-I",  "-m",           "pip",    verb, "--only-binary=:all:", "--no-cache-dir",
-      "--progress-bar", "off", "--find-links", b->wheels};
+      b->python,        "-I",  "-m",           "pip",     verb,        "--only-binary=:all:", "--no-cache-dir",
+      "--progress-bar", "off", "--find-links", b->wheels, "--no-deps", "--require-hashes",    "--requirement",
+      requirements};
   for (size_t i = 0; i < sizeof common / sizeof *common; i++) arguments[n++] = common[i];
-  for (size_t i = 0; i < option_count; i++) arguments[n++] = options[i];
-  for (size_t i = 0; i < packages->count; i++) arguments[n++] = packages->items[i];
+  while (*options && n + 1 < MAXIMUM_ARGUMENTS) arguments[n++] = *options++;
   kn_client_run run = {.arguments = arguments,
                        .grows = grows,
                        .expected = expected,
                        .what = what,
                        .attempts = strcmp(verb, "download") == 0 ? KN_TRANSFER_ATTEMPTS : 1};
-  kn_status status = kn_client_run_command(b->downloads, &run);
-  kn_free(arguments);
-  return status;
+  return kn_client_run_command(b->downloads, &run);
 }
 
 /* Whether the foreign packages are for this machine: their platform ends in its name. */
@@ -201,67 +189,43 @@ static kn_status foreign_directory(const char *environment, char **out_path) {
 static kn_status put_in_foreign(const build *b) {
   const kn_manifest_environment *d = b->definition;
   char *directory, *abi = kn_format("cp3%s", d->foreign_python + 2);
-  if (!abi) return kn_status_out_of_memory();
+  char *requirements = kn_format("%s/foreign-requirements.txt", b->staging);
   kn_status status = foreign_directory(b->staging, &directory);
+  if (!status && (!abi || !requirements)) status = kn_status_out_of_memory();
+  if (!status)
+    status = kn_wheel_write_requirements(d, (const kn_string_list *const[]){&d->foreign_packages}, 1, requirements);
   if (!status) {
-    const char *const fetch[] = {"--dest", b->wheels,          "--no-deps",         "--implementation",
-                                 "cp",     "--python-version", d->foreign_python,   "--abi",
-                                 abi,      "--platform",       d->foreign_platform, NULL};
-    const char *const install[] = {
-        "--no-index",      "--target", directory, "--no-deps",  "--implementation",  "cp", "--python-version",
-        d->foreign_python, "--abi",    abi,       "--platform", d->foreign_platform, NULL};
+    const char *const fetch[] = {
+        "--dest", b->wheels,    "--implementation",  "cp", "--python-version", d->foreign_python, "--abi",
+        abi,      "--platform", d->foreign_platform, NULL};
+    const char *const install[] = {"--no-index", "--target",         directory,           "--implementation",
+                                   "cp",         "--python-version", d->foreign_python,   "--abi",
+                                   abi,          "--platform",       d->foreign_platform, NULL};
     if (!b->downloads->offline)
-      status = run_pip(b, "download", fetch, &d->foreign_packages, b->downloads->directory, 0,
-                       "downloading more Python packages");
+      status =
+          run_pip(b, "download", fetch, requirements, b->downloads->directory, 0, "downloading more Python packages");
     if (!status)
-      status = run_pip(b, "install", install, &d->foreign_packages, b->staging, 0, "installing more Python packages");
-    kn_free(directory);
+      status = run_pip(b, "install", install, requirements, b->staging, 0, "installing more Python packages");
   }
+  kn_free(directory);
+  kn_free(requirements);
   kn_free(abi);
   return status;
-}
-
-/* A wheel that is not the one that was tested is removed, so that the next try fetches it anew. */
-static kn_status check_wheels(const build *b) {
-  const kn_string_list *wheels = &b->definition->wheels;
-  for (size_t i = 0; i < wheels->count; i++) {
-    const char *wanted = strrchr(wheels->items[i], '=') + 1;
-    char hex[65], *path = kn_format("%s/%.*s", b->wheels, (int)(wanted - wheels->items[i] - 1), wheels->items[i]);
-    if (!path) return kn_status_out_of_memory();
-    kn_status status = kn_file_exists(path, NULL) ? kn_sha256_file(path, hex) : NULL;
-    if (!status && kn_file_exists(path, NULL) && strcmp(hex, wanted) != 0) {
-      status =
-          kn_status_make(KN_BACKEND_FAILED,
-                         "%s is not the wheel that was tested: its SHA-256 is %s, not %s; it was removed, the same "
-                         "command fetches it again",
-                         path, hex, wanted);
-      (void)unlink(path);
-    }
-    kn_free(path);
-    KN_TRY(status);
-  }
-  return NULL;
 }
 
 /* First everything is fetched, where it stays for the next time; then it is put in without asking anybody. */
 static kn_status put_in(const build *b) {
   const kn_manifest_environment *d = b->definition;
-  const char *const fetch[] = {"--dest", b->wheels, "--constraint", b->constraints, NULL};
-  const char *const fetch_alone[] = {"--dest", b->wheels, "--no-deps", NULL};
-  const char *const install[] = {"--no-index", "--constraint", b->constraints, NULL};
-  const char *const install_alone[] = {"--no-index", "--no-deps", NULL};
+  const kn_string_list *const lists[] = {&d->python_packages, &d->no_deps, &d->constraints};
+  KN_TRY(kn_wheel_write_requirements(d, lists, sizeof lists / sizeof *lists, b->requirements));
+  KN_TRY(kn_wheel_check_all(d, b->wheels));
   if (!b->downloads->offline) {
     int64_t missing = d->download_bytes - (int64_t)kn_directory_bytes(b->wheels);
-    KN_TRY(run_pip(b, "download", fetch, &d->python_packages, b->downloads->directory, missing > 0 ? missing : 0,
-                   "downloading Python packages"));
-    if (d->no_deps.count)
-      KN_TRY(run_pip(b, "download", fetch_alone, &d->no_deps, b->downloads->directory, 0,
-                     "downloading more Python packages"));
+    KN_TRY(run_pip(b, "download", (const char *const[]){"--dest", b->wheels, NULL}, b->requirements,
+                   b->downloads->directory, missing > 0 ? missing : 0, "downloading Python packages"));
   }
-  KN_TRY(check_wheels(b));
-  KN_TRY(run_pip(b, "install", install, &d->python_packages, b->staging, d->disk_bytes, "installing Python packages"));
-  if (d->no_deps.count)
-    KN_TRY(run_pip(b, "install", install_alone, &d->no_deps, b->staging, 0, "installing more Python packages"));
+  KN_TRY(run_pip(b, "install", (const char *const[]){"--no-index", NULL}, b->requirements, b->staging, d->disk_bytes,
+                 "installing Python packages"));
   return takes_foreign(d) ? put_in_foreign(b) : NULL;
 }
 
@@ -362,7 +326,6 @@ static kn_status create_venv(const build *b) {
 
 static kn_status fill(build *b, const char *version) {
   KN_TRY(create_venv(b));
-  KN_TRY(write_list(b->constraints, &b->definition->constraints));
   KN_TRY(put_in(b));
   KN_TRY(remove_programs(b));
   KN_TRY(prepare(b));
@@ -384,13 +347,13 @@ static kn_status make_in(const char *staging, const kn_manifest *manifest, const
              .downloads = downloads,
              .staging = staging};
   b.python = kn_format("%s/bin/python3", staging);
-  b.constraints = kn_format("%s/constraints.txt", staging);
-  kn_status status = b.python && b.constraints ? kn_downloads_wheels(downloads, &b.wheels) : kn_status_out_of_memory();
+  b.requirements = kn_format("%s/requirements.txt", staging);
+  kn_status status = b.python && b.requirements ? kn_downloads_wheels(downloads, &b.wheels) : kn_status_out_of_memory();
   if (!status) status = kn_directory_make(b.wheels);
   if (!status) status = fill(&b, environment->python);
   if (!status) status = exchange(staging, environment->directory);
   kn_free(b.wheels);
-  kn_free(b.constraints);
+  kn_free(b.requirements);
   kn_free(b.python);
   return status;
 }

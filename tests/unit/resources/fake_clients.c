@@ -78,9 +78,13 @@ void kt_fake_archive(const char *name, const char *content) {
   free(path);
 }
 
+#define WHEEL(name) "\"" name "-py3-none-any.whl=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\""
+
 const char kt_fake_environment[] =
     ", \"environment\": {\"name\": \"tools\", \"python_packages\": [\"fake-tool==1.0\"], \"imports\": [\"fake_tool\"],"
-    " \"constraints\": [\"six==1\"], \"no_deps\": [\"other==2\"], \"download_bytes\": 1000, \"disk_bytes\": 1000}";
+    " \"constraints\": [\"six==1\"], \"no_deps\": [\"other==2\"],"
+    " \"wheels\": [" WHEEL("fake_tool-1.0") ", " WHEEL("six-1") ", " WHEEL(
+        "other-2") "], \"download_bytes\": 1000, \"disk_bytes\": 1000}";
 
 /* `content` is what the library must hold; by mvn first when `with_mvn`. */
 void kt_fake_manifest(const char *content, bool with_mvn, const char *more) {

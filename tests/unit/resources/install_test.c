@@ -88,10 +88,10 @@ static void another_file_than_the_manifest_knows(void **state) {
 
 static void too_little_room(void **state) {
   (void)state;
-  kt_fake_manifest(
-      "library", false,
-      ", \"environment\": {\"name\": \"tools\", \"python_packages\": [\"a==1\"], \"download_bytes\": 1000, "
-      "\"disk_bytes\": 1000000000000}");
+  kt_fake_manifest("library", false,
+                   ", \"environment\": {\"name\": \"tools\", \"python_packages\": [\"a==1\"], \"wheels\": "
+                   "[\"a-1-py3-none-any.whl=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"], "
+                   "\"download_bytes\": 1000, \"disk_bytes\": 1000000000000}");
   kt_assert_fault(kt_fake_install(), KN_IO_ERROR, "1000000 MB are needed");
   assert_int_equal(kt_fake_calls("download"), 0);
   kt_fake_assert_nothing();

@@ -11,6 +11,7 @@
   "\"framework\": {\"name\": \"fake\", \"summary\": \"A fake\", \"version\": \"1.0\", \"license\": \"MIT\"}"
 #define SUM "\"sha256\": \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\""
 #define SIZES "\"bytes\": 10, \"download_bytes\": 20, \"version\": \"1.0\""
+#define WHEEL(name) "\"" name "-py3-none-any.whl=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\""
 #define FILE_OF(client, package, member, more)                                                    \
   "{\"key\": \"library\", \"arch\": \"any\", \"client\": \"" client "\", \"package\": \"" package \
   "\", "                                                                                          \
@@ -59,7 +60,9 @@ static void a_manifest_is_read(void **state) {
                    "") "],"
                        "\"environment\": {\"name\": \"tools\", \"python_packages\": [\"a==1\", \"b.c==2.0; "
                        "python_version > '3.9'\"],"
-                       "\"no_deps\": [\"d==3\"], \"python_min\": \"3.9\", \"download_bytes\": 1, \"disk_bytes\": 2}}",
+                       "\"no_deps\": [\"d==3\"], \"wheels\": [" WHEEL("a-1") ", " WHEEL("B_C-2.0-1") ", " WHEEL(
+                           "d-3") "], "
+                                  "\"python_min\": \"3.9\", \"download_bytes\": 1, \"disk_bytes\": 2}}",
       &manifest));
   assert_string_equal(kn_manifest_head(&manifest)->summary, "A fake");
   assert_int_equal(manifest.file_count, 2);
@@ -142,6 +145,18 @@ static void faults_are_told_with_their_place(void **state) {
                 ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
                 "\"wheels\": [\"../a.whl=00\"], \"download_bytes\": 1, \"disk_bytes\": 1}"),
        "name.whl=sha256"},
+      {MANIFEST(GOOD_FILE,
+                ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], \"constraints\": [\"b==2\"], "
+                "\"wheels\": [" WHEEL("a-1") ", " WHEEL("b-2.1") "], \"download_bytes\": 1, \"disk_bytes\": 1}"),
+       "'constraints' is \"b==2\": 'wheels' has no checksum of it"},
+      {MANIFEST(GOOD_FILE,
+                ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
+                "\"wheels\": [" WHEEL("a-1") ", " WHEEL("b-2") "], \"download_bytes\": 1, \"disk_bytes\": 1}"),
+       "no package of the environment is this one"},
+      {MANIFEST(GOOD_FILE,
+                ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
+                "\"download_bytes\": 1, \"disk_bytes\": 1}"),
+       "'python_packages' is \"a==1\": 'wheels' has no checksum of it"},
       {MANIFEST(GOOD_FILE,
                 ", \"environment\": {\"name\": \"e\", \"python_packages\": [\"a==1\"], "
                 "\"prepare\": \"../p.py\", \"download_bytes\": 1, \"disk_bytes\": 1}"),
