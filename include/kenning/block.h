@@ -47,9 +47,9 @@ typedef struct kn_class {
   kn_status (*check)(const void *self);
 } kn_class;
 
-/* Names of model formats in the lists above: "keras" (.h5, .keras), "saved_model", "tflite", "onnx", "torch" (.pt, .pth),
- * "torchscript", "aotinductor" (.pt2), "tvm", "iree", "mxnet", "darknet", "openvino", "c_sources" (a model as C code);
- * "any" fits every format. */
+/* Names of model formats in the lists above: "keras" (.h5, .keras), "saved_model", "tflite", "onnx", "torch" (.pt,
+ * .pth), "torchscript", "aotinductor" (.pt2), "tvm", "iree", "mxnet", "darknet", "openvino", "c_sources" (a model as C
+ * code); "any" fits every format. */
 
 /* ---- options of the kinds (first member of a block's instance struct) ---- */
 

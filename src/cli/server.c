@@ -86,7 +86,7 @@ static kn_status serve(kn_serving *serving, const char *const *worker) {
   static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
   const char *arguments[8];
   size_t count = 0;
-  while (worker[count] && count < 4) arguments[count] = worker[count], count++;
+  for (; count < 4 && worker[count]; count++) arguments[count] = worker[count];
   arguments[count++] = "--verbosity";
   arguments[count++] = names[values->common.verbosity];
   arguments[count] = NULL;

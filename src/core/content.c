@@ -107,7 +107,8 @@ static kn_content of_protobuf(const unsigned char *head, size_t length) {
   bool text = name < LONGEST_NAME && name <= length - at;
   for (size_t i = 0; text && i < name; i++) text = head[at + i] >= ' ' && head[at + i] < 0x7f;
   if (text) return onnx;
-  return head[1] == 1 ? (kn_content){.words = "the graph of a SavedModel: give its directory"} : (kn_content){0};
+  if (head[1] != 1) return (kn_content){0};
+  return (kn_content){.words = "the graph of a SavedModel: give its directory"};
 }
 
 static kn_content of_markup(const char *text, size_t length) {

@@ -48,12 +48,12 @@ typedef struct fake_runtime {
   size_t invocations;
   size_t fail_at; /* this invocation, from 1, fails with fail_code */
   kn_code fail_code;
-  size_t cancel_at;   /* kn_cancel at this invocation, from 1 */
+  size_t cancel_at;     /* kn_cancel at this invocation, from 1 */
   const char *replaces; /* this file by one of "other" at the second invocation */
   const char *writes;   /* "other" into this file, likewise */
-  bool spoil;         /* gives NaN for every fifth invocation */
-  bool copies_differ; /* set when padding rows were not copies of the row before */
-  size_t padded_from; /* row of the last batch from which on rows are copies; for copies_differ */
+  bool spoil;           /* gives NaN for every fifth invocation */
+  bool copies_differ;   /* set when padding rows were not copies of the row before */
+  size_t padded_from;   /* row of the last batch from which on rows are copies; for copies_differ */
 } fake_runtime;
 extern const kn_class fake_runtime_class;
 void fake_runtime_forget(fake_runtime *runtime);
