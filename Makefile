@@ -30,10 +30,10 @@ demo: build       ## the demonstration
 
 # The engines that tests run for real; what is installed already costs nothing. `make FRAMEWORKS= test` goes without:
 # tests that need one are then counted as skipped.
-FRAMEWORKS_OF_TESTS = tensorflow tflite litert onnxruntime openvino tvm
+FRAMEWORKS_OF_TESTS = tensorflow tflite litert onnxruntime onnx openvino tvm
 FRAMEWORKS ?= $(FRAMEWORKS_OF_TESTS)
 
-ALL_FRAMEWORKS = $(FRAMEWORKS_OF_TESTS) onnx onnx-mxnet ai-edge-quantizer iree pytorch pytorch-tools mxnet
+ALL_FRAMEWORKS = $(FRAMEWORKS_OF_TESTS) onnx-mxnet ai-edge-quantizer iree pytorch pytorch-tools mxnet
 TEST_PRESETS = dev check tsan valgrind
 
 frameworks: build ## installs the engines that tests run
