@@ -18,6 +18,23 @@ kn_connection kt_memory_connection(const void *said, size_t bytes, bool stalls) 
   return (kn_connection){.fd = DESCRIPTOR};
 }
 
+size_t kt_memory_answer(uint8_t *out, size_t count, kn_message type, const void *payload, size_t bytes) {
+  const kn_frame frame = {
+      .type = type,
+      .flow = KN_FLOW_TRANSMISSION,
+      .flags = KN_FLAG_SUCCESS | KN_FLAG_FIRST | KN_FLAG_LAST | KN_FLAG_KENNING | (bytes ? KN_FLAG_PAYLOAD : 0),
+      .payload = (uint32_t)bytes};
+  kn_frame_encode(KN_WIRE_12, false, &frame, out + count);
+  count += kn_frame_header_size(KN_WIRE_12);
+  if (bytes) memcpy(out + count, payload, bytes);
+  return count + bytes;
+}
+
+size_t kt_memory_done(uint8_t *out, size_t count, kn_message type) {
+  const uint8_t action = kn_message_action(type);
+  return kt_memory_answer(out, count, type, &action, 1);
+}
+
 kn_status kn_connection_adopt(int fd, kn_connection *out_connection) {
   *out_connection = (kn_connection){.fd = fd};
   return NULL;

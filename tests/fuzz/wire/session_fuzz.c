@@ -2,15 +2,13 @@
  * which the rest arrives; the second whether the rest are the bytes of the wire, messages in a short form, which get
  * headers with right sizes and sums, or a script (script.h). What the session answers are frames of its wire format,
  * and whoever is not hung up on can go on to an honest inference with its right result. */
-#include "script.h"
-
 #include "core/log.h"
 #include "core/registry.h"
+#include "memory_store.h"
+#include "script.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -124,7 +122,8 @@ static void play(owner *o, unsigned how, const uint8_t *data, size_t size) {
 
 /* ---- what lives as long as the program ---- */
 
-static char path[64];
+static const char path[] = "model";
+static bool prepared;
 static kn_instance optimizer;
 
 static void set(kn_instance *instance, const char *name, const char *text) {
@@ -133,31 +132,19 @@ static void set(kn_instance *instance, const char *name, const char *text) {
   if (!row || kn_instance_set_text(instance, row, index, text, "fuzz")) abort();
 }
 
-/* In memory where that is possible: every model that comes waits for the disk. */
 static void prepare(void) {
-  char place[96];
   const kn_class *cls;
   kn_log_set_level(KN_LOG_CRITICAL);
-  snprintf(path, sizeof path, "%s/kenning-fuzz-%ld", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm", (long)getpid());
   setenv("KENNING_PLUGIN_PATH", "/nonexistent", 1);
   if (kn_registry_find("ModelInserter", KN_KIND_OPTIMIZER, &cls) || kn_instance_create(cls, &optimizer)) abort();
   set(&optimizer, "model_framework", "onnx");
   set(&optimizer, "input_model_path", path); /* what was uploaded last */
-  snprintf(place, sizeof place, "%s.optimized", path);
-  set(&optimizer, "compiled_model_path", place);
-}
-
-static void remove_files(void) {
-  static const char *const ends[] = {"", ".optimized", ".unoptimized.onnx"};
-  for (size_t i = 0; i < 3; i++) {
-    char name[128];
-    snprintf(name, sizeof name, "%s%s", path, ends[i]);
-    unlink(name);
-  }
+  set(&optimizer, "compiled_model_path", "model.optimized");
+  prepared = true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (!path[0]) prepare();
+  if (!prepared) prepare();
   if (size < 2) return 0;
   const unsigned how = data[1];
   const kn_runtime_ops *ops = kn_null_runtime_class.ops;
@@ -176,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (kn_target_session_create(&config, &engine, &o.session)) abort();
   play(&o, how, data + 2, size - 2);
   kn_target_session_destroy(o.session);
-  remove_files();
+  kt_memory_store_clear();
   kn_target_engine_close(&engine);
   ops->close(runtime.self);
   kn_instance_destroy(&runtime);

@@ -12,11 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { INFERENCES = 2, MOST = 65536 };
 
-typedef struct fuzz_target {
-  const uint8_t *data;
-  size_t size;
-} fuzz_target;
-
 static kn_status open_protocol(void *self, kn_link_config *out_config) {
   (void)self;
   *out_config = (kn_link_config){.wire = {.format = KN_WIRE_12, .frame_limit = 1 << 20},
@@ -29,28 +24,13 @@ static kn_status open_protocol(void *self, kn_link_config *out_config) {
 
 static void close_protocol(void *self) { (void)self; }
 
-/* Adds a frame behind the first `count` of the bytes. */
-static size_t answer(uint8_t *out, size_t count, uint64_t type, const void *payload, size_t bytes) {
-  const kn_frame frame = {
-      .type = type,
-      .flow = KN_FLOW_TRANSMISSION,
-      .flags = KN_FLAG_SUCCESS | KN_FLAG_FIRST | KN_FLAG_LAST | KN_FLAG_KENNING | (bytes ? KN_FLAG_PAYLOAD : 0),
-      .payload = (uint32_t)bytes};
-  kn_frame_encode(KN_WIRE_12, false, &frame, out + count);
-  count += kn_frame_header_size(KN_WIRE_12);
-  if (bytes) memcpy(out + count, payload, bytes);
-  return count + bytes;
-}
+static uint8_t said[MOST + 1024];
 
-/* All answers lie ready before the host asks. */
+/* The answers that loading takes lie ready before the host asks. */
 static kn_status connect_to(void *self, const char *model_path, int64_t deadline_ns, kn_connection *out_connection) {
-  static uint8_t said[MOST + 1024];
-  const fuzz_target *target = self;
-  (void)model_path, (void)deadline_ns;
-  const uint8_t specified = kn_message_action(KN_MESSAGE_IO_SPEC), loaded = kn_message_action(KN_MESSAGE_MODEL);
-  size_t count = answer(said, 0, KN_MESSAGE_IO_SPEC, &specified, 1);
-  count = answer(said, count, KN_MESSAGE_MODEL, &loaded, 1);
-  count = answer(said, count, KN_MESSAGE_STATS, target->data, target->size);
+  (void)self, (void)model_path, (void)deadline_ns;
+  size_t count = kt_memory_done(said, 0, KN_MESSAGE_IO_SPEC);
+  count = kt_memory_done(said, count, KN_MESSAGE_MODEL);
   *out_connection = kt_memory_connection(said, count, false);
   return NULL;
 }
@@ -89,20 +69,29 @@ static void check_record(kn_record *record) {
   if ((list = yyjson_mut_obj_get(root, lists[0])) && yyjson_mut_arr_size(list) != INFERENCES) abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+/* Loaded once: the rest of a session is fuzzed elsewhere. */
+static kn_remote remote;
+
+static void load(void) {
+  static const kn_instance protocol = {.cls = &cls};
   static const char spec_json[] =
       "{\"input\": [{\"name\": \"x\", \"shape\": [1, 4], \"dtype\": \"float32\"}], "
       "\"output\": [{\"name\": \"y\", \"shape\": [1, 2], \"dtype\": \"float32\"}]}";
-  if (size > MOST) return 0;
-  kn_log_set_level(KN_LOG_CRITICAL);
-  fuzz_target target = {.data = data, .size = size};
-  const kn_instance protocol = {.cls = &cls, .self = &target};
-  kn_remote remote = {.protocol = &protocol, .client.connection.fd = -1};
   kn_iospec spec;
-  kn_record *record;
-  if (kn_iospec_parse(spec_json, sizeof spec_json - 1, "fuzz", &spec) || kn_record_create(&record)) abort();
+  kn_log_set_level(KN_LOG_CRITICAL);
+  remote = (kn_remote){.protocol = &protocol, .client.connection.fd = -1};
+  if (kn_iospec_parse(spec_json, sizeof spec_json - 1, "fuzz", &spec)) abort();
   const kn_load_request request = {.path = "model", .spec = &spec, .batch = 1};
   if (kn_remote_inference.load(&remote, &request)) abort();
+  kn_iospec_clear(&spec);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size > MOST) return 0;
+  if (!remote.protocol) load();
+  remote.client.connection = kt_memory_connection(said, kt_memory_answer(said, 0, KN_MESSAGE_STATS, data, size), false);
+  kn_record *record;
+  if (kn_record_create(&record)) abort();
   static const kn_inference_times times[INFERENCES] = {{.output_end = 5000}, {.output_end = 6000}};
   kn_status status = kn_remote_measurements(&remote, INFERENCES, record);
   if (!status) check_record(record);
@@ -110,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   kn_status_free(kn_remote_inference.statistics(&remote, record));
   if (kn_remote_wire(&remote, times, 0, INFERENCES, record)) abort();
   kn_record_destroy(record);
-  kn_remote_inference.unload(&remote);
-  kn_iospec_clear(&spec);
+  kn_record_destroy(remote.statistics);
+  remote.statistics = NULL;
   return 0;
 }
