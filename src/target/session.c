@@ -176,11 +176,20 @@ static bool goes_on(const kn_target_session *session, const kn_frame *frame) {
   return session->open && frame->type == session->type && request == session->request && again == session->again;
 }
 
+/* The first bytes of a host that wants TLS (RFC 8446, 4.1.2 and 5.1); no frame of ours has them. */
+static void tell_of_tls(const uint8_t *header) {
+  if (header[0] == 0x16 && header[1] == 0x03 && header[5] == 0x01)
+    kn_log(KN_LOG_WARNING,
+           "the client speaks TLS, and this server has no key: give it a copy of the client's by --psk-file, in a "
+           "scenario \"psk_file\", or start the client without one");
+}
+
 /* The header is whole. */
 static kn_session_next begin_frame(kn_target_session *session) {
   const kn_wire_config *wire = &session->config.wire;
   size_t size = kn_frame_header_size(wire->format);
   bool open = session->open;
+  if (!open) tell_of_tls(session->header);
   if (!kn_frame_decode(wire->format, wire->big_endian, session->header, &session->frame)) {
     session->type = KN_MESSAGE_PING;
     session->refusal = KN_REFUSED_NONE;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <kenning/services.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Prototypes of our own: libssl's types are opaque to us. */
 typedef struct ssl_st SSL;
@@ -225,7 +226,22 @@ static kn_status refused(const kn_tls *tls, bool server, const char *psk_file) {
       psk_file, tls->fault);
 }
 
+/* libssl hangs up without a word on a client that speaks no TLS. One that gets an alert in plain can say what is
+ * missing; what it has said is read, since otherwise the kernel would take the alert back. */
+static kn_status expect_tls(kn_tls *tls, int fd, const char *psk_file, int64_t deadline_ns) {
+  static const uint8_t alert[] = {0x15, 3, 3, 0, 2, 2, 70}; /* RFC 8446, 5.1 and 6: fatal, protocol_version */
+  uint8_t said[1024];
+  KN_TRY(kn_connection_wait(fd, false, deadline_ns));
+  if (recv(fd, said, 1, MSG_PEEK) != 1 || said[0] == 0x16) return NULL; /* a handshake, or libssl says what it is */
+  (void)!send(fd, alert, sizeof alert, MSG_NOSIGNAL);
+  shutdown(fd, SHUT_WR);
+  while (recv(fd, said, sizeof said, MSG_DONTWAIT) > 0) continue;
+  strncpy(tls->fault, "it speaks no TLS", sizeof tls->fault - 1);
+  return refused(tls, true, psk_file);
+}
+
 static kn_status shake_hands(kn_tls *tls, int fd, bool server, const char *psk_file, int64_t deadline_ns) {
+  if (server) KN_TRY(expect_tls(tls, fd, psk_file, deadline_ns));
   for (;;) {
     ssl_api.ERR_clear_error();
     errno = 0;

@@ -74,6 +74,63 @@ static void a_wrong_key_is_refused_and_the_server_lives(void **state) {
   drop_pair(&p);
 }
 
+/* The protocol's text with a key, in `out`. */
+static const char *with_key(const char *protocol, char *out, size_t size) {
+  size_t length = strlen(protocol) - 2;
+  assert_string_equal(protocol + length, "}}");
+  snprintf(out, size, "%.*s, \"psk_file\": \"psk\"}}", (int)length, protocol);
+  return out;
+}
+
+/* A host with a key at a server without one: either is told, whatever the format. */
+static void a_server_without_a_key_says_that_the_host_has_one(void **state) {
+  (void)state;
+  static const char *const protocols[] = {EARLY, TAGGED, TODAY};
+  for (size_t i = 0; i < 3; i++) {
+    char text[1024];
+    pair p = make_pair(with_key(protocols[i], text, sizeof text), ECHO, 10);
+    make_key(&p, "psk");
+    char *server = read_in(&p, "s.json"), *key = strstr(server, "\"psk\"");
+    assert_non_null(key);
+    memcpy(key, "null ", 5);
+    write_in(&p, "s.json", server);
+    start_server(&p);
+    kt_run run = run_client(&p, "out.json");
+    kt_assert_exit(&run, 2);
+    kt_assert_contains(run.err, "a server that was started without one speaks no TLS");
+    kt_run_free(&run);
+    assert_true(kt_wait_output(p.server, "the client speaks TLS, and this server has no key", 30));
+    stop_server(&p);
+    free(server);
+    drop_pair(&p);
+  }
+}
+
+/* The format of 2022 has no greeting: the server's alert is what a host without a key gets. */
+static void a_host_without_a_key_says_that_the_server_has_one(void **state) {
+  (void)state;
+  static const char *const endings[] = {"little", "big"};
+  for (size_t i = 0; i < 2; i++) {
+    char text[1024], protocol[1024];
+    snprintf(protocol, sizeof protocol, "%.*s, \"endianness\": \"%s\"}}", (int)(sizeof EARLY - 3), EARLY, endings[i]);
+    pair p = make_pair(with_key(protocol, text, sizeof text), ECHO, 10);
+    make_key(&p, "psk");
+    char *client = read_in(&p, "c.json"), *key = strstr(client, "\"psk\"");
+    assert_non_null(key);
+    memcpy(key, "null ", 5);
+    write_in(&p, "c.json", client);
+    start_server(&p);
+    kt_run run = run_client(&p, "out.json");
+    kt_assert_exit(&run, 2);
+    kt_assert_contains(run.err, "the target speaks TLS: name a copy of its key by --psk-file");
+    kt_run_free(&run);
+    assert_true(kt_wait_output(p.server, "turned away", 30));
+    stop_server(&p);
+    free(client);
+    drop_pair(&p);
+  }
+}
+
 static void a_key_that_others_can_read_is_none(void **state) {
   (void)state;
   pair p = make_pair(SECURE, ECHO, 10);
@@ -126,6 +183,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_run_goes_through_tls),
       cmocka_unit_test(a_wrong_key_is_refused_and_the_server_lives),
+      cmocka_unit_test(a_server_without_a_key_says_that_the_host_has_one),
+      cmocka_unit_test(a_host_without_a_key_says_that_the_server_has_one),
       cmocka_unit_test(a_key_that_others_can_read_is_none),
       cmocka_unit_test(other_machines_are_served_with_a_key),
   };
