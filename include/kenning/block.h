@@ -90,6 +90,7 @@ typedef struct kn_runtime_options {
   bool isolate;              /* run in a process of its own; runtimes need not look at it */
   int64_t isolate_memory;    /* MiB that this process may have; 0: no limit */
   int64_t isolate_processor; /* seconds of processor time that it may use; 0: no limit */
+  double isolate_timeout;    /* seconds that loading a model, or one inference, may take there */
 } kn_runtime_options;
 
 /* ---- data sets ---- */

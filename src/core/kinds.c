@@ -62,6 +62,8 @@ static const kn_option runtime_options[] = {
      KN_FIELD(kn_runtime_options, isolate_memory), .min = 0, .max = 1 << 24},
     {"isolate_processor", "Seconds of processor time that the process of its own may use, 0: no limit", KN_OPTION_INT,
      0, KN_FIELD(kn_runtime_options, isolate_processor), .min = 0, .max = 1 << 30},
+    {"isolate_timeout", "Seconds that loading a model, or one inference, may take in the process of its own",
+     KN_OPTION_FLOAT, 0, KN_FIELD(kn_runtime_options, isolate_timeout), .def.f = 3600, .min = 0.001, .max = 86400},
     {0}};
 
 static const struct {

@@ -8,6 +8,7 @@
 #include <kenning/services.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,16 +17,16 @@
 enum {
   GRACE_MS = 2000,
   FRAME_LIMIT = 1 << 20,
-  SECONDS = 3600,
   LATER = 10 /* a worker ends a call of the engine itself */
 };
 
+static const kn_runtime_options *options_of(const kn_isolated *isolated) { return isolated->runtime->self; }
+
 static kn_status open_protocol(void *self, kn_link_config *out_config) {
-  (void)self;
+  double seconds = options_of(self)->isolate_timeout;
   *out_config = (kn_link_config){.wire = {.format = KN_WIRE_12, .frame_limit = FRAME_LIMIT},
-                                 .timeout_s = SECONDS + LATER,
-                                 .idle_s = SECONDS,
-                                 .engine_s = SECONDS,
+                                 .timeout_s = seconds + LATER,
+                                 .engine_s = seconds,
                                  .offer = true,
                                  .slowest = FRAME_LIMIT,
                                  .model_limit = UINT32_MAX,
@@ -34,14 +35,15 @@ static kn_status open_protocol(void *self, kn_link_config *out_config) {
 }
 
 /* The worker's end of the pair speaks the protocol of this name; its path is not used. */
-static kn_status make_peer(kn_instance *out_protocol) {
+static kn_status make_peer(const kn_runtime_options *options, kn_instance *out_protocol) {
   const kn_class *cls;
   size_t index;
+  char seconds[32];
+  snprintf(seconds, sizeof seconds, "%.17g", options->isolate_timeout);
   KN_TRY(kn_registry_find("kenning.runtimeprotocols.unix_socket.UnixSocketProtocol", KN_KIND_RUNTIMEPROTOCOL, &cls));
   KN_TRY(kn_instance_create(cls, out_protocol));
-  static const char *const settings[][2] = {{"socket_path", "worker"},   {"timeout", "3600"},
-                                            {"idle_timeout", "8640000"}, {"engine_timeout", "3600"},
-                                            {"heartbeat", "0"},          {"tensor_limit", "2048"}};
+  const char *const settings[][2] = {{"socket_path", "worker"},   {"timeout", "3600"}, {"idle_timeout", "8640000"},
+                                     {"engine_timeout", seconds}, {"heartbeat", "0"},  {"tensor_limit", "2048"}};
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
     const kn_option *row = kn_option_find(cls, settings[i][0], &index);
     if (!row) return kn_status_make(KN_INTERNAL, "there is no option %s", settings[i][0]);
@@ -101,7 +103,7 @@ static kn_status make_pipe(kn_isolated *isolated, int *out_end) {
 }
 
 static kn_status limit_memory(kn_isolated *isolated) {
-  const kn_runtime_options *options = isolated->runtime->self;
+  const kn_runtime_options *options = options_of(isolated);
   if (!options->isolate_memory) return NULL;
   return kn_memory_group_make("/sys/fs/cgroup", "/proc/self/cgroup", isolated->child.pid,
                               (uint64_t)options->isolate_memory << 20, &isolated->group);
@@ -111,7 +113,7 @@ static kn_status spawn(kn_isolated *isolated, const char *model_path, int worker
   kn_instance peer = {0};
   int config = -1, output = -1;
   char *program = NULL;
-  kn_status status = make_peer(&peer);
+  kn_status status = make_peer(options_of(isolated), &peer);
   if (!status) status = find_program(&program);
   const kn_scenario scenario = {.runtime = *isolated->runtime, .runtime_protocol = peer};
   if (!status) status = kn_child_config(&scenario, &config);
@@ -165,7 +167,7 @@ static int end_child(kn_isolated *isolated, int milliseconds) {
 static void close_protocol(void *self) { (void)end_child(self, GRACE_MS); }
 
 static kn_status told(const kn_isolated *isolated, int outcome) {
-  const kn_runtime_options *options = isolated->runtime->self;
+  const kn_runtime_options *options = options_of(isolated);
   bool memory = (WIFEXITED(outcome) && WEXITSTATUS(outcome) == KN_EXIT_MEMORY) ||
                 (WIFSIGNALED(outcome) && WTERMSIG(outcome) == SIGKILL && kn_memory_group_exceeded(&isolated->group));
   if (memory)
@@ -176,6 +178,10 @@ static kn_status told(const kn_isolated *isolated, int outcome) {
     return kn_status_make(KN_BACKEND_FAILED,
                           "the runtime's process used up the %lld s of processor time of isolate_processor",
                           (long long)options->isolate_processor);
+  if (WIFSIGNALED(outcome) && WTERMSIG(outcome) == SIGALRM)
+    return kn_status_make(KN_TIMEOUT,
+                          "the runtime's process took longer for a call than the %g s of isolate_timeout and was ended",
+                          options->isolate_timeout);
   if (WIFSIGNALED(outcome))
     return kn_status_make(KN_BACKEND_FAILED, "the runtime's process was ended by signal %d (%s)", WTERMSIG(outcome),
                           strsignal(WTERMSIG(outcome)));
@@ -192,7 +198,8 @@ static kn_status explain(void *self, kn_status status) {
   kn_status_free(status);
   tell_words(isolated, KN_LOG_WARNING);
   if (code == KN_TIMEOUT)
-    return kn_status_make(KN_TIMEOUT, "the runtime's process did not answer for %d s and was ended", SECONDS + LATER);
+    return kn_status_make(KN_TIMEOUT, "the runtime's process did not answer for %g s and was ended",
+                          options_of(isolated)->isolate_timeout + LATER);
   return told(isolated, outcome);
 }
 
@@ -240,7 +247,7 @@ static void unload(void *self) {
 
 static kn_status load_worker(kn_isolated *isolated, const kn_load_request *request) {
   KN_TRY(kn_slots_create(&isolated->slots, &isolated->peer));
-  isolated->slots.timeout_s = SECONDS + LATER;
+  isolated->slots.timeout_s = options_of(isolated)->isolate_timeout + LATER;
   KN_TRY(kn_remote_inference.load(isolated->remote, request));
   KN_TRY(kn_slots_memory(&isolated->slots, isolated->remote->input.bytes, &isolated->input));
   return kn_slots_memory(&isolated->slots, isolated->remote->output.bytes, &isolated->result);

@@ -48,8 +48,10 @@ static void an_isolated_crash_is_an_error_of_the_run(void **state) {
       {ALONE("crash"), "ended by signal 6"},
       {ALONE("exit"), "exit code 3"},
       {ALONE("spin\", \"isolate_processor\": 1, \"save_model_path\": \"faulty.bin"),
-       "used up the 1 s of processor time"}};
-  for (size_t i = 0; i < 3; i++) {
+       "used up the 1 s of processor time"},
+      {ALONE("spin\", \"isolate_timeout\": 1, \"save_model_path\": \"faulty.bin"), "the 1 s of isolate_timeout"},
+      {ALONE("hang\", \"isolate_timeout\": 1, \"save_model_path\": \"faulty.bin"), "the 1 s of isolate_timeout"}};
+  for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
     pair p = make_isolated(runtimes[i][0]);
     kt_run run = run_client(&p, "out.json");
     kt_assert_exit(&run, 1);
