@@ -156,8 +156,9 @@ kn_status kn_slots_infer(kn_slots *slots, const void *input, size_t input_bytes,
                                    .output = offset_of(to, output),
                                    .output_bytes = output_bytes};
   kn_slot_reply reply = {0};
-  if (send(slots->channel, &request, sizeof request, MSG_NOSIGNAL) != (ssize_t)sizeof request)
-    return kn_status_make(KN_IO_ERROR, "the worker is gone");
+  ssize_t sent;
+  while ((sent = send(slots->channel, &request, sizeof request, MSG_NOSIGNAL)) < 0 && errno == EINTR) continue;
+  if (sent != (ssize_t)sizeof request) return kn_status_make(KN_IO_ERROR, "the worker is gone");
   KN_TRY(receive(slots, &reply));
   if (!reply.code) return NULL;
   reply.message[sizeof reply.message - 1] = '\0';

@@ -1,0 +1,315 @@
+/* Lets each system call of an operation fail, the first one, the second, ..., with each of several reasons, and each
+ * function of libssl. Whatever fails: the operation is told to have failed, or what it gave is whole; no descriptor
+ * stays open, and the next attempt works. */
+#include "torture/system.h"
+
+#include "core/log.h"
+#include "support/directory.h"
+#include "support/status.h"
+#include "support/unit.h"
+#include "transport/connection.h"
+#include "transport/psk.h"
+#include "transport/tcp.h"
+#include "transport/tls.h"
+#include "transport/uart.h"
+#include "transport/unix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <kenning/services.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const int errors[] = {EIO,    EINTR,    EAGAIN,      ENOENT, EADDRINUSE,
+                             EACCES, ENOTSOCK, EINPROGRESS, EEXIST, EWOULDBLOCK};
+enum { ERRORS = sizeof errors / sizeof *errors, MOST_CALLS = 200 };
+
+static char *directory, *path, *key, *device;
+static const char *host = "127.0.0.1";
+
+static int64_t soon(void) { return kn_now_ns() + 5000000000; }
+
+/* What worked and should not have, or gave another result. */
+static bool is_wrong(kn_status status) { return status && !strncmp(kn_status_message(status, 0), "wrong: ", 7); }
+
+static int descriptors(void) {
+  int count = 0;
+  DIR *listing = opendir("/proc/self/fd");
+  assert_non_null(listing);
+  while (readdir(listing)) count++;
+  closedir(listing);
+  return count;
+}
+
+/* ---- operations: NULL when all they did was right ---- */
+
+static kn_status expect(bool holds, const char *what) {
+  return holds ? NULL : kn_status_make(KN_BAD_DATA, "wrong: %s", what);
+}
+
+/* Bytes in pieces, then a file. */
+static kn_status talk(kn_connection *one, kn_connection *other) {
+  static const char said[] = "one and two, and a file";
+  const kn_piece pieces[] = {{"one", 3}, {"", 0}, {" and two, ", 10}};
+  char heard[sizeof said - 1];
+  KN_TRY(kn_connection_write(one, pieces, 3, soon()));
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return kn_status_make(KN_IO_ERROR, "the file: %s", strerror(errno));
+  kn_status status = kn_connection_send_file(one, file, 10, soon());
+  close(file);
+  KN_TRY(status);
+  for (size_t got = 0, now; got < sizeof heard; got += now) {
+    KN_TRY(kn_connection_read(other, heard + got, sizeof heard - got, soon(), &now));
+    if (!now) return kn_status_make(KN_IO_ERROR, "an early end");
+  }
+  return expect(!memcmp(heard, said, sizeof heard), "what was said");
+}
+
+static kn_status meet(kn_connection *client, int listener, bool tcp) {
+  kn_connection served = {.fd = -1};
+  int fd = accept(listener, NULL, NULL);
+  kn_status status = fd < 0 ? kn_status_make(KN_IO_ERROR, "accept") : NULL;
+  if (!status && tcp) status = kn_tcp_prepare(fd);
+  if (!status) status = kn_connection_adopt(fd, &served);
+  if (status && fd >= 0) close(fd);
+  if (!status) status = talk(client, &served);
+  if (!status) status = talk(&served, client);
+  kn_connection_close(&served);
+  return status;
+}
+
+static kn_status over_tcp(void) {
+  int listener;
+  bool loopback;
+  int64_t port;
+  kn_connection client;
+  KN_TRY(kn_tcp_listen(host, 0, &listener, &loopback, &port));
+  kn_status status = port ? expect(loopback, "loopback") : kn_status_make(KN_IO_ERROR, "the port is not known");
+  if (!status) {
+    status = kn_tcp_connect(host, port, soon(), &client);
+    if (!status) status = meet(&client, listener, true);
+    kn_connection_close(&client);
+  }
+  close(listener);
+  return status;
+}
+
+static kn_status over_unix(void) {
+  int listener;
+  kn_connection client;
+  char *place = kt_path(directory, "socket");
+  kn_status status = kn_unix_listen(place, &listener);
+  if (!status) {
+    status = kn_unix_connect(place, soon(), &client);
+    if (!status) status = meet(&client, listener, false);
+    kn_connection_close(&client);
+    close(listener);
+  }
+  free(place); /* the file stays: the next one finds a socket that nobody serves */
+  return status;
+}
+
+static kn_status over_a_pipe(void) {
+  int ends[2];
+  kn_connection one = {.fd = -1}, other = {.fd = -1};
+  const kn_piece piece = {"through a pipe", 14};
+  char heard[14];
+  size_t got = 0;
+  assert_int_equal(pipe(ends), 0);
+  kn_status status = kn_connection_adopt(ends[0], &other);
+  if (!status) status = kn_connection_adopt(ends[1], &one);
+  if (!status) status = kn_connection_write(&one, &piece, 1, soon());
+  if (!status) status = kn_connection_read(&other, heard, sizeof heard, soon(), &got);
+  if (!status && !got) status = kn_status_make(KN_IO_ERROR, "an early end"); /* EIO: as of a terminal */
+  if (!status) status = expect(got == sizeof heard && !memcmp(heard, piece.data, got), "what was said");
+  close(ends[0]);
+  close(ends[1]);
+  return status;
+}
+
+static kn_status a_line(void) {
+  kn_connection line;
+  KN_TRY(kn_uart_open(device, 115200, &line));
+  kn_connection_close(&line);
+  return NULL;
+}
+
+static kn_status a_key(void) {
+  char *other = kt_path(directory, "another.psk");
+  uint8_t bytes[KN_PSK_BYTES];
+  kn_status status = kn_psk_make(other);
+  if (!status) {
+    status = kn_psk_read(other, bytes);
+    unlink(other);
+  }
+  bool left = !access(other, F_OK);
+  free(other);
+  return status ? (left ? kn_status_make(KN_BAD_DATA, "wrong: a key that could not be made is there") : status)
+                : expect(!left, "no key is there");
+}
+
+typedef struct served {
+  kn_connection connection;
+  kn_status status;
+} served;
+
+static void *serve(void *context) {
+  served *s = context;
+  s->status = kn_tls_begin(&s->connection, true, key, soon());
+  char byte;
+  size_t got = 0;
+  if (!s->status) s->status = kn_connection_read(&s->connection, &byte, 1, soon(), &got);
+  if (!s->status && !got) s->status = kn_status_make(KN_IO_ERROR, "an early end");
+  const kn_piece piece = {&byte, 1};
+  if (!s->status) s->status = kn_connection_write(&s->connection, &piece, 1, soon());
+  kn_connection_close(&s->connection);
+  return NULL;
+}
+
+/* There and back; both ends have to be content. */
+static kn_status over_tls(void) {
+  int ends[2];
+  pthread_t thread;
+  char byte = 0;
+  size_t got = 0;
+  const kn_piece piece = {"x", 1};
+  KN_TRY(kn_tls_check(key));
+  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  served s = {.connection.fd = -1};
+  kn_connection client;
+  kt_assert_ok(kn_connection_adopt(ends[0], &client));
+  kt_assert_ok(kn_connection_adopt(ends[1], &s.connection));
+  assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
+  kn_status status = kn_tls_begin(&client, false, key, soon());
+  if (!status) status = kn_connection_write(&client, &piece, 1, soon());
+  if (!status) status = kn_connection_read(&client, &byte, 1, soon(), &got);
+  if (!status && !got) status = kn_status_make(KN_IO_ERROR, "an early end");
+  if (!status) status = expect(byte == 'x', "what came back");
+  kn_connection_close(&client);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  return kn_status_join(status, s.status);
+}
+
+/* ---- the driver ---- */
+
+/* A failure that is told, or none. */
+static bool attempt(const char *what, kn_status (*operation)(void), const char *function, unsigned nth, int error) {
+  int before = descriptors();
+  kt_system_fail(function, nth, error);
+  kn_status status = operation();
+  bool done = kt_system_mend();
+  if (is_wrong(status) || (status && !*kn_status_message(status, 0)) || (status && !done))
+    kt_fail("%s, call %u of %s, %s: '%s'", what, nth, function, strerror(error), kn_status_message(status, 0));
+  kn_status_free(status);
+  if (descriptors() != before)
+    kt_fail("%s, call %u of %s, %s: %d descriptors, before %d", what, nth, function, strerror(error), descriptors(),
+            before);
+  return done;
+}
+
+/* `vital` (NULL-terminated) are those whose failing (EIO) cannot be overcome. */
+static void let_fail(const char *what, kn_status (*operation)(void), const char *const *vital) {
+  kt_assert_ok(operation());
+  for (size_t f = 0; kt_system_calls[f]; f++)
+    for (int e = 0; e < ERRORS; e++) {
+      unsigned nth = 1;
+      while (attempt(what, operation, kt_system_calls[f], nth, errors[e])) assert_true(nth++ < MOST_CALLS);
+    }
+  for (size_t v = 0; vital[v]; v++) {
+    kt_system_fail(vital[v], 1, EIO);
+    kn_status status = operation();
+    if (!kt_system_mend()) kt_fail("%s does not call %s", what, vital[v]);
+    if (!status) kt_fail("%s works without %s", what, vital[v]);
+    kn_status_free(status);
+  }
+  kt_assert_ok(operation());
+}
+
+static void connections(void **state) {
+  (void)state;
+  let_fail("tcp", over_tcp,
+           (const char *const[]){"socket", "setsockopt", "bind", "listen", "connect", "fcntl", "sendmsg", "sendfile",
+                                 "getsockname", NULL});
+  let_fail("unix", over_unix, (const char *const[]){"bind", "listen", "connect", "fcntl", "sendmsg", "sendfile", NULL});
+  let_fail("pipe", over_a_pipe, (const char *const[]){"fcntl", "writev", NULL});
+}
+
+static void six(void **state) {
+  (void)state;
+  int fd = socket(AF_INET6, SOCK_STREAM, 0);
+  bool there = fd >= 0;
+  if (there) close(fd);
+  if (!there || access("/proc/net/if_inet6", R_OK)) kt_skip("this machine has no IPv6");
+  host = "::1";
+  kt_assert_ok(over_tcp());
+  host = "::";
+  int listener;
+  bool loopback;
+  int64_t port;
+  kt_assert_ok(kn_tcp_listen(host, 0, &listener, &loopback, &port));
+  assert_false(loopback);
+  assert_true(port > 0);
+  close(listener);
+  host = "127.0.0.1";
+}
+
+static void lines_and_keys(void **state) {
+  (void)state;
+  let_fail(
+      "line", a_line,
+      (const char *const[]){"open", "tcgetattr", "cfsetispeed", "cfsetospeed", "tcsetattr", "tcflush", "fcntl", NULL});
+  let_fail("key", a_key, (const char *const[]){"open", "fchmod", "getrandom", "write", "fsync", "fstat", "read", NULL});
+}
+
+static void secure_connections(void **state) {
+  (void)state;
+  kt_assert_ok(over_tls());
+  for (size_t f = 0; kt_tls_calls[f]; f++) {
+    if (!attempt("tls", over_tls, kt_tls_calls[f], 1, 0)) kt_fail("%s is not called", kt_tls_calls[f]);
+    kt_system_fail(kt_tls_calls[f], 1, 0);
+    kn_status status = over_tls();
+    (void)kt_system_mend();
+    if (!status) kt_fail("TLS is content without %s", kt_tls_calls[f]);
+    kn_status_free(status);
+  }
+  kt_assert_ok(over_tls());
+}
+
+static int set_up(void **state) {
+  (void)state;
+  signal(SIGPIPE, SIG_IGN);
+  kn_log_set_level(KN_LOG_CRITICAL);
+  directory = kt_directory_make();
+  path = kt_path(directory, "file");
+  key = kt_path(directory, "psk");
+  kt_file_write_text(path, "and a file");
+  kt_assert_ok(kn_psk_make(key));
+  int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  if (terminal < 0 || grantpt(terminal) || unlockpt(terminal) || !(device = strdup(ptsname(terminal))))
+    kt_fail("no pseudo-terminal");
+  return 0;
+}
+
+static int tear_down(void **state) {
+  (void)state;
+  free(path);
+  free(key);
+  free(device);
+  kt_directory_remove(directory);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(connections),
+      cmocka_unit_test(six),
+      cmocka_unit_test(lines_and_keys),
+      cmocka_unit_test(secure_connections),
+  };
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
