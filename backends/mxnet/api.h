@@ -26,6 +26,7 @@ enum { MX_GRADIENT_NONE = 0, MX_GRADIENT_WRITE = 1 };
     (const char *symbol, const void *params, int params_bytes, int device_type, int device, uint32_t inputs,           \
      const char **names, const uint32_t *shape_offsets, const uint32_t *shapes, mx_predictor **out))                   \
   X(int, MXPredGetOutputShape, (mx_predictor * predictor, uint32_t index, uint32_t * *out_shape, uint32_t * out_rank)) \
+  X(int, MXPredGetOutputType, (mx_predictor * predictor, uint32_t index, int *out_dtype))                              \
   X(int, MXPredSetInput, (mx_predictor * predictor, const char *name, const float *data, uint32_t elements))           \
   X(int, MXPredForward, (mx_predictor * predictor))                                                                    \
   X(int, MXPredGetOutput, (mx_predictor * predictor, uint32_t index, float *data, uint32_t elements))                  \

@@ -79,6 +79,26 @@ static kn_status describe_inputs(const model *m, const kn_load_request *request,
 
 /* ---- loading ---- */
 
+/* What MXNet says of a graph is about the graph: names the layer of an operator that it does not have. */
+static kn_status refusal(const model *m, kn_status words) {
+  static const char begin[] = "Operator ", end[] = " is not registered";
+  if (kn_status_code(words) != KN_BACKEND_FAILED) return words;
+  const char *message = kn_status_message(words, 0), *start = strstr(message, begin);
+  const char *stop = start ? strstr(start, end) : NULL;
+  kn_status status = NULL;
+  if (stop) {
+    char *name = kn_strndup(start + strlen(begin), (size_t)(stop - start) - strlen(begin)), *layer = NULL;
+    status = name ? symbol_find_operator(m->symbol, name, &layer) : kn_status_out_of_memory();
+    if (!status && layer)
+      status = kn_status_make(KN_INCOMPATIBLE, "MXNet does not have the operator '%s' of the layer '%s'", name, layer);
+    kn_free(name);
+    kn_free(layer);
+  }
+  if (!status) status = kn_status_make(KN_INCOMPATIBLE, "%s", message);
+  kn_status_free(words);
+  return status;
+}
+
 static kn_status create(const model *m, inference *loaded) {
   uint32_t offsets[2 + 8] = {0}, shapes[8 * KN_MAX_RANK], used = 0;
   const char *names[8];
@@ -93,21 +113,29 @@ static kn_status create(const model *m, inference *loaded) {
     for (uint32_t k = 0; k < entry->rank; k++) shapes[used++] = (uint32_t)entry->shape[k];
     offsets[i + 1] = used;
   }
-  return mx_result(loaded->mx,
-                   loaded->mx->MXPredCreate(m->symbol, m->params, (int)m->params_bytes, MX_CPU, 0, (uint32_t)count,
-                                            names, offsets, shapes, &loaded->predictor),
-                   "load the model");
+  int result = loaded->mx->MXPredCreate(m->symbol, m->params, (int)m->params_bytes, MX_CPU, 0, (uint32_t)count, names,
+                                        offsets, shapes, &loaded->predictor);
+  return refusal(m, mx_result(loaded->mx, result, "load the model"));
 }
 
 static kn_status describe_outputs(const model *m, inference *loaded) {
   for (size_t i = 0; i < m->graph.output_count; i++) {
     uint32_t *shape, rank;
+    int dtype;
     KN_TRY(mx_result(loaded->mx, loaded->mx->MXPredGetOutputShape(loaded->predictor, (uint32_t)i, &shape, &rank),
                      "tell the shape of an output"));
     kn_ioentry entry = {.name = m->graph.outputs[i], .dtype = KN_FLOAT32, .rank = rank, .order = (int64_t)i};
     if (rank > KN_MAX_RANK)
       return kn_status_make(KN_INCOMPATIBLE, "the model's output '%s' has %u dimensions", entry.name, rank);
     for (uint32_t k = 0; k < rank; k++) entry.shape[k] = shape[k];
+    /* The predictor hands out what the array holds, whatever its type, as if it were float32. */
+    KN_TRY(mx_result(loaded->mx, loaded->mx->MXPredGetOutputType(loaded->predictor, (uint32_t)i, &dtype),
+                     "tell the type of an output"));
+    if (dtype != MX_FLOAT32)
+      return kn_status_make(KN_INCOMPATIBLE,
+                            "the model's output '%s' is not float32, the only type that MXNet's predictor gives: end "
+                            "the model with a cast",
+                            entry.name);
     KN_TRY(kn_iolist_add(&loaded->spec.output, &entry));
   }
   return NULL;
@@ -129,11 +157,18 @@ static kn_status turn(const sample_shape *sample, inference *loaded) {
   return NULL;
 }
 
+enum { NEWEST = 109 }; /* 1.9 */
+
 static kn_status load(const kn_load_request *request, const sample_shape *sample, const char *library, int64_t threads,
                       const model *m, inference *loaded) {
   if (request->batch < 1 || request->batch > INT32_MAX)
     return kn_status_make(KN_INVALID_ARGUMENT, "%lld samples per inference are not possible",
                           (long long)request->batch);
+  if (m->graph.version / 100 > NEWEST)
+    return kn_status_make(
+        KN_INCOMPATIBLE,
+        "the model was saved by MXNet %lld.%lld, which is newer than 1.9: save it with that or an older one",
+        (long long)(m->graph.version / 10000), (long long)(m->graph.version / 100 % 100));
   KN_TRY(describe_inputs(m, request, sample, loaded));
   KN_TRY(mx_api_open(library, &loaded->mx));
   loaded->threads = mx_threads(loaded->mx, threads);

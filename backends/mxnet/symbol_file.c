@@ -116,6 +116,8 @@ static kn_status parse(parser *p, yyjson_val *root) {
   size_t i, count;
   yyjson_val *node;
   yyjson_arr_foreach(p->nodes, i, count, node) KN_TRY(read_node(p, i, node));
+  yyjson_val *attributes = yyjson_obj_get(root, "attrs");
+  p->graph->version = yyjson_get_sint(yyjson_arr_get(yyjson_obj_get(attributes, "mxnet_version"), 1));
   return read_outputs(p, yyjson_obj_get(root, "heads"));
 }
 
@@ -146,6 +148,24 @@ kn_status symbol_graph_parse(const char *path, const char *json, size_t bytes, s
   kn_free(p.places);
   yyjson_doc_free(document);
   if (status) symbol_graph_clear(out_graph);
+  return status;
+}
+
+kn_status symbol_find_operator(const char *json, const char *operator_, char **out_name) {
+  const yyjson_alc memory = {json_alloc, json_realloc, json_free, NULL};
+  size_t i, count;
+  yyjson_val *node;
+  *out_name = NULL;
+  yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)json, strlen(json), 0, &memory, NULL);
+  if (!document) return kn_status_out_of_memory();
+  kn_status status = NULL;
+  yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(document), "nodes"), i, count, node) {
+    const char *name = yyjson_get_str(yyjson_obj_get(node, "name"));
+    if (*out_name || !name || !yyjson_equals_str(yyjson_obj_get(node, "op"), operator_)) continue;
+    *out_name = kn_strdup(name);
+    if (!*out_name) status = kn_status_out_of_memory();
+  }
+  yyjson_doc_free(document);
   return status;
 }
 

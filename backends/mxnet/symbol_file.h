@@ -25,6 +25,7 @@ typedef struct symbol_graph {
   char **outputs; /* names of the operators whose results are the model's */
   size_t output_count;
   size_t operator_count;
+  int64_t version; /* of the MXNet that saved it, 10901 for 1.9.1; 0: not told */
 } symbol_graph;
 
 /* Takes the JSON apart and checks that its references lead somewhere; `path` is for messages. KN_BAD_DATA. */
@@ -32,6 +33,9 @@ kn_status symbol_graph_parse(const char *path, const char *json, size_t bytes, s
 /* The same graph up to the values before its final softmax, as JSON; free with kn_free. KN_INCOMPATIBLE when it has
  * more than one output or ends otherwise. */
 kn_status symbol_without_softmax(const char *json, char **out_json) KN_MUST_USE;
+/* The name of the first node that is an `operator_`, NULL where none is; free with kn_free. For a graph that was
+ * parsed. */
+kn_status symbol_find_operator(const char *json, const char *operator_, char **out_name) KN_MUST_USE;
 void symbol_graph_clear(symbol_graph *graph);
 
 #endif

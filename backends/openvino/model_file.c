@@ -7,7 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEAD_BYTES = 512, NEWEST_OPERATOR_SET = 27 /* of those that OpenVINO 2026.4 has schemas for */ };
+enum {
+  HEAD_BYTES = 512,
+  NEWEST_OPERATOR_SET = 27 /* of those that OpenVINO 2026.4 has schemas for */,
+  NEWEST_FORMAT = 14 /* of the ONNX that has this set */
+};
 
 const char *kn_vino_format_name(kn_vino_format format) {
   static const char *const names[] = {[KN_VINO_IR] = "openvino",
@@ -108,13 +112,16 @@ static bool read_operator_set(FILE *file, uint64_t bytes, uint64_t *out_version)
   return true;
 }
 
-/* Of the ModelProto's fields only opset_import (8) is read, the others are stepped over; 0 where the walk ends early:
- * then the engine says what is wrong. */
-static uint64_t operator_set_of(FILE *file) {
+/* Of the ModelProto's fields only ir_version (1) and opset_import (8) are read, the others are stepped over; 0 where
+ * the walk ends early: then the engine says what is wrong. */
+static uint64_t operator_set_of(FILE *file, uint64_t *out_format) {
   uint64_t key, bytes, version = 0;
   while (read_varint(file, &key)) {
     unsigned type = key & 7;
-    if (type == 0 && read_varint(file, &bytes)) continue;
+    if (type == 0 && read_varint(file, &bytes)) {
+      if (key >> 3 == 1) *out_format = bytes;
+      continue;
+    }
     if (type != 2 || !read_varint(file, &bytes) || bytes > INT64_MAX / 2) break;
     if (key >> 3 == 8 ? !read_operator_set(file, bytes, &version) : fseeko(file, (off_t)bytes, SEEK_CUR) != 0) break;
   }
@@ -125,8 +132,13 @@ static uint64_t operator_set_of(FILE *file) {
 static kn_status check_operator_set(const char *path) {
   FILE *file = fopen(path, "rbe");
   if (!file) return kn_status_make(KN_IO_ERROR, "cannot read %s: %s", path, strerror(errno));
-  uint64_t version = operator_set_of(file);
+  uint64_t form = 0, version = operator_set_of(file, &form);
   fclose(file);
+  if (form > NEWEST_FORMAT)
+    return kn_status_make(KN_INCOMPATIBLE,
+                          "%s is of ONNX's file format %llu; OpenVINO 2026.4 knows up to %d: export the model with an "
+                          "older ONNX",
+                          path, (unsigned long long)form, NEWEST_FORMAT);
   if (version <= NEWEST_OPERATOR_SET) return NULL;
   return kn_status_make(KN_INCOMPATIBLE,
                         "%s uses operator set %llu; OpenVINO 2026.4 knows up to %d: export the model for that or an "

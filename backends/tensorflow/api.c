@@ -99,7 +99,10 @@ kn_status tf_status_take(const tf_api *tf, const TF_Status *status, const char *
   if (code == TF_OK) return NULL;
   if (code == TF_RESOURCE_EXHAUSTED)
     return kn_status_make(KN_OUT_OF_MEMORY, "TensorFlow ran out of memory to %s: %s", what, tf->TF_Message(status));
-  return kn_status_make(KN_BACKEND_FAILED, "TensorFlow could not %s: %s", what, tf->TF_Message(status));
+  /* What the model asks for, not what became of it. */
+  bool input = code == TF_INVALID_ARGUMENT || code == TF_NOT_FOUND || code == TF_UNIMPLEMENTED;
+  return kn_status_make(input ? KN_INCOMPATIBLE : KN_BACKEND_FAILED, "TensorFlow could not %s: %s", what,
+                        tf->TF_Message(status));
 }
 
 static const struct {

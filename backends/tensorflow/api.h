@@ -37,7 +37,7 @@ typedef enum TF_DataType {
   TF_UINT64 = 23
 } TF_DataType;
 
-enum { TF_OK = 0, TF_RESOURCE_EXHAUSTED = 8 };
+enum { TF_OK = 0, TF_INVALID_ARGUMENT = 3, TF_NOT_FOUND = 5, TF_RESOURCE_EXHAUSTED = 8, TF_UNIMPLEMENTED = 12 };
 
 /* Result, name, parameters. */
 #define TF_FUNCTIONS(X)                                                                                               \

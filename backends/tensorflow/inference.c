@@ -326,6 +326,7 @@ kn_status inference_output(inference *loaded, const kn_tensor_view *outputs, siz
     if (!value) return kn_status_make(KN_INVALID_ARGUMENT, "the model has not run since its input was set");
     KN_TRY(check_view(entry, &outputs[i]));
     size_t bytes = loaded->tf->TF_TensorByteSize(value), elements = kn_tensor_elements(&outputs[i]);
+    if (!bytes && elements) return kn_status_make(KN_INCOMPATIBLE, "the model's output '%s' is empty", entry->name);
     if (tf_dtype_of(loaded->tf->TF_TensorType(value)) != entry->dtype ||
         bytes != elements * kn_dtype_size(entry->dtype))
       return kn_status_make(KN_BACKEND_FAILED, "output '%s' has %zu bytes, not what its specification says",

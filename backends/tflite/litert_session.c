@@ -39,6 +39,17 @@ static kn_status add_options(kn_litert_session *session, const char *identifier,
   return NULL;
 }
 
+/* What is wrong with the model LiteRT writes to stderr alone. */
+static kn_status refusal(const kn_litert_session *session, int status) {
+  char *where = kn_tflite_suspect_text(&session->file, "");
+  if (!where) return kn_status_out_of_memory();
+  kn_status refused = kn_status_make(KN_INCOMPATIBLE,
+                                     "LiteRT %s does not take the model%s: %s (%d); what it writes itself stands above",
+                                     session->api->version, where, kn_litert_status_text(status), status);
+  kn_free(where);
+  return refused;
+}
+
 /* The number of threads goes to XNNPACK and to LiteRT's own kernels under two names. */
 static kn_status compile(kn_litert_session *session, int32_t threads) {
   const kn_litert_api *api = session->api;
@@ -46,9 +57,8 @@ static kn_status compile(kn_litert_session *session, int32_t threads) {
   TRY(api->SetOptionsHardwareAccelerators(session->options, KN_LITERT_CPU), "did not take its options");
   KN_TRY(add_options(session, "xnnpack", kn_format("num_threads = %d\n", threads)));
   KN_TRY(add_options(session, "cpu_delegate", kn_format("num_threads = %d\n", threads)));
-  TRY(api->CreateCompiledModel(session->environment, session->model, session->options, &session->compiled),
-      "could not compile the model");
-  return NULL;
+  int status = api->CreateCompiledModel(session->environment, session->model, session->options, &session->compiled);
+  return status ? refusal(session, status) : NULL;
 }
 
 /* The file's tensor of this name. A signature may have another order than the file. */
@@ -132,8 +142,9 @@ static kn_status prepare_inputs(kn_litert_session *session, kn_litert_signature 
 /* After the inputs have their sizes. */
 static kn_status prepare_outputs(kn_litert_session *session, kn_litert_signature *signature, kn_iolist *list) {
   kn_litert_layout layouts[KN_LITERT_MOST_TENSORS];
-  TRY(session->api->GetCompiledModelOutputTensorLayouts(session->compiled, 0, session->outputs.count, layouts, true),
-      "does not tell the shapes of its outputs");
+  int told =
+      session->api->GetCompiledModelOutputTensorLayouts(session->compiled, 0, session->outputs.count, layouts, true);
+  if (told) return refusal(session, told); /* operators are prepared now */
   for (size_t i = 0; i < session->outputs.count; i++) {
     kn_litert_tensor *tensor;
     const kn_tflite_tensor *file;

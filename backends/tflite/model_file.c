@@ -50,6 +50,7 @@ static void read_operator_codes(kn_tflite_reader *reader, kn_flat_vector codes) 
     if (code == KN_TFLITE_OP_DELEGATE || code < 0)
       kn_flat_fail(&reader->flat, entry.at, "it is none that a file may hold");
     reader->codes[i] = code;
+    model->kinds[i].known = name != NULL;
     model->kinds[i].custom = code == KN_TFLITE_OP_CUSTOM;
     model->kinds[i].name = model->kinds[i].custom && custom ? custom : name ? name : "unknown operator";
   }
@@ -127,7 +128,9 @@ static void read_subgraph(kn_tflite_reader *reader, kn_flat_table subgraph) {
     if (index >= tensors.count)
       kn_flat_fail(flat, outputs.at + 4 * i, "one of its outputs does not exist");
     else if (!reader->values[index].written)
-      kn_flat_fail(flat, outputs.at + 4 * i, "nothing writes one of its outputs");
+      kn_flat_fail(
+          flat, outputs.at + 4 * i,
+          reader->values[index].elements ? "nothing writes one of its outputs" : "one of its outputs is empty");
   }
   if (reader->subgraph > 0) return;
   model->inputs = kn_tflite_read_interface(reader, tensors, inputs);
@@ -211,7 +214,7 @@ static void read_model(kn_tflite_reader *reader) {
   kn_flat_string(flat, model, MODEL_DESCRIPTION);
   kn_flat_vector subgraphs = kn_flat_tables_field(flat, model, MODEL_SUBGRAPHS);
   if (kn_flat_u32(flat, model, MODEL_VERSION, 0) != SCHEMA_VERSION)
-    kn_tflite_unsupported(reader, model.at, "its schema is not version 3");
+    kn_flat_fail(flat, model.at, "its schema is not version 3, the only one that there is");
   if (!subgraphs.count) kn_flat_fail(flat, model.at, "it holds no subgraph");
   if (kn_tflite_good(reader)) read_operator_codes(reader, kn_flat_tables_field(flat, model, MODEL_OPERATOR_CODES));
   if (kn_tflite_good(reader)) read_buffers(reader, kn_flat_tables_field(flat, model, MODEL_BUFFERS));
@@ -253,6 +256,22 @@ void kn_tflite_model_clear(kn_tflite_model *model) {
   kn_free(model->outputs);
   kn_free(model->kinds);
   *model = (kn_tflite_model){0};
+}
+
+char *kn_tflite_suspect_text(const kn_tflite_model *model, const char *words) {
+  const kn_tflite_operator_count *suspect = NULL;
+  for (size_t i = 0; i < model->kind_count; i++) {
+    const kn_tflite_operator_count *kind = &model->kinds[i];
+    if (!kind->count || (!suspect && !kind->custom && kind->known && !strstr(words, kind->name))) continue;
+    if (!suspect || strstr(words, kind->name)) suspect = kind;
+  }
+  if (!suspect) return kn_strdup("");
+  return kn_format(" (%s%s%s%s%s)",
+                   suspect->known && !suspect->custom ? "operator "
+                   : suspect->custom                  ? "custom operator "
+                                                      : "",
+                   suspect->name, suspect->layer ? ", which makes '" : "", suspect->layer ? suspect->layer : "",
+                   suspect->layer ? "'" : "");
 }
 
 char *kn_tflite_census_text(const size_t counts[KN_TFLITE_TYPES]) {

@@ -45,9 +45,10 @@ typedef struct kn_tflite_tensor {
 } kn_tflite_tensor;
 
 typedef struct kn_tflite_operator_count {
-  const char *name; /* points into the file's bytes for custom operators, static otherwise */
-  bool custom;
+  const char *name;   /* points into the file's bytes for custom operators, static otherwise */
+  bool custom, known; /* a custom one is known by whoever brings it */
   size_t count;
+  const char *layer; /* the value that the first of them writes, as the file names it; NULL: none */
 } kn_tflite_operator_count;
 
 typedef struct kn_tflite_model {
@@ -73,6 +74,10 @@ typedef struct kn_tflite_model {
  * cleared on failure; its texts point into `data`. */
 kn_status kn_tflite_model_read(const void *data, size_t bytes, kn_tflite_model *out_model) KN_MUST_USE;
 void kn_tflite_model_clear(kn_tflite_model *model);
+
+/* What an engine's `words` are likely about, as " (operator NAME, which makes 'LAYER')": one that it names, else one
+ * that engines may lack. Free with kn_free; NULL without memory. */
+char *kn_tflite_suspect_text(const kn_tflite_model *model, const char *words);
 
 /* Short text such as "12 FLOAT32, 3 INT8" of one of the counts above. Free with kn_free; NULL without memory. */
 char *kn_tflite_census_text(const size_t counts[KN_TFLITE_TYPES]);

@@ -227,7 +227,8 @@ static void read_operator(kn_tflite_reader *reader, kn_flat_table operator_) {
   if (flat->fault) return;
 
   int32_t code = reader->codes[kind];
-  reader->model->kinds[kind].count++;
+  const kn_tflite_value *written = value_at(reader, outputs, 0);
+  if (!reader->model->kinds[kind].count++ && written) reader->model->kinds[kind].layer = written->name;
   reader->model->operators++;
   check_inputs(reader, inputs, code);
   check_outputs(reader, outputs, code);

@@ -45,6 +45,7 @@ typedef struct kn_tflite_buffer {
 
 /* What the operators of a subgraph need to know of its tensors. */
 typedef struct kn_tflite_value {
+  const char *name; /* points into the file's bytes */
   uint64_t elements;
   uint8_t type;
   uint8_t stored_type; /* of the constant behind a DEQUANTIZE; otherwise `type` */

@@ -127,7 +127,7 @@ static void read_tensor(kn_tflite_reader *reader, kn_flat_table tensor, size_t t
   kn_flat_vector signature = kn_flat_vector_field(flat, tensor, TENSOR_SHAPE_SIGNATURE, 4);
   uint8_t type = kn_flat_u8(flat, tensor, TENSOR_TYPE, 0);
   uint32_t index = kn_flat_u32(flat, tensor, TENSOR_BUFFER, 0);
-  kn_flat_string(flat, tensor, TENSOR_NAME);
+  const char *name = kn_flat_string(flat, tensor, TENSOR_NAME);
   if (flat->fault) return;
   if (type >= KN_TFLITE_TYPES) {
     kn_tflite_unsupported(reader, tensor.at, "its type is none that this version of TensorFlow Lite's schema has");
@@ -159,7 +159,8 @@ static void read_tensor(kn_tflite_reader *reader, kn_flat_table tensor, size_t t
   if (quantization.at) check_quantization(reader, quantization, shape, type, constant, tensor_count);
   if (flat->fault) return;
 
-  *out_value = (kn_tflite_value){.elements = elements,
+  *out_value = (kn_tflite_value){.name = name && *name ? name : NULL,
+                                 .elements = elements,
                                  .type = type,
                                  .stored_type = type,
                                  .constant = constant,

@@ -20,14 +20,26 @@ static void hear(void *user_data, const char *format, va_list arguments) {
   }
 }
 
-kn_status kn_tflite_session_failure(kn_tflite_session *session, const char *what) {
+static kn_status failure(kn_tflite_session *session, kn_code code, const char *what, const char *where) {
   kn_tflite_words *words = &session->words;
   size_t length =
       words->length >= 2 && !strcmp(words->text + words->length - 2, "; ") ? words->length - 2 : words->length;
-  kn_status status =
-      kn_status_make(KN_BACKEND_FAILED, "TensorFlow Lite %s%s%.*s", what, length ? ": " : "", (int)length, words->text);
+  kn_status status = kn_status_make(code, "TensorFlow Lite %s %s%s%s%.*s", session->api->Version(), what, where,
+                                    length ? ": " : "", (int)length, words->text);
   words->length = 0;
   words->text[0] = '\0';
+  return status;
+}
+
+kn_status kn_tflite_session_failure(kn_tflite_session *session, const char *what) {
+  return failure(session, KN_BACKEND_FAILED, what, "");
+}
+
+/* The engine does not take the model. */
+static kn_status refusal(kn_tflite_session *session, const char *what) {
+  char *where = kn_tflite_suspect_text(&session->file, session->words.text);
+  kn_status status = where ? failure(session, KN_INCOMPATIBLE, what, where) : kn_status_out_of_memory();
+  kn_free(where);
   return status;
 }
 
@@ -54,7 +66,7 @@ static kn_status build_interpreter(kn_tflite_session *session, const kn_string_l
   KN_TRY(kn_tflite_delegates_create(api, delegates, threads, &session->delegates));
   kn_tflite_delegates_add(&session->delegates, api, session->options);
   session->interpreter = api->InterpreterCreate(session->model, session->options);
-  if (!session->interpreter) return kn_tflite_session_failure(session, "could not build an interpreter");
+  if (!session->interpreter) return refusal(session, "could not build an interpreter");
   kn_tflite_delegates_settle(&session->delegates);
   return NULL;
 }
@@ -107,7 +119,7 @@ static kn_status open_session(kn_tflite_session *session, const kn_load_request 
   KN_TRY(build_interpreter(session, delegates, threads));
   for (size_t i = 0; i < session->file.input_count; i++) KN_TRY(resize_input(session, i, request->batch));
   if (session->api->InterpreterAllocateTensors(session->interpreter) != KN_TFL_OK)
-    return kn_tflite_session_failure(session, "could not prepare the model");
+    return refusal(session, "could not prepare the model");
   KN_TRY(learn_shapes(session));
   return kn_tflite_session_bind(session, request);
 }

@@ -32,7 +32,7 @@ static kn_status detect_format(const char *path, const char **out_format) {
     *out_format = dot && !strcmp(dot, ".keras") ? "keras" : "torch";
   else if (dot && !strcmp(dot, ".weights"))
     *out_format = "darknet";
-  else if (length >= 2 && head[0] == 0x08 && head[1] <= 32) /* ModelProto: ir_version comes first */
+  else if (length >= 2 && head[0] == 0x08 && head[1] < 0x80) /* ModelProto: ir_version comes first */
     *out_format = "onnx";
   else
     return kn_status_make(KN_BAD_DATA, "%s is no model that TVM takes: TensorFlow Lite, ONNX or Darknet weights", path);

@@ -69,6 +69,9 @@ static kn_content of_zip(const unsigned char *head, size_t length) {
   for (size_t i = 0; i < sizeof keras / sizeof *keras; i++)
     if (name_length == strlen(keras[i]) && !memcmp(name, keras[i], name_length))
       return (kn_content){"keras", "a zip archive, as Keras writes them", false};
+  static const char module[] = "module.fb";
+  if (name_length == strlen(module) && !memcmp(name, module, name_length))
+    return (kn_content){"iree", "a module of IREE", false};
   static const char *const torch[] = {"/data.pkl",       "/data/",           "/extra/",
                                       "/code/",          "/version",         "/byteorder",
                                       "/archive_format", "/.format_version", "/.storage_alignment"};
@@ -97,7 +100,7 @@ static uint64_t varint(const unsigned char *head, size_t length, size_t *at) {
 static kn_content of_protobuf(const unsigned char *head, size_t length) {
   enum { IR_VERSION = 0x08, PRODUCER = 0x12, LONGEST_NAME = 256 };
   static const unsigned char others[] = {0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72};
-  if (length < 4 || head[0] != IR_VERSION || head[1] < 1 || head[1] > 64) return (kn_content){0};
+  if (length < 4 || head[0] != IR_VERSION || head[1] < 1 || head[1] > 0x7f) return (kn_content){0};
   const kn_content onnx = {.format = "onnx", .words = "an ONNX model"};
   for (size_t i = 0; i < sizeof others; i++)
     if (head[2] == others[i]) return onnx;
@@ -129,6 +132,8 @@ kn_content kn_content_of(const void *data, size_t length) {
         !memcmp(head + magics[i].offset, magics[i].bytes, magics[i].length))
       return magics[i].content;
   if (begins(data, length, "PK\x03\x04")) return of_zip(head, length);
+  if (*head == '{' && holds(data, length, "\"nodes\"") && holds(data, length, "\"op\""))
+    return (kn_content){"mxnet", "a graph of MXNet", false};
   kn_content content = of_markup(data, length);
   return content.words ? content : of_protobuf(head, length);
 }

@@ -91,12 +91,13 @@ static void join(const char *const *formats, char *out, size_t size) {
 static kn_status is_something_else(const char *path, const kn_content *content, const char *const *formats) {
   char wanted[256];
   join(formats, wanted, sizeof wanted);
+  const char *name = kn_format_of_name(path);
+  bool named = name && content->format && !strcmp(name, content->format);
   if (content->format)
-    return kn_status_make(
-        KN_BAD_DATA,
-        "%s is %s, whatever its name says, where a model of format %s is wanted: name a class that reads %s, or "
-        "convert it with `kenning convert`",
-        path, content->words, wanted, content->format);
+    return kn_status_make(KN_BAD_DATA,
+                          "%s is %s%s, where a model of format %s is wanted: name a class that reads %s, or "
+                          "convert it with `kenning convert`",
+                          path, content->words, named ? "" : ", whatever its name says", wanted, content->format);
   if (content->words)
     return kn_status_make(KN_BAD_DATA, "%s is %s, no model of format %s", path, content->words, wanted);
   return kn_status_make(KN_BAD_DATA, "%s is no model of format %s: it does not begin like one", path, wanted);
@@ -111,9 +112,12 @@ kn_status kn_model_file_recognize(const char *path, const char *const *formats, 
     *out_format = content.format;
     return NULL;
   }
-  bool told = !content.archive; /* a model of any of the formats would have been known */
+  /* A model of any of the formats would have been known, or this is what none of them ever is. */
+  static const char *const loose[] = {"tvm", "c_sources", "torch", "darknet"};
+  bool other = content.words && !content.archive, told = !content.archive;
+  for (size_t i = 0; i < sizeof loose / sizeof *loose; i++) other = other && !has(formats, loose[i]);
   for (const char *const *format = formats; *format; format++) told = told && kn_content_tells(*format);
-  return content.format || told ? is_something_else(path, &content, formats) : NULL;
+  return content.format || told || other ? is_something_else(path, &content, formats) : NULL;
 }
 
 kn_status kn_model_file_check(const char *path, const char *const *formats) {

@@ -45,7 +45,8 @@ static const char *shape_text(const int64_t *shape, uint32_t rank, char out[160]
 
 static kn_status check_input(const kn_engine *engine, const kn_samples *samples, int64_t batch) {
   if (engine->spec.input.count != 1)
-    return kn_status_make(KN_INCOMPATIBLE, "the model has %zu inputs; the data set gives one",
+    return kn_status_make(KN_INCOMPATIBLE,
+                          "the model has %zu inputs; the data set gives one: runs take models of one input",
                           engine->spec.input.count);
   const kn_ioentry *entry = &engine->spec.input.entries[0];
   int64_t shape[KN_MAX_RANK] = {batch};
@@ -56,9 +57,13 @@ static kn_status check_input(const kn_engine *engine, const kn_samples *samples,
   if (!fits)
     return kn_status_make(KN_INCOMPATIBLE, "the model's input '%s' has shape %s, the data set gives %s", entry->name,
                           shape_text(entry->shape, entry->rank, wants), shape_text(shape, samples->rank + 1, gives));
-  if (samples->dtype != KN_FLOAT32 && samples->dtype != entry->dtype)
-    return kn_status_make(KN_INCOMPATIBLE, "the model's input '%s' has type %s, the data set gives %s", entry->name,
-                          kn_dtype_name(entry->dtype), kn_dtype_name(samples->dtype));
+  /* float32 is rounded to small integers, by the engines' own scale where the model has one. */
+  bool small = entry->dtype == KN_INT8 || entry->dtype == KN_UINT8 || entry->dtype == KN_INT16 || entry->quantized;
+  if (samples->dtype != entry->dtype && !(samples->dtype == KN_FLOAT32 && small))
+    return kn_status_make(
+        KN_INCOMPATIBLE,
+        "the model's input '%s' has type %s, the data set gives %s: convert the model so that it takes %s", entry->name,
+        kn_dtype_name(entry->dtype), kn_dtype_name(samples->dtype), kn_dtype_name(samples->dtype));
   return NULL;
 }
 
@@ -68,6 +73,10 @@ static kn_status check_outputs(kn_engine *engine, int64_t batch) {
     kn_ioentry *entry = &engine->spec.output.entries[i];
     if (entry->rank && entry->shape[0] == -1) entry->shape[0] = batch;
     char shape[160];
+    for (uint32_t j = 0; j < entry->rank; j++)
+      if (!entry->shape[j])
+        return kn_status_make(KN_INCOMPATIBLE, "the model's output '%s' is empty: it has the shape %s", entry->name,
+                              shape_text(entry->shape, entry->rank, shape));
     for (uint32_t j = 0; j < entry->rank; j++)
       if (entry->shape[j] < 0)
         return kn_status_make(KN_INCOMPATIBLE, "the model's output '%s' has the open shape %s", entry->name,

@@ -12,6 +12,7 @@
 #include "core/dynamic.h"
 #include "core/file.h"
 #include "resources/installation.h"
+#include "resources/library_file.h"
 
 /* "tflite", "library" -> "KENNING_TFLITE_LIBRARY". */
 static void variable_name(const char *framework, const char *key, char *out, size_t size) {
@@ -30,6 +31,24 @@ static kn_status named_file(const char *path, const char *by, char **out_path) {
   return *out_path ? NULL : kn_status_out_of_memory();
 }
 
+/* Every file of an installation has the size that it was installed with: libraries open each other, and the loader ends
+ * the process by a signal where one is cut. Contents are compared by `kenning doctor`. */
+static kn_status check_installed(const kn_installation *installation) {
+  for (size_t i = 0; i < installation->file_count; i++) {
+    const kn_installed_file *file = &installation->files[i];
+    uint64_t bytes;
+    if (!kn_file_exists(file->path, &bytes))
+      return kn_status_make(KN_NOT_INSTALLED, "%s is gone; run: kenning install --force %s", file->path,
+                            installation->framework);
+    if (bytes != (uint64_t)file->bytes)
+      return kn_status_make(
+          KN_NOT_INSTALLED,
+          "%s is not what was installed: it has %llu bytes, not %lld; run: kenning install --force %s", file->path,
+          (unsigned long long)bytes, (long long)file->bytes, installation->framework);
+  }
+  return NULL;
+}
+
 kn_status kn_framework_file(const char *framework, const char *key, const char *parameter, char **out_path) {
   *out_path = NULL;
   if (parameter && *parameter) return named_file(parameter, "the scenario", out_path);
@@ -45,9 +64,7 @@ kn_status kn_framework_file(const char *framework, const char *key, const char *
   if (!file) {
     status = kn_status_make(KN_NOT_INSTALLED, "the installed %s has no '%s'; run: kenning install --force %s",
                             framework, key, framework);
-  } else if (!kn_file_exists(file->path, NULL)) {
-    status = kn_status_make(KN_NOT_INSTALLED, "%s is gone; run: kenning install --force %s", file->path, framework);
-  } else {
+  } else if (!(status = check_installed(&installation))) {
     *out_path = kn_strdup(file->path);
     if (!*out_path) status = kn_status_out_of_memory();
   }
@@ -79,6 +96,11 @@ kn_status kn_library_open(const char *path, void **out_handle) {
   if (strchr(path, '/')) {
     whole = realpath(path, NULL);
     if (!whole) return kn_status_make(KN_NOT_INSTALLED, "%s cannot be opened: %s", path, strerror(errno));
+    kn_status status = kn_library_file_check(whole);
+    if (status) {
+      free(whole);
+      return status;
+    }
   }
   save_handlers(handlers, known);
   const char *words;

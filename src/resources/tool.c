@@ -1,6 +1,7 @@
 /* Converter tools: scripts of back-ends, run by the Python of the framework's own environment. */
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,7 @@ static const char **command_line(const char *python, const char *script, const c
 }
 
 /* What the tool said itself outweighs that it failed. */
-static kn_status explain(run *r, kn_status status, const char *log_path, const char *scratch) {
+static kn_status explain(run *r, kn_status status, int signal, const char *log_path, const char *scratch) {
   kn_code code = kn_status_code(status);
   if (code == KN_BACKEND_FAILED && r->full) {
     kn_status_free(status);
@@ -150,6 +151,9 @@ static kn_status explain(run *r, kn_status status, const char *log_path, const c
     kn_status_free(status);
     status = kn_status_make(r->error_code, "%s", r->error);
   }
+  if (code == KN_BACKEND_FAILED && signal == SIGKILL)
+    status =
+        kn_status_annotate(status, "the kernel ends programs so when memory runs out: free some, and run it again");
   if (code == KN_BACKEND_FAILED || code == KN_TIMEOUT)
     status = kn_status_annotate(status, "everything %s said is in %s", r->request->script, log_path);
   return status;
@@ -175,7 +179,7 @@ static kn_status run_logged(run *r, const char *python, const char *script, cons
   kn_status status = arguments && temporary ? kn_process_run(&process, &result) : kn_status_out_of_memory();
   (void)fclose(r->log);
   if (status) {
-    status = explain(r, status, log_path, scratch);
+    status = explain(r, status, result.signal, log_path, scratch);
   } else if (r->request->progress) {
     char text[32];
     snprintf(text, sizeof text, "%.1f s", result.seconds);

@@ -37,12 +37,13 @@ def first_error(text):
     return text.strip().splitlines()[-1] if text.strip() else "no reason given"
 
 
-def run(program, *arguments, what, kind="incompatible", stdin=None):
+def run(program, *arguments, what, kind="incompatible", stdin=None, place=lambda text: ""):
     result = subprocess.run([str(LIBRARIES / program), *arguments], input=stdin, capture_output=True, text=True,
                             check=False)
     print(result.stderr, flush=True)
     if result.returncode != 0:
-        fail(kind, f"{what}: {first_error(result.stderr)}")
+        complaint = first_error(result.stderr)
+        fail(kind, f"{what}{place(complaint)}: {complaint}")
     return result.stdout
 
 
@@ -97,6 +98,26 @@ def set_shapes(model, shapes):
                 dimension.dim_value = size
 
 
+def check_versions(model, onnx):
+    """The importer takes operators of a set that it does not know for those of the newest it knows."""
+    newest = onnx.defs.onnx_opset_version()
+    for opset in model.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version > newest:
+            fail("incompatible", f"the model uses operator set {opset.version}; {newest} is the newest that is known: "
+                                 "export it for that or an older one")
+    if model.ir_version > onnx.IR_VERSION:
+        fail("incompatible", f"the model's file format is version {model.ir_version}; {onnx.IR_VERSION} is the newest "
+                             "that is known: export it with an older ONNX")
+
+
+def layers_of(model, text):
+    """The names of the layers whose operator the compiler complains about."""
+    found = re.search(r'"onnx\.(\w+)"', text)
+    names = [node.name or (node.output[0] if node.output else "") for node in model.graph.node
+             if found and node.op_type == found[1]]
+    return f" (layer '{names[0]}')" if names else ""
+
+
 def import_onnx(path, shapes, work):
     import onnx
     from iree.compiler.tools.import_onnx import __main__ as importer
@@ -105,7 +126,9 @@ def import_onnx(path, shapes, work):
         model = onnx.load(str(path))
     except Exception as error:
         fail("baddata", f"{path} is no ONNX model: {error}")
+    check_versions(model, onnx)
     set_shapes(model, shapes)
+    model.graph.name = re.sub(r"[^A-Za-z0-9_.$]", "_", model.graph.name) or "main"  # becomes the name of a function
     concrete, mlir = work / "model.onnx", work / "model.mlir"
     onnx.save(model, str(concrete))
     try:
@@ -117,15 +140,16 @@ def import_onnx(path, shapes, work):
     constants = {initializer.name for initializer in model.graph.initializer}
     names = ([value.name for value in model.graph.input if value.name not in constants],
              [value.name for value in model.graph.output])
-    return declare(mlir, names, work), ["--iree-input-type=none", *ONNX_FLAGS]
+    return declare(mlir, names, work, lambda text: layers_of(model, text)), ["--iree-input-type=none", *ONNX_FLAGS]
 
 
-def declare(mlir, names, work):
+def declare(mlir, names, work, place):
     """Lowers what was imported and writes into it what its function takes and gives.
 
     Other imports get this declaration from IREE, functions that come from ONNX do not."""
     lowered = work / "lowered.mlir"
-    run("iree-compile", str(mlir), "--compile-to=input", "-o", str(lowered), what="the model cannot be lowered")
+    run("iree-compile", str(mlir), "--compile-to=input", "-o", str(lowered), what="the model cannot be lowered",
+        place=place)
     text = lowered.read_text()
     found = re.search(r"util\.func public @([\w.$-]+)\(", text)
     stub = re.search(r"(util\.func public @[\w.-]+\([^\n]*) attributes \{iree\.abi\.stub\} \{", text)
@@ -166,7 +190,7 @@ def main():
     shapes = dict(parse_shape(text) for text in arguments.shapes)
     batch = next((shape[0] for shape in shapes.values() if shape and shape[0] > 0), 1)
     cpu = target_cpu(arguments.target_cpu)
-    with tempfile.TemporaryDirectory(dir=Path(arguments.output).parent) as directory:
+    with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         if arguments.format == "tflite":
             mlir, flags = import_tflite(arguments.input, batch, work)

@@ -134,7 +134,7 @@ def apply(module, rows):
         try:
             made = Function(function)
             fits = made.apply(rows)
-        except (tvm.error.TVMError, s_tir.ScheduleError, ValueError, RuntimeError):
+        except (tvm.error.InternalError, s_tir.ScheduleError, ValueError, RuntimeError):
             fits = False
         if not fits:
             left += 1

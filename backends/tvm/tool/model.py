@@ -40,6 +40,8 @@ class Model:
         for entry, (shape, dtype) in zip(self.outputs, types):
             if shape is None or any(size is None for size in shape):
                 raise Refusal("incompatible", f"the shape of the output '{entry.name}' is only known when the model runs")
+            if 0 in shape:
+                raise Refusal("incompatible", f"the output '{entry.name}' is empty: it has the shape {list(shape)}")
             entry.shape = list(shape)
             if dtype != entry.dtype:
                 entry.dtype, entry.scale = dtype, None
@@ -148,13 +150,28 @@ def describe_onnx(path, form, content, onnx):
     return Model(path, form, content, inputs, outputs, integer, len(kinds))
 
 
+def check_versions(path, content, onnx):
+    """TVM takes operators of a set that it does not know for those of the newest it knows."""
+    newest = onnx.defs.onnx_opset_version()
+    for opset in content.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version > newest:
+            raise Refusal("incompatible", f"{path} uses operator set {opset.version}; {newest} is the newest that is "
+                                          "known: export it for that or an older one")
+    if content.ir_version > onnx.IR_VERSION:
+        raise Refusal("incompatible", f"the file format of {path} is version {content.ir_version}; {onnx.IR_VERSION} is "
+                                      "the newest that is known: export it with an older ONNX")
+
+
 def read_onnx(path, batch):
     import onnx
 
     try:
         content = onnx.load(path)
+        check_versions(path, content, onnx)
         onnx.checker.check_model(content)
         content = onnx.shape_inference.infer_shapes(content)
+    except Refusal:
+        raise
     except Exception as fault:
         raise Refusal("baddata", f"{path} is no ONNX model that can be read: {fault}") from fault
     return describe_onnx(path, "onnx", content, onnx)

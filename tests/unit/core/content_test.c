@@ -24,6 +24,8 @@ static void first_bytes_tell(void **state) {
       {BYTES("TFL3\x1c\0\0\0"), NULL, NULL},
       {BYTES(ZIP("\x0d", "metadata.json")), "keras", "as Keras writes them"},
       {BYTES(ZIP("\x0e", "model/data.pkl")), "torch", "as PyTorch writes them"},
+      {BYTES(ZIP("\x09", "module.fb")), "iree", "a module of IREE"},
+      {BYTES("{\"nodes\": [{\"op\": \"null\", \"name\": \"data\""), "mxnet", "a graph of MXNet"},
       {BYTES(ZIP("\x09", "notes.txt")), NULL, "a zip archive"},
       {BYTES(ZIP("\xff", "cut")), NULL, "a zip archive"},
       {BYTES("PK\x03\x04"), NULL, "a zip archive"},

@@ -91,6 +91,11 @@ static void formats_are_judged_where_content_tells(void **state) {
   assert_string_equal(format, "tflite");
   kt_assert_fault(kn_model_file_recognize(path, (const char *const[]){"tvm", NULL}, &format), KN_BAD_DATA,
                   "is a TensorFlow Lite model, whatever its name says, where a model of format tvm is wanted");
+  /* what no model of these formats begins like, also where not all of theirs begin alike */
+  kt_file_write_text(path, "%PDF-1.7");
+  kt_assert_fault(kn_model_file_recognize(path, (const char *const[]){"onnx", "mxnet", NULL}, &format), KN_BAD_DATA,
+                  "is a PDF document, no model of format onnx or mxnet");
+  kt_assert_ok(kn_model_file_recognize(path, (const char *const[]){"darknet", NULL}, &format));
   free(path);
   kt_directory_remove(directory);
 }

@@ -141,7 +141,7 @@ static void unknown_operators_are_named(void **state) {
                              VARIABLE("a", "") ", {\"op\": \"Frobnicate\", \"name\": \"layer7\", \"attrs\": {}, "
                                                "\"inputs\": [[0, 0, 0]]}",
                              "[1, 0, 0]", &spec),
-                  KN_BACKEND_FAILED, "Frobnicate");
+                  KN_INCOMPATIBLE, "the operator 'Frobnicate' of the layer 'layer7'");
   kn_iospec_clear(&spec);
   close_runtime(&f);
 }

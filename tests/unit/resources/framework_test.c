@@ -5,6 +5,7 @@
 #include "unit/resources/data_directories.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <kenning/services.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -137,6 +138,10 @@ static void files_are_found_in_their_order(void **state) {
   setenv("KENNING_FAKE_LIBRARY", "/no/such.so", 1);
   kt_assert_fault(kn_framework_file("fake", "library", NULL, &path), KN_NOT_FOUND, "KENNING_FAKE_LIBRARY names it");
   unsetenv("KENNING_FAKE_LIBRARY");
+  /* Another library in its place, or half of it: the loader is not asked. */
+  kt_world_write(&world, "data/fake/1.0-abc/libfake.so", "another library");
+  kt_assert_fault(kn_framework_file("fake", "library", NULL, &path), KN_NOT_INSTALLED,
+                  "it has 15 bytes, not 3; run: kenning install --force fake");
   assert_int_equal(unlink(installed), 0);
   kt_assert_fault(kn_framework_file("fake", "library", NULL, &path), KN_NOT_INSTALLED, "libfake.so is gone");
   free(parameter);
@@ -176,6 +181,28 @@ static void libraries_that_cannot_be_opened(void **state) {
   free(path);
 }
 
+/* Cut in its segments or its headers, for another machine, or no library at all; the loader would map it all and read.
+ */
+static void libraries_are_judged_before_they_are_mapped(void **state) {
+  (void)state;
+  size_t whole;
+  char *path = kt_world_path(&world, "lib.so"), *bytes = kt_file_read(HANDLERS_LIBRARY, &whole);
+  const size_t lengths[] = {0, 20, sizeof(Elf64_Ehdr), whole / 4};
+  void *handle;
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    kt_file_write(path, bytes, lengths[i]);
+    kt_assert_fault(kn_library_open(path, &handle), KN_NOT_INSTALLED, i < 2 ? "no ELF file" : "cut off");
+  }
+  Elf64_Ehdr *head = (Elf64_Ehdr *)(void *)bytes;
+  head->e_machine = head->e_machine == EM_AARCH64 ? EM_X86_64 : EM_AARCH64;
+  kt_file_write(path, bytes, whole);
+  kt_assert_fault(kn_library_open(path, &handle), KN_NOT_INSTALLED,
+                  head->e_machine == EM_AARCH64 ? "is for aarch64" : "is for x86_64");
+  kt_assert_fault(kn_library_open("/proc/self/exe", &handle), KN_NOT_INSTALLED, "cannot be loaded");
+  free(bytes);
+  free(path);
+}
+
 static void failing_allocations(void **state) {
   (void)state;
   install_fake(true);
@@ -197,13 +224,10 @@ static void failing_allocations(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(an_installation_comes_back_as_written),
-      test(locks_hold_relative_paths),
-      test(damaged_locks_are_told_with_the_command),
-      test(files_are_found_in_their_order),
-      test(opening_a_library_keeps_signal_handlers),
-      test(libraries_that_cannot_be_opened),
-      test(failing_allocations),
+      test(an_installation_comes_back_as_written),       test(locks_hold_relative_paths),
+      test(damaged_locks_are_told_with_the_command),     test(files_are_found_in_their_order),
+      test(opening_a_library_keeps_signal_handlers),     test(libraries_that_cannot_be_opened),
+      test(libraries_are_judged_before_they_are_mapped), test(failing_allocations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,7 @@ static void failures_are_told(void **state) {
       {"print('ERROR baddata a'); print('ERROR baddata b'); raise SystemExit(1)", KN_BAD_DATA, "b"},
       {"print('ERROR other kind'); raise SystemExit(1)", KN_BACKEND_FAILED, "exit code 1"},
       {"import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", KN_BACKEND_FAILED, "signal 11"},
+      {"import os, signal; os.kill(os.getpid(), signal.SIGKILL)", KN_BACKEND_FAILED, "when memory runs out"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     kn_status status = run_tool(cases[i].text, NULL, NULL);

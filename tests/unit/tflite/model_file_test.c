@@ -377,7 +377,7 @@ static void refuses_single_faults(void **state) {
     const char *message;
   } cases[] = {
       {"fp32.tflite", wrong_identifier, KN_BAD_DATA, "identifier"},
-      {"fp32.tflite", wrong_version, KN_INCOMPATIBLE, "schema is not version 3"},
+      {"fp32.tflite", wrong_version, KN_BAD_DATA, "schema is not version 3"},
       {"fp32.tflite", missing_buffer, KN_BAD_DATA, "its buffer does not exist"},
       {"int8.tflite", unknown_type, KN_INCOMPATIBLE, "its type is none"},
       {"fp32.tflite", wrong_size, KN_BAD_DATA, "size that its shape asks for"},

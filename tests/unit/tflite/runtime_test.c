@@ -187,8 +187,8 @@ static void passes_on_what_the_engine_says(void **state) {
     kn_code code;
     const char *message;
   } cases[] = {{"model", KN_BAD_DATA, "the model is odd"},
-               {"interpreter", KN_BACKEND_FAILED, "could not build an interpreter: first 1; second word"},
-               {"allocate", KN_BACKEND_FAILED, "could not prepare the model: no room"},
+               {"interpreter", KN_INCOMPATIBLE, "could not build an interpreter: first 1; second word"},
+               {"allocate", KN_INCOMPATIBLE, "could not prepare the model: no room"},
                {"xnnpack", KN_BACKEND_FAILED, "XNNPACK delegate could not be made"}};
   subject s = make("tflite-2.21");
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
