@@ -37,7 +37,7 @@ typedef struct kn_class {
   const kn_option *options;    /* ends with {0}; NULL: none of its own */
   const struct kn_class *base; /* class in the same binary whose rows are inherited too, or NULL */
   size_t instance_size;
-  const void *ops; /* kn_dataset_ops, kn_runtime_ops, ... of the kind; NULL: only the table stands, it cannot run yet */
+  const void *ops; /* kn_dataset_ops, kn_runtime_ops, ... of the kind; NULL: it runs in another program */
   const char *const
       *input_formats; /* model formats it reads (optimizers, runtimes), NULL-terminated; "any": every one */
   const char *const

@@ -1,9 +1,12 @@
 /* completion: scripts for bash, zsh and fish, from the command and option tables. */
 #include "cli/command.h"
 #include "core/registry.h"
+#include "core/text.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { MOST_WORDS = 4096 };
 
 /* Flags of a command; those of a scenario's blocks where the command takes block flags. */
 static bool takes_blocks(const kn_command *command) {
@@ -11,19 +14,30 @@ static bool takes_blocks(const kn_command *command) {
          !strcmp(command->name, "inference_performance");
 }
 
-static void print_flags(const kn_class *cls, const char *separator) {
+/* Appends "--flag " for each that is not there yet: many blocks have the same. */
+static void add_flags(kn_text *flags, const kn_class *cls) {
   const kn_option *row;
-  char flag[96];
-  for (size_t i = 0; (row = kn_option_at(cls, i)); i++) printf("%s%s", separator, kn_option_flag(row, flag));
+  char flag[96], word[100];
+  for (size_t i = 0; (row = kn_option_at(cls, i)); i++) {
+    snprintf(word, sizeof word, " %s ", kn_option_flag(row, flag));
+    if (!strstr(flags->data, word)) kn_text_add(flags, word + 1); /* what failed to grow still has its text */
+  }
 }
 
-static void print_command_flags(const kn_command *command) {
-  if (command->options) {
+static kn_status print_command_flags(const kn_command *command) {
+  kn_text flags = {0};
+  kn_text_add(&flags, " --help ");
+  kn_status status = kn_text_status(&flags);
+  if (!status && command->options) {
     kn_class cls = kn_command_class(command);
-    print_flags(&cls, " ");
+    add_flags(&flags, &cls);
   }
-  printf(" --help");
-  for (size_t i = 0; takes_blocks(command) && i < kn_registry_count(); i++) print_flags(kn_registry_at(i)->cls, " ");
+  for (size_t i = 0; !status && takes_blocks(command) && i < kn_registry_count(); i++)
+    add_flags(&flags, kn_registry_at(i)->cls);
+  if (!status) status = kn_text_status(&flags);
+  if (!status) fputs(flags.data, stdout);
+  kn_text_clear(&flags);
+  return status;
 }
 
 static void print_class_names(void) {
@@ -84,38 +98,53 @@ static void print_choices(const choice_rows *rows, size_t index) {
   }
 }
 
-/* zsh runs the bash script through its own bashcompinit. */
-static void print_bash(bool zsh, const choice_rows *rows) {
+/* The script asks the program, so it is small and knows the plug-ins of the day. zsh runs it through its own
+ * bashcompinit. Where no word is offered the shell completes files. */
+static void print_bash(bool zsh) {
   if (zsh) printf("#compdef kenning\nautoload -U +X bashcompinit && bashcompinit\n");
   printf(
-      "_kenning() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n  COMPREPLY=()\n"
-      "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words=\"");
-  print_command_names();
-  printf(
-      "\"\n  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == *-cls || \"${COMP_WORDS[1]}\" == info ]]; then\n    words=\"");
-  print_class_names();
-  printf(
-      "\"\n    [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --runtime-cls ] && words+=\" auto\"\n"
-      "  elif [[ \"${COMP_WORDS[COMP_CWORD-1]}\" == @(");
-  for (size_t i = 0, printed = 0; i < rows->count; i++)
-    if (is_first(rows, i)) printf("%s%s", printed++ ? "|" : "", rows->items[i].flag);
-  printf(") ]]; then\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n");
-  for (size_t i = 0; i < rows->count; i++) {
-    if (!is_first(rows, i)) continue;
-    printf("      %s) words=\"", rows->items[i].flag);
-    print_choices(rows, i);
-    printf("\" ;;\n");
+      "_kenning() {\n"
+      "  local program=\"${COMP_WORDS[0]/#\\~/$HOME}\" word=\"${COMP_WORDS[COMP_CWORD]}\" words\n"
+      "  COMPREPLY=()\n"
+      "  words=$(\"$program\" completion words -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null) || return\n"
+      "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+      "}\n"
+      "complete -o default -F _kenning kenning\n");
+}
+
+/* ---- what the scripts ask: `kenning completion words -- WORD...`, the last of which is being typed ---- */
+
+static bool ends_with(const char *text, const char *end) {
+  size_t length = strlen(text), tail = strlen(end);
+  return length >= tail && !strcmp(text + length - tail, end);
+}
+
+/* True when `flag` has choices, which are printed. */
+static bool print_choices_of(const choice_rows *rows, const char *flag) {
+  for (size_t i = 0; i < rows->count; i++)
+    if (!strcmp(rows->items[i].flag, flag)) {
+      print_choices(rows, i);
+      return true;
+    }
+  return false;
+}
+
+static kn_status print_words(const kn_positionals *words, const choice_rows *rows) {
+  size_t count = words->count;
+  if (count < 2) {
+    print_command_names();
+    return NULL;
   }
-  printf("    esac\n  elif [[ \"$word\" == -* ]]; then\n    case \"${COMP_WORDS[1]}\" in\n");
-  for (const kn_command *command = kn_commands; command->name; command++) {
-    printf("      %s) words=\"", command->name);
-    print_command_flags(command);
-    printf("\" ;;\n");
+  const char *typed = words->items[count - 1], *before = words->items[count - 2];
+  if (!strcmp(before, "=") && count > 2) before = words->items[count - 3]; /* "--flag=value" is three words to bash */
+  const kn_command *command = kn_command_find(words->items[0]);
+  if (ends_with(before, "-cls") || !strcmp(words->items[0], "info")) {
+    print_class_names();
+    if (!strcmp(before, "--runtime-cls")) printf(" auto");
+  } else if (!print_choices_of(rows, before) && *typed == '-' && command) {
+    return print_command_flags(command);
   }
-  printf(
-      "    esac\n  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n    return\n  fi\n"
-      "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-      "complete -o filenames -F _kenning kenning\n");
+  return NULL;
 }
 
 /* Single quotes and backslashes inside a fish string. */
@@ -167,27 +196,39 @@ static void print_fish(const choice_rows *rows) {
   printf("'\n");
 }
 
+static kn_status complete(const kn_positionals *given, const choice_rows *rows) {
+  const char *what = given->items[0];
+  if (!strcmp(what, "words")) {
+    const kn_positionals words = {.items = given->items + 1, .count = given->count - 1};
+    return print_words(&words, rows);
+  }
+  if (given->count > 1)
+    return kn_status_make(KN_INVALID_ARGUMENT, "completion takes one shell; '%.64s' is one word too many",
+                          given->items[1]);
+  if (!strcmp(what, "bash"))
+    print_bash(false);
+  else if (!strcmp(what, "zsh"))
+    print_bash(true);
+  else if (!strcmp(what, "fish"))
+    print_fish(rows);
+  else
+    return kn_status_make(KN_NOT_FOUND, "there is no completion for '%.64s'; there is one for bash, zsh and fish",
+                          what);
+  return NULL;
+}
+
 int kn_command_completion(int argc, char **argv) {
   kn_instance options;
-  kn_positionals shell;
+  kn_positionals given;
   bool done;
-  kn_status status = kn_command_parse(kn_command_find("completion"), argc, argv, 1, 1, &options, &shell, &done);
+  kn_status status =
+      kn_command_parse(kn_command_find("completion"), argc, argv, 1, MOST_WORDS, &options, &given, &done);
   choice_rows rows = {0};
   if (!status && !done) status = kn_registry_load();
   if (!status && !done) status = gather_choices(&rows);
-  if (!status && !done) {
-    if (!strcmp(shell.items[0], "bash"))
-      print_bash(false, &rows);
-    else if (!strcmp(shell.items[0], "zsh"))
-      print_bash(true, &rows);
-    else if (!strcmp(shell.items[0], "fish"))
-      print_fish(&rows);
-    else
-      status = kn_status_make(KN_NOT_FOUND, "there is no completion for '%.64s'; there is one for bash, zsh and fish",
-                              shell.items[0]);
-  }
+  if (!status && !done) status = complete(&given, &rows);
   kn_free(rows.items);
-  kn_free(shell.items);
+  kn_free(given.items);
   kn_instance_destroy(&options);
   return kn_command_finish(status);
 }

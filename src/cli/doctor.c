@@ -90,14 +90,24 @@ static kn_status print_machine(void) {
   return status;
 }
 
+static int widest_name(const kn_examination *findings) {
+  size_t widest = 0;
+  for (size_t i = 0; i < findings->count; i++) {
+    size_t width = strlen(findings->items[i].name);
+    if (width > widest) widest = width;
+  }
+  return (int)widest;
+}
+
 static kn_status report_text(const kn_examination *findings) {
   KN_TRY(print_machine());
   size_t faults = 0;
+  int width = widest_name(findings);
   for (size_t i = 0; i < findings->count; i++) {
     const kn_symptom *finding = &findings->items[i];
     if (!i || strcmp(finding->group, findings->items[i - 1].group) != 0) printf("\n%s\n", finding->group);
-    printf("  %-8s %-18s %s\n", kn_health_name(finding->health), finding->name, finding->detail);
-    if (finding->command) printf("  %-8s %-18s   %s\n", "", "", finding->command);
+    printf("  %-8s %-*s  %s\n", kn_health_name(finding->health), width, finding->name, finding->detail);
+    if (finding->command) printf("  %-8s %-*s    %s\n", "", width, "", finding->command);
     faults += finding->health >= KN_HEALTH_MISSING;
   }
   if (faults)

@@ -11,7 +11,7 @@
 
 /* What a block needs before it can run: NULL, or the text to show. `out` holds the text. */
 static const char *lacks(const kn_class *cls, char out[128]) {
-  if (!cls->ops) return "known by its parameters only: cannot run yet";
+  if (!cls->ops) return cls->kind == KN_KIND_RUNTIME ? "a target that runs it" : "another program";
   if (!cls->framework) return NULL;
   if (kn_installation_there(cls->framework)) return NULL;
   snprintf(out, 128, "kenning install %s", cls->framework);

@@ -40,7 +40,7 @@ static void print_class(const kn_class *cls) {
   const kn_registered *entry = kn_registry_of(cls);
   printf("\n### %s\n\n%s.\n\n`%s`", strrchr(cls->name, '.') + 1, cls->summary, cls->name);
   if (entry->plugin) printf(", from the plug-in `%s`", entry->plugin->name);
-  if (!cls->ops) printf(". Known by its parameters only: it cannot run yet");
+  if (!cls->ops) printf(cls->kind == KN_KIND_RUNTIME ? ". Runs on a target only" : ". Not in this program");
   printf(".\n");
   const struct {
     const char *word;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES = 2048, STACK_BYTES = 32 << 10 };
+enum { TEXT_BYTES = 2048 };
 
 /* Two, so that the one that the handler reads is never the one that is written. */
 static char texts[2][TEXT_BYTES];
@@ -57,11 +57,16 @@ static void on_crash(int number) {
   raise(number);
 }
 
-void kn_crash_install(void) {
-  static char stack[STACK_BYTES];
+void kn_crash_use_stack(char *room) {
   if (KN_SANITIZER_KIND != KN_SANITIZER_NONE) return;
-  const stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+  const stack_t own = {.ss_sp = room, .ss_size = KN_CRASH_STACK_BYTES, .ss_flags = room ? 0 : SS_DISABLE};
   (void)sigaltstack(&own, NULL); /* without it a stack that is full ends without a word */
+}
+
+void kn_crash_install(void) {
+  static char stack[KN_CRASH_STACK_BYTES];
+  if (KN_SANITIZER_KIND != KN_SANITIZER_NONE) return;
+  kn_crash_use_stack(stack);
   struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
   for (size_t i = 0; i < CRASHES; i++) sigaction(crashes[i].number, &action, NULL);
 }

@@ -7,6 +7,10 @@
  * under sanitizers, which have their own. */
 void kn_crash_install(void);
 
+enum { KN_CRASH_STACK_BYTES = 32 << 10 };
+/* Handlers run on `room`, of KN_CRASH_STACK_BYTES, when they interrupt the calling thread; NULL: on its stack again. */
+void kn_crash_use_stack(char *room);
+
 /* What begins now. Texts are copied, and cut when they are long; `model` and `way_out` may be NULL. */
 void kn_crash_expect(const char *phase, const char *block, const char *model, const char *way_out);
 /* What was said is over. */

@@ -373,8 +373,12 @@ kn_status kn_scenario_check_files(const kn_scenario *scenario) { return for_each
 
 static kn_status check_runnable(const kn_instance *instance) {
   if (instance->cls->ops) return NULL;
+  if (instance->cls->kind == KN_KIND_RUNTIME)
+    return kn_status_make_at(KN_INVALID_ARGUMENT, instance->where,
+                             "%s runs on a target only: add a 'runtime_protocol' that leads to one",
+                             short_name(instance));
   return kn_status_make_at(KN_NOT_INSTALLED, instance->where,
-                           "%s is known by its parameters only: this version of kenning cannot run it yet",
+                           "%s is known by its parameters only: this program has no functions of it",
                            short_name(instance));
 }
 

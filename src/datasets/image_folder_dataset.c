@@ -68,13 +68,13 @@ static kn_status add_files(image_folder *at, const char *class_name, const char 
 }
 
 static kn_status add_class(image_folder *at, const char *name, const char *path) {
-  size_t before = at->list.count, faulty = at->list.faulty, skipped;
+  size_t before = at->list.count, faulty = at->list.faults.count, skipped;
   KN_TRY(add_files(at, name, path, &skipped));
-  skipped -= at->list.faulty - faulty;
+  skipped -= at->list.faults.count - faulty;
   if (skipped)
     kn_log(KN_LOG_WARNING, "%s: %zu %s left out, not being images", path, skipped,
            skipped == 1 ? "entry is" : "entries are");
-  if (before == at->list.count && faulty == at->list.faulty)
+  if (before == at->list.count && faulty == at->list.faults.count)
     kn_log(KN_LOG_WARNING, "%s: the class has no images", path);
   at->class_names[at->classes] = kn_strdup(name);
   if (!at->class_names[at->classes]) return kn_status_out_of_memory();

@@ -6,7 +6,7 @@
 
 #include "imaging/image.h"
 
-enum { FAULTS_SHOWN = 20, FIRST_ROOM = 256 };
+enum { FIRST_ROOM = 256 };
 
 static kn_status append(kn_image_list *list, const char *name, int64_t label) {
   if (list->count == list->room) {
@@ -22,16 +22,6 @@ static kn_status append(kn_image_list *list, const char *name, int64_t label) {
   return NULL;
 }
 
-/* Takes a fault of the data; returns any other. */
-static kn_status keep_fault(kn_image_list *list, kn_status fault) {
-  if (kn_status_code(fault) == KN_OUT_OF_MEMORY) return fault;
-  if (list->faulty++ < FAULTS_SHOWN)
-    list->faults = kn_status_join(list->faults, fault);
-  else
-    kn_status_free(fault);
-  return NULL;
-}
-
 static char *join(const char *root, const char *name) { return kn_format("%s/%s", root, name); }
 
 kn_status kn_image_list_add(kn_image_list *list, const char *name, int64_t label, bool *out_added) {
@@ -42,7 +32,7 @@ kn_status kn_image_list_add(kn_image_list *list, const char *name, int64_t label
   bool is_image;
   kn_status fault = kn_image_check_file(path, &is_image);
   kn_free(path);
-  if (fault) return keep_fault(list, fault);
+  if (fault) return kn_faults_keep(&list->faults, fault);
   if (!is_image) return NULL;
   KN_TRY(append(list, name, label));
   *out_added = true;
@@ -50,12 +40,7 @@ kn_status kn_image_list_add(kn_image_list *list, const char *name, int64_t label
 }
 
 kn_status kn_image_list_finish(kn_image_list *list) {
-  kn_status faults = list->faults;
-  list->faults = NULL;
-  if (list->faulty > FAULTS_SHOWN)
-    faults = kn_status_join(faults, kn_status_make_at(KN_BAD_DATA, list->root, "%zu more files cannot be used",
-                                                      list->faulty - FAULTS_SHOWN));
-  return faults;
+  return kn_faults_take(&list->faults, list->root, "files cannot be used");
 }
 
 kn_status kn_image_list_label(const kn_image_list *list, size_t index, int64_t *out_label) {
@@ -88,6 +73,6 @@ kn_status kn_image_list_copy_name(const kn_image_list *list, size_t index, char 
 void kn_image_list_clear(kn_image_list *list) {
   for (size_t i = 0; i < list->count; i++) kn_free(list->items[i].name);
   kn_free(list->items);
-  kn_status_free(list->faults);
+  kn_status_free(list->faults.shown);
   *list = (kn_image_list){0};
 }

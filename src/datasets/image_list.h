@@ -2,6 +2,7 @@
 #ifndef KENNING_DATASETS_IMAGE_LIST_H
 #define KENNING_DATASETS_IMAGE_LIST_H
 
+#include "datasets/faults.h"
 #include "datasets/image_input.h"
 
 typedef struct kn_image_item {
@@ -13,14 +14,13 @@ typedef struct kn_image_list {
   const char *root; /* not owned */
   kn_image_item *items;
   size_t count, room;
-  size_t faulty;    /* files that were refused */
-  kn_status faults; /* of the first of them */
+  kn_faults faults; /* one for each file that was refused */
 } kn_image_list;
 
 /* Looks at the first bytes of `root`/`name` and appends the file. A file that is no image by name nor content is left
  * out: *out_added is false. A file that should be an image and is none is kept in mind for kn_image_list_finish. */
 kn_status kn_image_list_add(kn_image_list *list, const char *name, int64_t label, bool *out_added) KN_MUST_USE;
-/* The faults of all files that were refused: the first 20 in full, then their number. */
+/* The faults of all files that were refused: the first KN_FAULTS_SHOWN in full, then their number. */
 kn_status kn_image_list_finish(kn_image_list *list) KN_MUST_USE;
 /* The following refuse an index beyond the last item. */
 kn_status kn_image_list_label(const kn_image_list *list, size_t index, int64_t *out_label) KN_MUST_USE;

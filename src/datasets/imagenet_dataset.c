@@ -22,9 +22,9 @@ static kn_status add_images(imagenet *at, const kn_image_labels *labels) {
     char *name = kn_format("images/%s", labels->items[i].image);
     if (!name) return kn_status_out_of_memory();
     bool added;
-    size_t faulty = at->list.faulty;
+    size_t faulty = at->list.faults.count;
     kn_status status = kn_image_list_add(&at->list, name, labels->items[i].label, &added);
-    if (!status && !added && faulty == at->list.faulty)
+    if (!status && !added && faulty == at->list.faults.count)
       status = kn_status_make_at(KN_BAD_DATA, name, "labels.json names it, but it is not a JPEG or PNG image");
     kn_free(name);
     KN_TRY(status);

@@ -7,8 +7,9 @@
 #include <kenning/services.h>
 
 #include "core/json.h"
+#include "datasets/faults.h"
 
-enum { FILE_LIMIT_BYTES = 16 << 20, FAULTS_SHOWN = 20 };
+enum { FILE_LIMIT_BYTES = 16 << 20 };
 
 static kn_status fault_at(const kn_json *json, yyjson_val *key, yyjson_val *value, const char *format, ...)
     KN_PRINTF(4, 5);
@@ -206,25 +207,21 @@ static kn_status check_once(const kn_json *json, size_t count) {
 }
 
 static kn_status read_entries(const kn_json *json, const kn_class_map *map, kn_image_labels *labels) {
-  size_t count = yyjson_obj_size(json->root), i, n, faulty = 0;
+  size_t count = yyjson_obj_size(json->root), i, n;
   if (!yyjson_is_obj(json->root) || !count)
     return kn_status_make_at(KN_BAD_DATA, json->name,
                              "an object is expected that maps names of images to classes: {\"file1.png\": 1, ...}");
   labels->items = kn_alloc_array(count, sizeof *labels->items);
   if (!labels->items) return kn_status_out_of_memory();
   KN_TRY(check_once(json, count));
-  kn_status faults = NULL;
+  kn_faults faults = {0};
+  kn_status status = NULL;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, n, key, value) {
-    kn_status fault = read_entry(json, key, value, map, labels);
-    bool shown = kn_status_code(fault) == KN_OUT_OF_MEMORY || (fault && faulty++ < FAULTS_SHOWN);
-    if (fault && !shown) kn_status_free(fault);
-    if (shown) faults = kn_status_join(faults, fault);
+    status = kn_faults_keep(&faults, read_entry(json, key, value, map, labels));
+    if (status) break;
   }
-  if (faulty > FAULTS_SHOWN)
-    faults = kn_status_join(
-        faults, kn_status_make_at(KN_BAD_DATA, json->name, "%zu more entries are wrong", faulty - FAULTS_SHOWN));
-  return faults;
+  return kn_status_join(kn_faults_take(&faults, json->name, "entries are wrong"), status);
 }
 
 kn_status kn_image_labels_read(const char *path, const kn_class_map *map, kn_image_labels *out_labels) {

@@ -8,6 +8,8 @@
 
 #include <kenning/services.h>
 
+#include "datasets/faults.h"
+
 enum { FILE_LIMIT_BYTES = 16 << 20, MAX_BREED = 1000, SPLIT_FILES = 2 };
 
 /* The published split: both files or none. */
@@ -74,6 +76,28 @@ static size_t count_lines(const char *text, size_t bytes) {
   return lines;
 }
 
+/* All faults of a file; `status` is what ended the reading of it, if anything did. */
+static kn_status give(kn_faults *faults, const rows *at, kn_status status) {
+  return kn_status_join(kn_faults_take(faults, at->path, "lines are wrong"), status);
+}
+
+static kn_status parse_lines(rows *out) {
+  kn_faults faults = {0};
+  kn_status status = NULL;
+  size_t line = 0;
+  for (char *at = out->text; at && !status;) {
+    char *end = strchr(at, '\n');
+    if (end) *end = '\0';
+    line++;
+    kn_pet row = {0};
+    kn_status fault = *at == '#' ? NULL : parse_line(out, line, at, &row);
+    if (!fault && row.image) out->items[out->count++] = row;
+    status = kn_faults_keep(&faults, fault);
+    at = end ? end + 1 : NULL;
+  }
+  return give(&faults, out, status);
+}
+
 static kn_status read_rows(const char *root, const char *name, rows *out) {
   *out = (rows){.path = kn_format("%s/annotations/%s", root, name)};
   if (!out->path) return kn_status_out_of_memory();
@@ -81,51 +105,54 @@ static kn_status read_rows(const char *root, const char *name, rows *out) {
   KN_TRY(kn_file_read(out->path, FILE_LIMIT_BYTES, &out->text, &bytes));
   if (memchr(out->text, 0, bytes)) return kn_status_make_at(KN_BAD_DATA, out->path, "this is not a text file");
   out->items = kn_alloc_array(count_lines(out->text, bytes), sizeof *out->items);
-  if (!out->items) return kn_status_out_of_memory();
-  size_t line = 0;
-  for (char *at = out->text; at;) {
-    char *end = strchr(at, '\n');
-    if (end) *end = '\0';
-    line++;
-    kn_pet *row = &out->items[out->count];
-    if (*at != '#') KN_TRY(parse_line(out, line, at, row));
-    out->count += row->image != NULL;
-    at = end ? end + 1 : NULL;
-  }
+  return out->items ? parse_lines(out) : kn_status_out_of_memory();
+}
+
+static size_t name_length(const kn_pet *row) { return (size_t)(strrchr(row->image, '_') - row->image); }
+
+/* One id, one name, one species, one breed id. `first` is the row of each class that decides. */
+static kn_status check_row(const rows *list, const kn_pet *row, const kn_pet *first) {
+  size_t length = name_length(row), expected = name_length(first);
+  if (length != expected || strncmp(first->image, row->image, length) != 0)
+    return fault(list->path, row->line, "class id %lld is %.*s here and %.*s in line %zu", (long long)row->class_id,
+                 (int)length, row->image, (int)expected, first->image, first->line);
+  if (row->species != first->species || row->breed != first->breed)
+    return fault(list->path, row->line, "%.*s has other numbers for species or breed than in line %zu", (int)length,
+                 row->image, first->line);
   return NULL;
 }
 
-/* One id, one name, one species, one breed id; and no name for two ids. */
+/* No id without a name, and no name for two ids. */
+static kn_status check_class(const rows *list, const kn_pets *pets, const kn_pet *const *first, size_t id) {
+  if (!first[id])
+    return kn_status_make_at(KN_BAD_DATA, list->path, "no image has class id %zu, but ids go up to %zu", id + 1,
+                             pets->classes);
+  for (size_t other = 0; other < id; other++)
+    if (first[other] && !strcmp(pets->class_names[other], pets->class_names[id]))
+      return fault(list->path, first[id]->line, "%s has class id %zu here and %zu in line %zu", pets->class_names[id],
+                   id + 1, other + 1, first[other]->line);
+  return NULL;
+}
+
 static kn_status check_classes(const rows *list, kn_pets *pets) {
   const kn_pet *first[KN_PET_BREEDS] = {0};
-  for (size_t i = 0; i < list->count; i++) {
+  kn_faults faults = {0};
+  kn_status status = NULL;
+  for (size_t i = 0; i < list->count && !status; i++) {
     const kn_pet *row = &list->items[i];
-    size_t length = (size_t)(strrchr(row->image, '_') - row->image);
     size_t id = (size_t)row->class_id - 1;
-    char **name = &pets->class_names[id];
-    if (!first[id]) {
-      first[id] = row;
-      *name = kn_strndup(row->image, length);
-      if (!*name) return kn_status_out_of_memory();
-      if (id >= pets->classes) pets->classes = id + 1;
+    if (first[id]) {
+      status = kn_faults_keep(&faults, check_row(list, row, first[id]));
+      continue;
     }
-    if (strncmp(*name, row->image, length) != 0 || (*name)[length])
-      return fault(list->path, row->line, "class id %zu is %.*s here and %s in line %zu", id + 1, (int)length,
-                   row->image, *name, first[id]->line);
-    if (row->species != first[id]->species || row->breed != first[id]->breed)
-      return fault(list->path, row->line, "%s has other numbers for species or breed than in line %zu", *name,
-                   first[id]->line);
+    first[id] = row;
+    if (id >= pets->classes) pets->classes = id + 1;
+    pets->class_names[id] = kn_strndup(row->image, name_length(row));
+    if (!pets->class_names[id]) status = kn_status_out_of_memory();
   }
-  for (size_t id = 0; id < pets->classes; id++) {
-    if (!first[id])
-      return kn_status_make_at(KN_BAD_DATA, list->path, "no image has class id %zu, but ids go up to %zu", id + 1,
-                               pets->classes);
-    for (size_t other = 0; other < id; other++)
-      if (!strcmp(pets->class_names[other], pets->class_names[id]))
-        return fault(list->path, first[id]->line, "%s has class id %zu here and %zu in line %zu", pets->class_names[id],
-                     id + 1, other + 1, first[other]->line);
-  }
-  return NULL;
+  for (size_t id = 0; id < pets->classes && !status; id++)
+    status = kn_faults_keep(&faults, check_class(list, pets, first, id));
+  return give(&faults, list, status);
 }
 
 static int by_image(const void *a, const void *b) {
@@ -133,34 +160,47 @@ static int by_image(const void *a, const void *b) {
   return strcmp((*left)->image, (*right)->image);
 }
 
+static int by_image_and_line(const void *a, const void *b) {
+  const kn_pet *const *left = a, *const *right = b;
+  int order = by_image(a, b);
+  return order ? order : ((*left)->line > (*right)->line) - ((*left)->line < (*right)->line);
+}
+
 /* Pointers to the rows in the order of their names; free with kn_free. */
 static kn_status index_by_image(const rows *list, kn_pet ***out_index) {
   *out_index = kn_alloc_array(list->count, sizeof **out_index);
   if (!*out_index) return kn_status_out_of_memory();
   for (size_t i = 0; i < list->count; i++) (*out_index)[i] = &list->items[i];
-  qsort(*out_index, list->count, sizeof **out_index, by_image);
-  for (size_t i = 1; i < list->count; i++) {
-    const kn_pet *a = (*out_index)[i - 1], *b = (*out_index)[i];
-    if (!strcmp(a->image, b->image))
-      return fault(list->path, a->line > b->line ? a->line : b->line, "%s stands in line %zu already", a->image,
-                   a->line < b->line ? a->line : b->line);
+  qsort(*out_index, list->count, sizeof **out_index, by_image_and_line);
+  kn_faults faults = {0};
+  kn_status status = NULL;
+  for (size_t i = 1; i < list->count && !status; i++) {
+    const kn_pet *first = (*out_index)[i - 1], *row = (*out_index)[i];
+    if (!strcmp(first->image, row->image))
+      status = kn_faults_keep(&faults,
+                              fault(list->path, row->line, "%s stands in line %zu already", row->image, first->line));
   }
+  return give(&faults, list, status);
+}
+
+static kn_status assign_row(const rows *list, kn_pet **index, const rows *part, const kn_pet *row, kn_split split) {
+  kn_pet **found = bsearch(&row, index, list->count, sizeof *index, by_image);
+  if (!found) return fault(part->path, row->line, "%s is not in list.txt", row->image);
+  if ((*found)->class_id != row->class_id || (*found)->species != row->species || (*found)->breed != row->breed)
+    return fault(part->path, row->line, "%s has other numbers than in line %zu of list.txt", row->image,
+                 (*found)->line);
+  if ((*found)->split != KN_SPLIT_NONE)
+    return fault(part->path, row->line, "%s is in the published split already", row->image);
+  (*found)->split = split;
   return NULL;
 }
 
 static kn_status assign(const rows *list, kn_pet **index, const rows *part, kn_split split) {
-  for (size_t i = 0; i < part->count; i++) {
-    const kn_pet *row = &part->items[i];
-    kn_pet **found = bsearch(&row, index, list->count, sizeof *index, by_image);
-    if (!found) return fault(part->path, row->line, "%s is not in list.txt", row->image);
-    if ((*found)->class_id != row->class_id || (*found)->species != row->species || (*found)->breed != row->breed)
-      return fault(part->path, row->line, "%s has other numbers than in line %zu of list.txt", row->image,
-                   (*found)->line);
-    if ((*found)->split != KN_SPLIT_NONE)
-      return fault(part->path, row->line, "%s is in the published split already", row->image);
-    (*found)->split = split;
-  }
-  return NULL;
+  kn_faults faults = {0};
+  kn_status status = NULL;
+  for (size_t i = 0; i < part->count && !status; i++)
+    status = kn_faults_keep(&faults, assign_row(list, index, part, &part->items[i], split));
+  return give(&faults, part, status);
 }
 
 /* Adds to *there when the file exists. */
@@ -174,18 +214,21 @@ static kn_status look_for(const char *root, const char *name, bool *there) {
 }
 
 static kn_status read_split(const char *root, const rows *list, kn_pet **index) {
+  kn_status status = NULL;
   for (size_t i = 0; i < SPLIT_FILES; i++) {
     rows part;
-    kn_status status = read_rows(root, split_files[i].name, &part);
-    if (!status) status = assign(list, index, &part, split_files[i].split);
+    kn_status read = read_rows(root, split_files[i].name, &part);
+    if (!read) read = assign(list, index, &part, split_files[i].split);
     rows_clear(&part);
-    KN_TRY(status);
+    status = kn_status_join(status, read);
   }
-  for (size_t i = 0; i < list->count; i++)
+  KN_TRY(status);
+  kn_faults faults = {0};
+  for (size_t i = 0; i < list->count && !status; i++)
     if (list->items[i].split == KN_SPLIT_NONE)
-      return fault(list->path, list->items[i].line, "%s is neither in trainval.txt nor in test.txt",
-                   list->items[i].image);
-  return NULL;
+      status = kn_faults_keep(&faults, fault(list->path, list->items[i].line,
+                                             "%s is neither in trainval.txt nor in test.txt", list->items[i].image));
+  return give(&faults, list, status);
 }
 
 static kn_status interpret(const char *root, const rows *list, kn_pets *pets) {

@@ -26,7 +26,7 @@ typedef struct kn_pets {
   bool split_published;
 } kn_pets;
 
-/* Reads `root`/annotations. KN_BAD_DATA with file and line for whatever contradicts itself; KN_NOT_FOUND without
+/* Reads `root`/annotations. KN_BAD_DATA with file and line for all that contradicts itself; KN_NOT_FOUND without
  * list.txt. */
 kn_status kn_pets_read(const char *root, kn_pets *out_pets) KN_MUST_USE;
 /* A zeroed struct is allowed. */

@@ -1,6 +1,7 @@
 #include "measurements/sampler.h"
 
 #include "core/record_json.h"
+#include "core/thread.h"
 #include "measurements/procfs.h"
 #include "measurements/sensors.h"
 #include "measurements/series.h"
@@ -20,7 +21,7 @@ enum {
 };
 
 struct kn_sampler {
-  pthread_t thread;
+  kn_thread thread;
   pthread_mutex_t lock;
   pthread_cond_t wake;
   bool started, stopping;
@@ -159,7 +160,7 @@ kn_status kn_sampler_start(double period_s, kn_sampler **out_sampler) {
   pthread_condattr_destroy(&attributes);
   kn_status status = prepare(sampler);
   if (!status) {
-    int error = pthread_create(&sampler->thread, NULL, sample, sampler);
+    int error = kn_thread_start(&sampler->thread, NULL, sample, sampler);
     if (error) status = kn_status_make(KN_OUT_OF_MEMORY, "cannot start the sampling thread: %s", strerror(error));
     sampler->started = !error;
   }
@@ -176,7 +177,7 @@ void kn_sampler_stop(kn_sampler *sampler) {
   sampler->stopping = true;
   pthread_cond_signal(&sampler->wake);
   pthread_mutex_unlock(&sampler->lock);
-  pthread_join(sampler->thread, NULL);
+  kn_thread_join(&sampler->thread);
   sampler->started = false;
   /* A very short last interval would say more about the kernel's ticks than about the load. */
   if (!sampler->full && kn_now_ns() - sampler->before_ns >= sampler->period_ns / 2)

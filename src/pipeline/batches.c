@@ -1,5 +1,7 @@
 #include "pipeline/batches.h"
 
+#include "core/thread.h"
+
 #include <kenning/random.h>
 #include <kenning/services.h>
 #include <pthread.h>
@@ -10,7 +12,7 @@ struct kn_batches {
   size_t sample_bytes;
   unsigned char *cache; /* all samples, or NULL */
   int64_t *labels;
-  pthread_t thread;
+  kn_thread thread;
   bool thread_started;
   pthread_mutex_t lock;
   pthread_cond_t changed;
@@ -103,7 +105,7 @@ kn_status kn_batches_open(const kn_samples *samples, size_t memory_limit, const 
   if (!status) status = read_labels(reader);
   if (!status) status = fill_cache(reader, memory_limit, what);
   if (!status) {
-    reader->thread_started = pthread_create(&reader->thread, NULL, read_batches, reader) == 0;
+    reader->thread_started = kn_thread_start(&reader->thread, NULL, read_batches, reader) == 0;
     if (!reader->thread_started) status = kn_status_make(KN_IO_ERROR, "no thread could be started");
   }
   if (status)
@@ -120,7 +122,7 @@ void kn_batches_close(kn_batches *reader) {
     reader->stop = true;
     pthread_cond_broadcast(&reader->changed);
     pthread_mutex_unlock(&reader->lock);
-    pthread_join(reader->thread, NULL);
+    kn_thread_join(&reader->thread);
   }
   kn_status_free(reader->status);
   pthread_cond_destroy(&reader->changed);

@@ -163,6 +163,15 @@ static void expect_crash(const kn_engine *engine, const char *phase, const kn_mo
   kn_crash_expect(phase, engine->block->cls->name, model->path, engine->on_target ? NULL : way_out);
 }
 
+/* What a load failed at: reaching the target, or the model. */
+static kn_status blame_load(const kn_session *session, const kn_engine *engine, const char *path, kn_status status) {
+  if (engine->on_target && !engine->isolate && engine->remote.connecting)
+    return kn_status_annotate(kn_session_blame(status, &session->scenario->runtime_protocol),
+                              "while connecting to the target");
+  status = kn_session_blame(status, engine->block);
+  return path && *path ? kn_status_annotate(status, "while loading %s", path) : status;
+}
+
 static kn_status load(kn_session *session, kn_engine *engine, const kn_model *model, int64_t batch) {
   const kn_load_request request = {.path = model->path, .spec = model->has_spec ? &model->spec : NULL, .batch = batch};
   int64_t start = kn_now_ns();
@@ -173,7 +182,7 @@ static kn_status load(kn_session *session, kn_engine *engine, const kn_model *mo
     status = engine->ops->iospec(engine->self, &engine->spec);
     if (status) engine->ops->unload(engine->self);
   }
-  if (status) status = kn_status_annotate(kn_session_blame(status, engine->block), "while loading %s", model->path);
+  if (status) status = blame_load(session, engine, model->path, status);
   return kn_session_phase(session, "load model", start, status);
 }
 

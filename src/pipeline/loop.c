@@ -1,5 +1,6 @@
 #include "pipeline/loop.h"
 
+#include "core/thread.h"
 #include "metrics/classification.h"
 #include "pipeline/ring.h"
 
@@ -27,7 +28,7 @@ typedef struct kn_slot {
 
 typedef struct kn_loader {
   struct kn_loop *loop;
-  pthread_t thread;
+  kn_thread thread;
   void *sample; /* where samples are loaded that are quantized into the slot; else NULL */
 } kn_loader;
 
@@ -132,7 +133,7 @@ static void *run_loader(void *context) {
 static kn_status start_loaders(kn_loop *loop) {
   while (loop->running < loop->request->loaders) {
     kn_loader *loader = &loop->loaders[loop->running];
-    int error = pthread_create(&loader->thread, NULL, run_loader, loader);
+    int error = kn_thread_start(&loader->thread, NULL, run_loader, loader);
     if (error) return kn_status_make(KN_OUT_OF_MEMORY, "cannot start a loader thread: %s", strerror(error));
     loop->running++;
   }
@@ -141,7 +142,7 @@ static kn_status start_loaders(kn_loop *loop) {
 
 static void end_loaders(kn_loop *loop) {
   kn_ring_stop(&loop->ring);
-  while (loop->running) pthread_join(loop->loaders[--loop->running].thread, NULL);
+  while (loop->running) kn_thread_join(&loop->loaders[--loop->running].thread);
   for (size_t i = 0; i < loop->ring.slots; i++) judge(loop, &loop->slots[i]);
   loop->result->not_finite = atomic_load(&loop->not_finite);
   loop->result->scored = loop->result->samples < loop->kept ? loop->result->samples : loop->kept;

@@ -109,6 +109,20 @@ static void add_library(kn_text *text, yyjson_val *name, yyjson_val *version, yy
   if (yyjson_is_str(hash)) kn_text_format(text, " (sha256 %s)", yyjson_get_str(hash));
 }
 
+/* A target tells the version of its library and not where it lies: it is called after the class that opened it. */
+static void add_unnamed_library(const kn_run *run, kn_text *text) {
+  const char *type = yyjson_get_str(kn_run_member(run, "runtime_statistics", "type"));
+  const char *dot = type ? strrchr(type, '.') : NULL;
+  yyjson_val *version = kn_run_member(run, "runtime_statistics", "library_version");
+  yyjson_val *hash = kn_run_member(run, "runtime_statistics", "library_sha256");
+  if (!yyjson_is_str(version) && !yyjson_is_str(hash)) return;
+  if (type)
+    kn_text_format(text, "%s's library", dot ? dot + 1 : type);
+  else
+    kn_text_add(text, "a library");
+  add_library(text, NULL, version, hash);
+}
+
 /* The engine's own, where the file has no list of libraries. */
 static void libraries_value(const kn_run *run, kn_text *text) {
   yyjson_val *libraries = kn_run_member(run, NULL, "libraries"), *library;
@@ -118,10 +132,11 @@ static void libraries_value(const kn_run *run, kn_text *text) {
     add_library(text, yyjson_obj_get(library, "name"), yyjson_obj_get(library, "version"),
                 yyjson_obj_get(library, "sha256"));
   }
-  if (!text->length)
-    add_library(text, kn_run_member(run, "runtime_statistics", "library"),
-                kn_run_member(run, "runtime_statistics", "library_version"),
+  yyjson_val *own = kn_run_member(run, "runtime_statistics", "library");
+  if (!text->length && yyjson_is_str(own))
+    add_library(text, own, kn_run_member(run, "runtime_statistics", "library_version"),
                 kn_run_member(run, "runtime_statistics", "library_sha256"));
+  if (!text->length) add_unnamed_library(run, text);
 }
 
 static void delegates_value(const kn_run *run, kn_text *text) {

@@ -283,7 +283,11 @@ static kn_status check_frameworks(const char *const *frameworks, size_t count, c
     count = names.count;
   }
   kn_status status = NULL;
-  for (size_t i = 0; i < count && !status; i++) status = check_framework(frameworks[i], asked, opener, findings);
+  for (size_t i = 0; i < count && !status; i++) {
+    kn_progress("checking frameworks", (double)i, (double)count, frameworks[i]); /* reads all that they have on disk */
+    status = check_framework(frameworks[i], asked, opener, findings);
+  }
+  if (!status && count) kn_progress("checking frameworks", 1, 1, NULL);
   kn_place_free_names(&names);
   return status;
 }

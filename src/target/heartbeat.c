@@ -54,7 +54,7 @@ kn_status kn_heartbeat_start(kn_connection *connection, const kn_link_config *li
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&out_heartbeat->thread, NULL, beat, out_heartbeat);
+  int error = kn_thread_start(&out_heartbeat->thread, NULL, beat, out_heartbeat);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   out_heartbeat->started = !error;
   if (!error) return NULL;
@@ -69,7 +69,7 @@ void kn_heartbeat_stop(kn_heartbeat *heartbeat) {
   heartbeat->ending = true;
   pthread_cond_signal(&heartbeat->wake);
   pthread_mutex_unlock(&heartbeat->mutex);
-  pthread_join(heartbeat->thread, NULL);
+  kn_thread_join(&heartbeat->thread);
   pthread_cond_destroy(&heartbeat->wake);
   pthread_mutex_destroy(&heartbeat->mutex);
   heartbeat->started = false;

@@ -3,6 +3,7 @@
 #ifndef KENNING_TARGET_HEARTBEAT_H
 #define KENNING_TARGET_HEARTBEAT_H
 
+#include "core/thread.h"
 #include "target/protocol.h"
 
 #include <pthread.h>
@@ -10,7 +11,7 @@
 typedef struct kn_heartbeat {
   kn_connection *connection;
   const kn_link_config *link;
-  pthread_t thread;
+  kn_thread thread;
   pthread_mutex_t mutex; /* held while something is sent */
   pthread_cond_t wake;
   bool started;

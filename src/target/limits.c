@@ -1,9 +1,10 @@
 #include "target/limits.h"
 
+#include "core/thread.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <kenning/base.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -46,12 +47,12 @@ static kn_status limit(__rlimit_resource_t resource, uint64_t soft, uint64_t har
 static kn_status start_watch(uint64_t bytes) {
   static uint64_t most;
   pthread_attr_t attributes;
-  pthread_t thread;
+  static kn_thread thread;
   most = bytes;
   int error = pthread_attr_init(&attributes);
   if (!error) {
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    error = pthread_create(&thread, &attributes, watch, &most);
+    error = kn_thread_start(&thread, &attributes, watch, &most);
     pthread_attr_destroy(&attributes);
   }
   return error ? kn_status_make(KN_OUT_OF_MEMORY, "the memory of the worker cannot be watched: %s", strerror(error))

@@ -27,7 +27,7 @@ static void unload(void *self) {
   kn_record_destroy(remote->statistics);
   kn_free(remote->moments.items);
   kn_free(remote->model_path);
-  *remote = (kn_remote){.protocol = remote->protocol, .client.connection.fd = -1};
+  *remote = (kn_remote){.protocol = remote->protocol, .connecting = remote->connecting, .client.connection.fd = -1};
 }
 
 /* Why the connection ended, where that is known. */
@@ -53,8 +53,9 @@ static kn_status make_payload(size_t count, size_t bytes, kn_tensor_view *out_pa
 /* What is known before there is a target. */
 static kn_status prepare(kn_remote *remote, const kn_load_request *request) {
   const kn_runtimeprotocol_ops *ops = remote->protocol->cls->ops;
-  remote->opened = true;
+  remote->opened = remote->connecting = true;
   KN_TRY(ops->open(remote->protocol->self, &remote->link));
+  remote->connecting = false;
   size_t limit = (size_t)remote->link.tensor_limit;
   KN_TRY(kn_iospec_copy(request->spec, &remote->spec));
   fill_batch(&remote->spec.input, request->batch);
@@ -113,9 +114,11 @@ static kn_status establish(kn_remote *remote) {
   const kn_runtimeprotocol_ops *ops = remote->protocol->cls->ops;
   kn_connection connection;
   kn_client_close(&remote->client);
+  remote->connecting = true;
   KN_TRY(
       ops->connect(remote->protocol->self, remote->model_path, kn_deadline_after(remote->link.timeout_s), &connection));
   KN_TRY(kn_client_open(connection, &remote->link, &remote->client));
+  remote->connecting = false;
   KN_TRY(specify(remote));
   KN_TRY(send_model(remote));
   return remote->client.extended && !remote->clock.count ? kn_clock_ask(&remote->client, &remote->clock) : NULL;
@@ -150,6 +153,7 @@ static kn_status reconnect(kn_remote *remote, kn_status status) {
 static kn_status load(void *self, const kn_load_request *request) {
   kn_remote *remote = self;
   unload(remote);
+  remote->connecting = false;
   if (!request->spec)
     return kn_status_make(KN_INVALID_ARGUMENT, "a target needs the io specification of the model: %s.json is missing",
                           request->path);

@@ -10,7 +10,8 @@ typedef struct kn_remote {
   const kn_instance *protocol;
   kn_client client;
   kn_link_config link;
-  bool opened; /* the protocol: to be closed */
+  bool opened;     /* the protocol: to be closed */
+  bool connecting; /* what the last load did last: where it failed, it failed at that */
   char *model_path;
   kn_identity identity; /* of the model; sha256 "": not known yet */
   kn_iospec spec;

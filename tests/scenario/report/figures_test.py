@@ -192,6 +192,12 @@ class Figures(ReportTest):
             self.assertIn("part is incomplete: the run ended early (interrupted)", text)
         self.assertIn(".. warning::", rst)
 
+    def test_a_library_without_a_name_is_called_after_its_class(self):
+        run = own_run(1, 0.004, 0.1)
+        run["runtime_statistics"].update({"type": "kenning.runtimes.tflite.TFLiteRuntime", "library_version": "1.2"})
+        self.render("remote", self.path / "r.md", [self.write("a.json", run)])
+        self.assertIn("TFLiteRuntime's library 1.2", (self.path / "r.md").read_text("utf-8").replace("\\", ""))
+
     def test_a_remote_run_of_five_samples(self):
         for era, name in (("2022", "remote"), ("2026", "remote-plain")):
             rst, _, page = self.three_formats([GOLDEN / era / f"{name}.json"])

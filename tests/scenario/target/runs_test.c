@@ -405,6 +405,9 @@ static void nobody_listening_is_told(void **state) {
   kt_run run = run_client(&p, "out.json");
   kt_assert_exit(&run, 1);
   kt_assert_contains(run.err, "cannot connect to 127.0.0.1");
+  kt_assert_contains(run.err, "in kenning.runtimeprotocols.network.NetworkProtocol at ");
+  kt_assert_contains(run.err, "while connecting to the target");
+  assert_null(strstr(run.err, "while loading"));
   kt_run_free(&run);
   drop_pair(&p);
 }

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "datasets/faults.h"
 #include "imaging/resize.h"
 #include "support/directory.h"
 #include "support/http_server.h"
+#include "support/program.h"
 #include "unit/datasets/opened.h"
 #include "unit/resources/tar_writer.h"
 
@@ -181,6 +183,54 @@ static void contradictions_are_found_with_their_line(void **state) {
     assert_list_fault(cases[i].text, cases[i].where, cases[i].fault);
 }
 
+/* Everything that is wrong with lines, with classes, and with the split is told at once, each with its line. */
+static void all_faults_are_told_at_once(void **state) {
+  (void)state;
+  static const struct {
+    const char *list, *where[3], *fault[3];
+  } cases[] = {
+      {"A_1 x 1 1\nB 2 1 1\nC_1 3 1 1 9\n",
+       {"list.txt:1", "list.txt:2", "list.txt:3"},
+       {"the class id is x", "B is not the name", "\"9\" stands behind"}},
+      {"A_1 1 1 1\nB_1 1 1 1\nA_2 1 2 1\nC_1 3 1 1\n",
+       {"list.txt:2", "list.txt:3", "list.txt"},
+       {"class id 1 is B", "A has other numbers", "no image has class id 2"}},
+      {"A_1 1 1 1\nB_1 2 1 2\nA_1 1 1 1\nB_1 2 1 2\nA_1 1 1 1\n",
+       {"list.txt:3", "list.txt:5", "list.txt:4"},
+       {"A_1 stands in line 1", "A_1 stands in line 3", "B_1 stands in line 2"}},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *root = make_set();
+    write_annotation(root, "list.txt", cases[i].list);
+    opened set;
+    kn_status status = OPEN(cls, &set, "dataset_root", root);
+    assert_int_equal(kn_status_count(status), 3);
+    for (size_t k = 0; k < 3; k++) {
+      kt_assert_contains(kn_status_where(status, k), cases[i].where[k]);
+      kt_assert_contains(kn_status_message(status, k), cases[i].fault[k]);
+    }
+    kn_status_free(status);
+    opened_close(&set);
+    kt_directory_remove(root);
+  }
+}
+
+/* A file of another kind is wrong in every line: what is not shown is counted. */
+static void many_faults_are_counted(void **state) {
+  (void)state;
+  char text[60 * 4 + 1] = "";
+  for (size_t i = 0; i < 60; i++) memcpy(text + i * 4, "x,1\n", 5);
+  char *root = make_set();
+  write_annotation(root, "list.txt", text);
+  opened set;
+  kn_status status = OPEN(cls, &set, "dataset_root", root);
+  assert_int_equal(kn_status_count(status), KN_FAULTS_SHOWN + 1);
+  assert_string_equal(kn_status_message(status, KN_FAULTS_SHOWN), "40 more lines are wrong");
+  kn_status_free(status);
+  opened_close(&set);
+  kt_directory_remove(root);
+}
+
 static void split_files_must_fit_the_list(void **state) {
   (void)state;
   static const struct {
@@ -190,6 +240,7 @@ static void split_files_must_fit_the_list(void **state) {
       {"Bengal_1 2 1 2\n", "", "trainval.txt:1", "Bengal_1 has other numbers than in line 7 of list.txt"},
       {"Bengal_1 3 1 2\n", "#\nBengal_1 3 1 2\n", "test.txt:2", "Bengal_1 is in the published split already"},
       {"Bengal_1 3 1 2\n", "", "list.txt:3", "Abyssinian_100 is neither in trainval.txt nor in test.txt"},
+      {"Bengal_1 3 1 2 x\n", "Bengal_9 3 1 2\n", "trainval.txt:1", "\"x\" stands behind"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char *root = make_set();
@@ -368,6 +419,8 @@ int main(void) {
       cmocka_unit_test(samples_are_what_the_original_computes),
       cmocka_unit_test(the_published_split_is_used),
       cmocka_unit_test(contradictions_are_found_with_their_line),
+      cmocka_unit_test(all_faults_are_told_at_once),
+      cmocka_unit_test(many_faults_are_counted),
       cmocka_unit_test(split_files_must_fit_the_list),
       cmocka_unit_test(missing_images_and_missing_sets_are_named),
       cmocka_unit_test(a_missing_set_is_downloaded),
