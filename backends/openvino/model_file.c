@@ -175,27 +175,27 @@ kn_status kn_vino_format_of(const char *path, kn_vino_format *out_format) {
 
 /* ---- names ---- */
 
-static kn_status make_link(const char *path, const char *end, char **out_name) {
-  const char *temporary = getenv("TMPDIR");
-  char *wish = kn_format("%s/kenning-openvino", temporary && *temporary ? temporary : "/tmp"), *directory = NULL;
-  char *target = realpath(path, NULL);
-  kn_status status = wish && target ? kn_file_temporary(wish, &directory) : kn_status_out_of_memory();
-  kn_free(wish);
-  if (!status && mkdir(directory, 0700) != 0)
-    status = kn_status_make(KN_IO_ERROR, "cannot make the directory %s: %s", directory, strerror(errno));
-  if (!status) {
-    *out_name = kn_format("%s/model%s", directory, end);
-    if (!*out_name) status = kn_status_out_of_memory();
-    if (!status && symlink(target, *out_name) != 0)
-      status = kn_status_make(KN_IO_ERROR, "cannot make the link %s: %s", *out_name, strerror(errno));
-    if (status) (void)rmdir(directory);
-  }
-  if (status) {
-    kn_free(*out_name);
-    *out_name = NULL;
-  }
+static kn_status link_in(const char *directory, const char *path, const char *end, char **out_name) {
+  char *target = realpath(path, NULL), *name = kn_format("%s/model%s", directory, end);
+  kn_status status = name ? NULL : kn_status_out_of_memory();
+  if (!status && (!target || symlink(target, name) != 0))
+    status = kn_status_make(KN_IO_ERROR, "cannot make a link to %s: %s", path, strerror(errno));
   free(target);
-  kn_free(directory);
+  if (status)
+    kn_free(name);
+  else
+    *out_name = name;
+  return status;
+}
+
+static kn_status make_link(const char *path, const char *end, char **out_name) {
+  char *directory;
+  KN_TRY(kn_directory_temporary(NULL, "kenning-openvino", &directory));
+  kn_status status = link_in(directory, path, end, out_name);
+  if (status)
+    kn_directory_discard(directory);
+  else
+    kn_free(directory);
   return status;
 }
 
@@ -208,6 +208,7 @@ kn_status kn_vino_name_make(kn_vino_format format, const char *path, char **out_
   return *out_name ? NULL : kn_status_out_of_memory();
 }
 
+/* Not kn_directory_discard: nothing but the link can go, whatever name is given. */
 void kn_vino_name_free(const char *path, char *name) {
   if (name && strcmp(name, path) != 0) {
     (void)unlink(name);

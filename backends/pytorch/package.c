@@ -2,10 +2,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "zip_file.h"
 
@@ -103,15 +100,10 @@ static kn_status load_functions(const char *path, package *p) {
 
 /* A library has to be a file to be opened; once it is open the file is not needed any more. */
 static kn_status open_library(const char *path, const zip_member *member, package *p) {
-  const char *base = getenv("TMPDIR");
-  char *wish = kn_format("%s/kenning-package", base && *base ? base : "/tmp"), *directory = NULL, *file = NULL;
-  kn_status status = wish ? kn_file_temporary(wish, &directory) : kn_status_out_of_memory();
-  kn_free(wish);
-  if (!status && mkdir(directory, 0700) != 0)
-    status = kn_status_make(KN_IO_ERROR, "%s cannot be made: %s", directory, strerror(errno));
-  if (status) return kn_free(directory), status;
+  char *directory, *file;
+  KN_TRY(kn_directory_temporary(NULL, "kenning-package", &directory));
   file = kn_format("%s/model.so", directory);
-  status = file ? kn_file_write(file, member->data, member->bytes) : kn_status_out_of_memory();
+  kn_status status = file ? kn_file_write(file, member->data, member->bytes) : kn_status_out_of_memory();
   if (!status) status = kn_library_open(file, &p->library);
   if (kn_status_code(status) == KN_NOT_INSTALLED) {
     kn_status other = kn_status_make(
@@ -120,10 +112,8 @@ static kn_status open_library(const char *path, const zip_member *member, packag
     kn_status_free(status);
     status = other;
   }
-  if (file) (void)unlink(file);
-  (void)rmdir(directory);
   kn_free(file);
-  kn_free(directory);
+  kn_directory_discard(directory);
   return status;
 }
 

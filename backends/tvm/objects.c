@@ -1,13 +1,11 @@
 #include "objects.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <kenning/process.h>
 #include <kenning/services.h>
 
 #include "archive.h"
-#include "scratch.h"
 
 enum { MOST_OBJECTS = 64, LINK_TIMEOUT_S = 300 };
 
@@ -34,7 +32,7 @@ static bool ends_in(const char *name, const char *end) {
 }
 
 /* Writes the object files out; the names are ours, whatever theirs are. */
-static kn_status collect(const char *archive, size_t count, const kn_tvm_scratch *scratch, object_files *to) {
+static kn_status collect(const char *archive, size_t count, const char *directory, object_files *to) {
   kn_tvm_member member;
   size_t at = 0;
   bool sources = false;
@@ -45,10 +43,10 @@ static kn_status collect(const char *archive, size_t count, const kn_tvm_scratch
     if (!ends_in(member.name, ".o")) continue;
     if (to->count == MOST_OBJECTS)
       return kn_status_make(KN_BAD_DATA, "the archive holds more than %d object files", MOST_OBJECTS);
-    char name[32];
-    snprintf(name, sizeof name, "%zu.o", to->count);
-    KN_TRY(kn_tvm_scratch_write(scratch, name, member.data, member.bytes, &to->paths[to->count]));
+    char *path = to->paths[to->count] = kn_format("%s/%zu.o", directory, to->count);
+    if (!path) return kn_status_out_of_memory();
     to->count++;
+    KN_TRY(kn_file_write(path, member.data, member.bytes));
   }
   if (to->count) return NULL;
   return kn_status_make(KN_BAD_DATA, "the archive holds neither a compiled library nor object files%s",
@@ -69,10 +67,10 @@ static kn_status run(const object_files *objects, const char *compiler, const ch
   return kn_status_annotate(kn_process_run(&request, NULL), "while linking the object files of the archive");
 }
 
-static kn_status link_in(const char *archive, size_t count, const kn_tvm_scratch *scratch, object_files *objects,
+static kn_status link_in(const char *archive, size_t count, const char *directory, object_files *objects,
                          char **out_library, size_t *out_bytes) {
-  char *compiler = NULL, *output = kn_format("%s/linked.so", scratch->directory);
-  kn_status status = output ? collect(archive, count, scratch, objects) : kn_status_out_of_memory();
+  char *compiler = NULL, *output = kn_format("%s/linked.so", directory);
+  kn_status status = output ? collect(archive, count, directory, objects) : kn_status_out_of_memory();
   if (!status) status = kn_tvm_find_compiler("a model that is an archive of object files", &compiler);
   if (!status) status = run(objects, compiler, output);
   if (!status) status = kn_file_read(output, (size_t)1 << 36, out_library, out_bytes);
@@ -84,10 +82,10 @@ static kn_status link_in(const char *archive, size_t count, const kn_tvm_scratch
 kn_status kn_tvm_objects_link(const char *archive, size_t count, char **out_library, size_t *out_bytes) {
   *out_library = NULL;
   object_files objects = {0};
-  kn_tvm_scratch scratch;
-  KN_TRY(kn_tvm_scratch_make(&scratch));
-  kn_status status = link_in(archive, count, &scratch, &objects, out_library, out_bytes);
+  char *directory;
+  KN_TRY(kn_directory_temporary(NULL, "kenning-tvm", &directory));
+  kn_status status = link_in(archive, count, directory, &objects, out_library, out_bytes);
   for (size_t i = 0; i < objects.count; i++) kn_free(objects.paths[i]);
-  kn_tvm_scratch_remove(&scratch);
+  kn_directory_discard(directory);
   return status;
 }

@@ -1,8 +1,10 @@
 #include "session.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "scratch.h"
+#include <kenning/services.h>
 
 const char *kn_tvm_last_line(const char *message, size_t length, int *out_length) {
   for (;;) {
@@ -33,16 +35,25 @@ kn_status kn_tvm_session_fetch(kn_tvm_session *session) {
   return NULL;
 }
 
+/* Nothing has to last: without kn_file_write's flushing, which would count as time of loading. */
+static kn_status write_library(const char *path, const kn_tvm_model_file *file) {
+  FILE *out = fopen(path, "wbxe");
+  if (!out) return kn_status_make(KN_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
+  bool whole = fwrite(file->library, 1, file->library_bytes, out) == file->library_bytes;
+  whole = fclose(out) == 0 && whole;
+  return whole ? NULL : kn_status_make(KN_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
+}
+
 /* Through a private copy: what was judged is what runs, and every instance has its own, since libraries hold memory of
  * their own and the loader opens one file once. */
 static kn_status load(kn_tvm_session *session, const kn_tvm_model_file *file) {
-  kn_tvm_scratch scratch;
-  char *path = NULL;
-  KN_TRY(kn_tvm_scratch_make(&scratch));
-  kn_status status = kn_tvm_scratch_write(&scratch, "model.so", file->library, file->library_bytes, &path);
+  char *directory;
+  KN_TRY(kn_directory_temporary(NULL, "kenning-tvm", &directory));
+  char *path = kn_format("%s/model.so", directory);
+  kn_status status = path ? write_library(path, file) : kn_status_out_of_memory();
   if (!status) status = session->engine->load(session, path);
   kn_free(path);
-  kn_tvm_scratch_remove(&scratch);
+  kn_directory_discard(directory);
   return status;
 }
 

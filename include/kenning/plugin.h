@@ -115,6 +115,8 @@ typedef struct kn_plugin {
     (path, limit, out_data, out_bytes))                                                                                \
   X(kn_status, kn_file_temporary, (const char *path, char **out_temporary), (path, out_temporary))                     \
   X(kn_status, kn_file_publish, (const char *temporary, const char *path), (temporary, path))                          \
+  X(kn_status, kn_directory_temporary, (const char *beside, const char *name, char **out_directory),                   \
+    (beside, name, out_directory))                                                                                     \
   X(kn_status, kn_samples_write,                                                                                       \
     (const kn_samples *samples, size_t count, const char *what, const char *path, const char *labels_path),            \
     (samples, count, what, path, labels_path))                                                                         \
@@ -140,6 +142,7 @@ typedef struct kn_plugin {
 #define KN_HOST_PROCEDURES(X)                                                                         \
   X(kn_free, (void *pointer), (pointer))                                                              \
   X(kn_status_free, (kn_status status), (status))                                                     \
+  X(kn_directory_discard, (char *directory), (directory))                                             \
   X(kn_tensor_free, (kn_tensor_view * tensor), (tensor))                                              \
   X(kn_iospec_clear, (kn_iospec * spec), (spec))                                                      \
   X(kn_vlog, (kn_log_level level, const char *format, va_list arguments), (level, format, arguments)) \

@@ -81,6 +81,12 @@ KN_API kn_status kn_file_read(const char *path, size_t limit, char **out_data, s
  * it. kn_file_publish removes `temporary` when it fails. */
 KN_API kn_status kn_file_temporary(const char *path, char **out_temporary) KN_MUST_USE;
 KN_API kn_status kn_file_publish(const char *temporary, const char *path) KN_MUST_USE;
+/* Makes a directory of one's own (mode 0700) for files that come and go: beside the file `beside`, or, where that is
+ * NULL, in TMPDIR (else /tmp) with `name` in its name. Its name tells the process, so that the next one removes what a
+ * killed one left. Give it back with kn_directory_discard, which removes it with all that is in it, links not followed,
+ * and frees `directory` (may be NULL). */
+KN_API kn_status kn_directory_temporary(const char *beside, const char *name, char **out_directory) KN_MUST_USE;
+KN_API void kn_directory_discard(char *directory);
 
 #ifdef __cplusplus
 }

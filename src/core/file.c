@@ -219,18 +219,25 @@ kn_status kn_file_temporary(const char *path, char **out_temporary) {
   return status;
 }
 
-kn_status kn_directory_temporary(const char *name, char **out_directory) {
+kn_status kn_directory_temporary(const char *beside, const char *name, char **out_directory) {
   const char *base = getenv("TMPDIR");
-  char *wish = kn_format("%s/%s", base && *base ? base : "/tmp", name);
+  char *wish = beside ? kn_strdup(beside) : kn_format("%s/%s", base && *base ? base : "/tmp", name), *directory = NULL;
   *out_directory = NULL;
-  kn_status status = wish ? kn_file_temporary(wish, out_directory) : kn_status_out_of_memory();
+  kn_status status = wish ? kn_file_temporary(wish, &directory) : kn_status_out_of_memory();
   kn_free(wish);
-  if (!status && mkdir(*out_directory, 0700) != 0) {
-    status = kn_file_fault(*out_directory, "make", errno);
-    kn_free(*out_directory);
-    *out_directory = NULL;
-  }
+  if (!status && mkdir(directory, 0700) != 0) status = kn_file_fault(directory, "make", errno);
+  if (status)
+    kn_free(directory);
+  else
+    *out_directory = directory;
   return status;
+}
+
+void kn_directory_discard(char *directory) {
+  kn_status status = directory ? kn_directory_remove(directory) : NULL;
+  if (status) kn_log(KN_LOG_WARNING, "%s", kn_status_message(status, 0));
+  kn_status_free(status);
+  kn_free(directory);
 }
 
 /* Makes a rename last. Not every file system can; then there is nothing more to do. */

@@ -27,9 +27,6 @@ kn_status kn_file_check_replaced(const char *path) KN_MUST_USE;
 
 /* Makes a directory with its parents; an existing one is fine. */
 kn_status kn_directory_make(const char *path) KN_MUST_USE;
-/* Makes a directory of one's own, mode 0700, in TMPDIR (else /tmp); its name ends with `name` and tells the process, so
- * that the next one removes what a killed one left. Remove and free it. */
-kn_status kn_directory_temporary(const char *name, char **out_directory) KN_MUST_USE;
 /* Makes the directory that `path` lies in. */
 kn_status kn_directory_make_parent(const char *path) KN_MUST_USE;
 /* Removes `path` with all that is in it; does not follow symbolic links. A missing one is fine. */

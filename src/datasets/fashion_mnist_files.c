@@ -1,10 +1,8 @@
 #include "datasets/fashion_mnist_files.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <kenning/services.h>
 
@@ -127,20 +125,12 @@ static kn_status fetch_into(const char *directory, const char *root) {
 }
 
 static kn_status fetch(const char *root) {
-  char *wanted = kn_format("%s/download", root);
-  if (!wanted) return kn_status_out_of_memory();
-  /* A name of our own inside `root`, which is made. */
-  char *directory = NULL;
-  kn_status status = kn_file_temporary(wanted, &directory);
+  char *wanted = kn_format("%s/download", root), *directory = NULL;
+  /* Inside `root`, which is made. */
+  kn_status status = wanted ? kn_directory_temporary(wanted, NULL, &directory) : kn_status_out_of_memory();
+  if (!status) status = fetch_into(directory, root);
+  kn_directory_discard(directory);
   kn_free(wanted);
-  if (status) return status;
-  if (mkdir(directory, 0755) != 0) {
-    status = kn_status_make(KN_IO_ERROR, "%s: cannot make the directory: %s", directory, strerror(errno));
-  } else {
-    status = fetch_into(directory, root);
-    status = kn_status_join(status, kn_directory_remove(directory));
-  }
-  kn_free(directory);
   return status;
 }
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <kenning/process.h>
 #include <kenning/services.h>
@@ -194,17 +193,16 @@ static kn_status run_logged(run *r, const char *python, const char *script, cons
 static kn_status run_script(run *r, const char *python, const char *script) {
   char *log_path, *scratch = NULL;
   /* What the tool and its libraries want to keep for a while goes with it. */
-  KN_TRY(kn_directory_temporary("kenning-tool", &scratch));
+  KN_TRY(kn_directory_temporary(NULL, "kenning-tool", &scratch));
   kn_status status = kn_tool_log_open(r->request->script, &r->log, &log_path);
   if (!status) {
     status = run_logged(r, python, script, log_path, scratch);
     kn_free(log_path);
   }
-  kn_status removed = kn_directory_remove(scratch);
-  kn_status_free(removed); /* the next program tries again */
-  kn_free(scratch);
+  kn_directory_discard(scratch);
   return status;
 }
+
 static kn_status script_path(const char *framework, const char *script, char **out_path) {
   *out_path = NULL;
   if (strchr(script, '/')) return kn_status_make(KN_INTERNAL, "the tool '%s' is no plain file name", script);

@@ -9,9 +9,6 @@
 
 #include <errno.h>
 #include <kenning/services.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,18 +102,14 @@ static kn_status place_of_model(const kn_instance *runtime, const char *given, c
   const kn_runtime_ops *ops = runtime->cls->ops;
   const char *path = given ? given : ops->model_path ? ops->model_path(runtime->self) : NULL;
   *out_path = *out_directory = NULL;
-  if (!path) KN_TRY(kn_directory_temporary("kenning-model", out_directory));
+  if (!path) KN_TRY(kn_directory_temporary(NULL, "kenning-model", out_directory));
   *out_path = path ? kn_strdup(path) : kn_format("%s/model", *out_directory);
   return *out_path ? NULL : kn_status_out_of_memory();
 }
 
 static void leave_place(char *path, char *directory) {
-  if (directory) {
-    if (path) unlink(path);
-    rmdir(directory);
-  }
   kn_free(path);
-  kn_free(directory);
+  kn_directory_discard(directory);
 }
 
 static kn_status run_engine(const kn_scenario *scenario, const kn_link_config *link, const char *model_path,
