@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include <kenning/production.h>
 
 #define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -158,68 +159,37 @@ static kn_status make_key(const iree_compiler *self, const kn_compile_request *r
 
 /* ---- compiling ---- */
 
-static kn_status run_tool(const iree_compiler *self, const kn_compile_request *request, const char *path,
-                          kn_record *record) {
+typedef struct work {
+  const iree_compiler *self;
+  const kn_compile_request *request;
+  kn_iospec *spec;
+} work;
+
+static const char module_name[] = "module.vmfb", processor_name[] = "module.vmfb.cpu";
+
+/* The tool leaves the name of the processor that it compiled for in PATH.cpu. */
+static kn_status make(void *context, const char *path, kn_record *record) {
+  const work *at = context;
   words list = {0};
-  kn_record *tool;
-  kn_status status = add(&list, kn_format("--input=%s", request->input_path));
+  kn_status status = add(&list, kn_format("--input=%s", at->request->input_path));
   if (!status) status = add(&list, kn_format("--output=%s", path));
-  if (!status) status = settings_words(self, request, &list);
-  if (!status) status = kn_record_object(record, "compiler", &tool);
+  if (!status) status = settings_words(at->self, at->request, &list);
   if (!status)
     status = kn_tool_run(&(kn_tool_request){.framework = "iree",
                                             .script = "compile.py",
                                             .arguments = (const char *const *)list.items,
                                             .progress = "compile with IREE"},
-                         tool);
+                         record);
   clear(&list);
-  return kn_status_annotate(status, "while compiling %s", request->input_path);
+  return kn_status_annotate(status, "while compiling %s", at->request->input_path);
 }
 
-/* A full cache is no reason to lose the result. */
-static void keep(const char *key, const char *path) {
-  kn_status status = kn_cache_store(key, path);
-  if (status) kn_log(KN_LOG_WARNING, "the compiled module is not cached: %s", kn_status_message(status, 0));
-  kn_status_free(status);
-}
-
-/* The tool leaves the name of the processor that it compiled for in PATH.cpu; it is cached with the module. */
-static kn_status record_processor(const char *note, kn_record *record) {
-  char *name;
+static kn_status record_processor(const char *path, kn_record *record) {
+  char *note = kn_format("%s.cpu", path), *name = NULL;
   size_t bytes;
-  KN_TRY(kn_file_read(note, 256, &name, &bytes));
-  kn_status status = kn_record_set_string(record, "target_cpu", name);
+  kn_status status = note ? kn_file_read(note, 256, &name, &bytes) : kn_status_out_of_memory();
+  if (!status) status = kn_record_set_string(record, "target_cpu", name);
   kn_free(name);
-  return status;
-}
-
-static kn_status produce_with(const iree_compiler *self, const kn_compile_request *request, const char *key,
-                              const char *path, const char *note, kn_record *record) {
-  bool hit = false, named = false;
-  char *note_key = kn_format("%s\nprocessor's name", key);
-  if (!note_key) return kn_status_out_of_memory();
-  kn_status status = kn_cache_lookup(note_key, note, &named);
-  if (!status && named) status = kn_cache_lookup(key, path, &hit);
-  if (!status && hit) {
-    kn_log(KN_LOG_INFO, "the compiled module is taken from the cache");
-  } else if (!status) {
-    status = run_tool(self, request, path, record);
-    if (!status) keep(note_key, note);
-    if (!status) keep(key, path);
-  }
-  if (!status) status = record_processor(note, record);
-  (void)unlink(note);
-  kn_free(note_key);
-  return status ? status : kn_record_set_bool(record, "cached", hit);
-}
-
-static kn_status produce(const iree_compiler *self, const kn_compile_request *request, const char *path,
-                         kn_record *record) {
-  char *key, *note = kn_format("%s.cpu", path);
-  if (!note) return kn_status_out_of_memory();
-  kn_status status = make_key(self, request, &key);
-  if (!status) status = produce_with(self, request, key, path, note, record);
-  kn_free(key);
   kn_free(note);
   return status;
 }
@@ -274,36 +244,36 @@ static kn_status verify(const kn_compile_request *request, const char *path, kn_
   return kn_status_annotate(status, "while checking what IREE's compiler made");
 }
 
-static kn_status describe(const iree_compiler *self, const kn_compile_request *request, const char *path,
-                          kn_record *record) {
-  char hex[65];
-  KN_TRY(kn_sha256_file(path, hex));
-  KN_TRY(kn_record_set_string(record, "sha256", hex));
+static kn_status judge(void *context, const char *path, kn_record *record) {
+  const work *at = context;
+  KN_TRY(record_processor(path, record));
+  KN_TRY(verify(at->request, path, at->spec, record));
   KN_TRY(kn_record_set_string(record, "compiler_framework", "iree"));
   KN_TRY(kn_record_set_string(record, "compiler_version", "3.13.0"));
   KN_TRY(kn_record_set_string(record, "backend", "llvm-cpu"));
-  KN_TRY(kn_record_set_string(record, "target", self->target_cpu));
-  return kn_record_set_string(record, "input_format", request->input_format);
+  KN_TRY(kn_record_set_string(record, "target", at->self->target_cpu));
+  return kn_record_set_string(record, "input_format", at->request->input_format);
 }
 
 static kn_status compiler_compile(void *instance, const kn_compile_request *request, kn_iospec *out_spec,
                                   kn_record *out_record) {
-  const iree_compiler *self = instance;
-  char *temporary;
+  work at = {.self = instance, .request = request, .spec = out_spec};
+  char *key;
   *out_spec = (kn_iospec){0};
   if (strcmp(request->input_format, "onnx") != 0 && strcmp(request->input_format, "tflite") != 0)
     return kn_status_make(KN_INCOMPATIBLE, "IREECompiler takes ONNX and TensorFlow Lite models, and this is %s",
                           request->input_format);
-  KN_TRY(kn_file_temporary(self->options.compiled_model_path, &temporary));
-  kn_status status = produce(self, request, temporary, out_record);
-  if (!status) status = verify(request, temporary, out_spec, out_record);
-  if (!status) status = describe(self, request, temporary, out_record);
-  if (!status) status = kn_file_publish(temporary, self->options.compiled_model_path);
-  if (status) {
-    kn_iospec_clear(out_spec);
-    (void)unlink(temporary);
-  }
-  kn_free(temporary);
+  KN_TRY(make_key(at.self, request, &key));
+  kn_status status = kn_production_run(&(kn_production){.path = at.self->options.compiled_model_path,
+                                                        .key = key,
+                                                        .name = module_name,
+                                                        .companion = processor_name,
+                                                        .context = &at,
+                                                        .make = make,
+                                                        .judge = judge},
+                                       out_record);
+  kn_free(key);
+  if (status) kn_iospec_clear(out_spec);
   return status;
 }
 

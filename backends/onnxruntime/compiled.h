@@ -5,8 +5,7 @@
 
 #include "layers.h"
 
-#include <kenning/block.h>
-#include <kenning/services.h>
+#include <kenning/production.h>
 
 typedef struct kn_onnx_compilation {
   const char *path; /* of the result */
@@ -23,8 +22,5 @@ typedef struct kn_onnx_compilation {
 
 kn_status kn_onnx_compile(const kn_onnx_compilation *compilation, kn_iospec *out_spec,
                           kn_record *out_record) KN_MUST_USE;
-
-/* SHA-256 of a file, or of the names and contents of a directory's files. */
-kn_status kn_onnx_input_hash(const char *path, char out_hex[65]) KN_MUST_USE;
 
 #endif

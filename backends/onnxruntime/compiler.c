@@ -122,8 +122,6 @@ typedef struct conversion {
   const onnx_compiler *self;
   const kn_compile_request *request;
   int format;
-  char *spec; /* file with the input's io specification, which is told to the tools of formats that do not hold it */
-  char spec_sha256[65];
 } conversion;
 
 static bool tells_inputs(int format) { return format == KERAS || format == SAVED_MODEL || format == TFLITE; }
@@ -132,8 +130,7 @@ static bool loads_pickled(const conversion *at) {
   return at->self->load_pickled_modules && (at->format == TORCH || at->format == TORCHSCRIPT);
 }
 
-static kn_status produce(void *context, const char *path, kn_record *record) {
-  const conversion *at = context;
+static kn_status run_tool(const conversion *at, const char *path, const char *spec, kn_record *record) {
   char opset[24], seed[24];
   snprintf(opset, sizeof opset, "%lld", (long long)at->self->opset_version);
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)at->request->seed);
@@ -146,7 +143,7 @@ static kn_status produce(void *context, const char *path, kn_record *record) {
                              NULL,       NULL};
   if (!tells_inputs(at->format)) {
     arguments[10] = "--specification";
-    arguments[11] = at->spec;
+    arguments[11] = spec;
     if (loads_pickled(at)) arguments[12] = "--load-pickled";
   }
   const kn_tool_request request = {.framework = converters[at->format].framework,
@@ -154,6 +151,16 @@ static kn_status produce(void *context, const char *path, kn_record *record) {
                                    .arguments = arguments,
                                    .progress = "convert to ONNX"};
   return kn_status_annotate(kn_tool_run(&request, record), "while converting %s", at->request->input_path);
+}
+
+/* The input's io specification is told to the tools of formats that do not hold it. */
+static kn_status produce(void *context, const char *path, kn_record *record) {
+  const conversion *at = context;
+  char *spec = kn_format("%s.json", path);
+  kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
+  if (!status) status = run_tool(at, path, spec, record);
+  kn_free(spec);
+  return status;
 }
 
 static kn_status verify(void *context, const kn_onnx_model *model, const kn_onnx_layers *layers) {
@@ -166,48 +173,41 @@ static kn_status verify(void *context, const kn_onnx_model *model, const kn_onnx
 
 /* What was allowed is part of the key: a module that was once loaded with permission is refused without it. */
 static kn_status make_key(const conversion *at, char **out_key) {
-  char *tool, hex[65];
-  KN_TRY(kn_onnx_input_hash(at->request->input_path, hex));
-  KN_TRY(kn_tool_identity(converters[at->format].framework, converters[at->format].script, &tool));
-  *out_key = kn_format("onnx model 1\ntool %s\ninput %s %s\nopset %lld\nspecification %s\nseed %llu\npickled %d", tool,
-                       converters[at->format].format, hex, (long long)at->self->opset_version, at->spec_sha256,
-                       (unsigned long long)at->request->seed, loads_pickled(at));
+  char *tool, *spec, hex[65];
+  size_t length;
+  KN_TRY(kn_sha256_path(at->request->input_path, hex));
+  KN_TRY(kn_iospec_text(at->request->input_spec, &spec, &length));
+  kn_status status = kn_tool_identity(converters[at->format].framework, converters[at->format].script, &tool);
+  if (status) return kn_free(spec), status;
+  *out_key = kn_format("onnx model 2\ntool %s\ninput %s %s\nopset %lld\nseed %llu\npickled %d\n%s", tool,
+                       converters[at->format].format, hex, (long long)at->self->opset_version,
+                       (unsigned long long)at->request->seed, loads_pickled(at), spec);
+  kn_free(spec);
   kn_free(tool);
   return *out_key ? NULL : kn_status_out_of_memory();
-}
-
-static kn_status convert(conversion *at, kn_iospec *out_spec, kn_record *out_record) {
-  const onnx_compiler *self = at->self;
-  char *key;
-  KN_TRY(kn_iospec_write(at->request->input_spec, at->spec));
-  KN_TRY(kn_sha256_file(at->spec, at->spec_sha256));
-  KN_TRY(make_key(at, &key));
-  const kn_onnx_compilation compilation = {.path = self->options.compiled_model_path,
-                                           .request = at->request,
-                                           .framework = "onnx",
-                                           .key = key,
-                                           .format = converters[at->format].format,
-                                           .context = at,
-                                           .produce = produce,
-                                           .verify = verify};
-  kn_status status = kn_onnx_compile(&compilation, out_spec, out_record);
-  kn_free(key);
-  return status;
 }
 
 static kn_status compiler_compile(void *instance, const kn_compile_request *request, kn_iospec *out_spec,
                                   kn_record *out_record) {
   const onnx_compiler *self = instance;
   conversion at = {.self = self, .request = request};
+  char *key;
   *out_spec = (kn_iospec){0};
   KN_TRY(detect(self, request->input_path, request->input_format, &at.format));
   if (self->model_framework_given && self->model_framework != ANY && self->model_framework != at.format)
     kn_log(KN_LOG_INFO, "model_framework speaks of another format, but %s is of format %s: what the file is decides",
            request->input_path, converters[at.format].format);
-  KN_TRY(kn_file_temporary(self->options.compiled_model_path, &at.spec));
-  kn_status status = convert(&at, out_spec, out_record);
-  (void)unlink(at.spec);
-  kn_free(at.spec);
+  KN_TRY(make_key(&at, &key));
+  const kn_onnx_compilation compilation = {.path = self->options.compiled_model_path,
+                                           .request = request,
+                                           .framework = "onnx",
+                                           .key = key,
+                                           .format = converters[at.format].format,
+                                           .context = &at,
+                                           .produce = produce,
+                                           .verify = verify};
+  kn_status status = kn_onnx_compile(&compilation, out_spec, out_record);
+  kn_free(key);
   return status;
 }
 

@@ -2,11 +2,6 @@
 #include "compiled.h"
 #include "onnxruntime.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 typedef struct onnx_quantizer {
   kn_optimizer_options options;
   double dataset_percentage;
@@ -84,14 +79,8 @@ static kn_status check_input(quantization *at, const kn_onnx_model *model, const
   at->layers = layers->count;
   at->input = kn_strndup(input->name.data, input->name.length);
   /* The model's own shape where it is known: [28, 28, 1] of the data set may be [784] there. */
-  at->sample_shape = kn_strdup("");
-  uint32_t rank = known ? input->rank - 1 : samples->rank;
-  const int64_t *shape = known ? input->shape + 1 : samples->shape;
-  for (uint32_t k = 0; at->sample_shape && k < rank; k++) {
-    char *longer = kn_format("%s%s%lld", at->sample_shape, k ? "," : "", (long long)shape[k]);
-    kn_free(at->sample_shape);
-    at->sample_shape = longer;
-  }
+  at->sample_shape =
+      known ? kn_shape_text(input->rank - 1, input->shape + 1) : kn_shape_text(samples->rank, samples->shape);
   return at->input && at->sample_shape ? NULL : kn_status_out_of_memory();
 }
 
@@ -115,8 +104,7 @@ static kn_status begin(quantization *at) {
     return kn_status_make(
         KN_INVALID_ARGUMENT,
         "calibrating the quantization needs samples, but the scenario has no data set with any for it");
-  double wanted = floor(at->self->dataset_percentage * (double)samples->count + 0.5);
-  at->count = wanted < 1 ? 1 : wanted < (double)samples->count ? (size_t)wanted : samples->count;
+  at->count = kn_samples_share(samples, at->self->dataset_percentage);
   return read_input(at);
 }
 
@@ -141,10 +129,8 @@ static kn_status run_tool(const quantization *at, const char *path, const char *
 static kn_status produce(void *context, const char *path, kn_record *record) {
   const quantization *at = context;
   char *samples;
-  KN_TRY(kn_file_temporary(path, &samples));
-  kn_status status = kn_samples_write(at->request->calibration, at->count, "read calibration samples", samples, NULL);
+  kn_status status = kn_samples_write_beside(at->request->calibration, at->count, path, "calibration", &samples, NULL);
   if (!status) status = run_tool(at, path, samples, record);
-  (void)unlink(samples);
   kn_free(samples);
   return status;
 }
@@ -179,14 +165,6 @@ static kn_status make_key(const quantization *at, char **out_key) {
   return *out_key ? NULL : kn_status_out_of_memory();
 }
 
-static kn_status record_calibration(const quantization *at, kn_record *record) {
-  kn_record *child;
-  KN_TRY(kn_record_object(record, "calibration", &child));
-  KN_TRY(kn_record_set_int(child, "samples", (int64_t)at->count));
-  return kn_record_set_string(child, "identity",
-                              at->request->calibration->identity ? at->request->calibration->identity : "");
-}
-
 static kn_status quantizer_compile(void *instance, const kn_compile_request *request, kn_iospec *out_spec,
                                    kn_record *out_record) {
   const onnx_quantizer *self = instance;
@@ -204,7 +182,7 @@ static kn_status quantizer_compile(void *instance, const kn_compile_request *req
                                            .produce = produce,
                                            .verify = verify};
   if (!status) status = kn_onnx_compile(&compilation, out_spec, out_record);
-  if (!status) status = record_calibration(&at, out_record);
+  if (!status) status = kn_samples_record(request->calibration, at.count, "calibration", out_record);
   kn_free(key);
   kn_free(at.input);
   kn_free(at.sample_shape);

@@ -1,10 +1,8 @@
 /* TorchScriptCompiler and AOTInductorCompiler: models that libtorch runs, made by PyTorch's Python in a process of its
  * own (tool/convert.py). */
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <kenning/services.h>
+#include <kenning/production.h>
 
 #include "package.h"
 #include "pytorch.h"
@@ -47,6 +45,7 @@ typedef struct conversion {
   const kn_compile_request *request;
   const char *to;  /* format of the result */
   torch_file kind; /* what a file of it is */
+  kn_iospec *spec; /* of the result */
 } conversion;
 
 static kn_status run_tool(const conversion *at, const char *path, const char *spec, kn_record *record) {
@@ -74,58 +73,39 @@ static kn_status run_tool(const conversion *at, const char *path, const char *sp
 }
 
 /* The specification goes by a file of its own. */
-static kn_status produce(const conversion *at, const char *path, kn_record *record) {
+static kn_status make(void *context, const char *path, kn_record *record) {
+  const conversion *at = context;
   char *spec = kn_format("%s.json", path);
   kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
   if (!status) status = run_tool(at, path, spec, record);
-  if (spec) (void)unlink(spec);
   kn_free(spec);
   return status;
 }
 
-static kn_status verify(const conversion *at, const char *path, kn_iospec *out_spec) {
+static kn_status verify(const conversion *at, const char *path) {
   torch_file kind;
   KN_TRY(torch_file_kind(path, &kind));
   if (kind != at->kind) return kn_status_make(KN_BACKEND_FAILED, "what was written is not of format %s", at->to);
-  KN_TRY(package_read_spec(path, out_spec));
-  if (out_spec->input.count && out_spec->output.count) return NULL;
-  return kn_status_make(KN_BACKEND_FAILED, "what was written holds no io specification");
-}
-
-/* Names of the classes are known of the source alone. */
-static kn_status name_classes(const kn_iospec *from, kn_iospec *spec) {
-  for (size_t i = 0; i < spec->output.count && i < from->output.count; i++) {
-    const char *name = from->output.entries[i].class_name;
-    if (!name || spec->output.entries[i].class_name) continue;
-    spec->output.entries[i].class_name = kn_strdup(name);
-    if (!spec->output.entries[i].class_name) return kn_status_out_of_memory();
-  }
-  return NULL;
+  KN_TRY(package_read_spec(path, at->spec));
+  if (!at->spec->input.count || !at->spec->output.count)
+    return kn_status_make(KN_BACKEND_FAILED, "what was written holds no io specification");
+  return kn_iolist_inherit(&at->spec->output, &at->request->input_spec->output);
 }
 
 /* What was allowed is part of the key: a module that was once loaded with permission is refused without it. */
-static kn_status make_key(const conversion *at, const char *path, char **out_key) {
-  char *tool, input[65], specification[65], *spec = kn_format("%s.json", path);
-  kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
-  if (!status) status = kn_sha256_file(spec, specification);
-  if (spec) (void)unlink(spec);
+static kn_status make_key(const conversion *at, char **out_key) {
+  char *tool, *spec, input[65];
+  size_t length;
+  KN_TRY(kn_sha256_file(at->request->input_path, input));
+  KN_TRY(kn_iospec_text(at->request->input_spec, &spec, &length));
+  kn_status status = kn_tool_identity(tools, script, &tool);
+  if (status) return kn_free(spec), status;
+  *out_key = kn_format("torch model 2\ntool %s\ninput %s %s\nto %s\nbatch %lld\nseed %llu\npickled %d\n%s", tool,
+                       at->request->input_format, input, at->to, (long long)at->self->batch_size,
+                       (unsigned long long)at->request->seed, at->self->load_pickled_modules, spec);
   kn_free(spec);
-  if (!status) status = kn_sha256_file(at->request->input_path, input);
-  if (!status) status = kn_tool_identity(tools, script, &tool);
-  if (status) return status;
-  *out_key =
-      kn_format("torch model 1\ntool %s\ninput %s %s\nto %s\nspecification %s\nbatch %lld\nseed %llu\npickled %d", tool,
-                at->request->input_format, input, at->to, specification, (long long)at->self->batch_size,
-                (unsigned long long)at->request->seed, at->self->load_pickled_modules);
   kn_free(tool);
   return *out_key ? NULL : kn_status_out_of_memory();
-}
-
-/* A full cache is no reason to lose the result. */
-static void keep(const char *key, const char *path) {
-  kn_status status = kn_cache_store(key, path);
-  if (status) kn_log(KN_LOG_WARNING, "the converted model is not cached: %s", kn_status_message(status, 0));
-  kn_status_free(status);
 }
 
 static kn_status set_version(const char *path, kn_record *record) {
@@ -136,12 +116,10 @@ static kn_status set_version(const char *path, kn_record *record) {
   return status;
 }
 
-static kn_status describe(const conversion *at, const char *path, bool cached, kn_record *record) {
-  char hex[65];
+static kn_status judge(void *context, const char *path, kn_record *record) {
+  const conversion *at = context;
   uint64_t weights;
-  KN_TRY(kn_sha256_file(path, hex));
-  KN_TRY(kn_record_set_bool(record, "cached", cached));
-  KN_TRY(kn_record_set_string(record, "sha256", hex));
+  KN_TRY(verify(at, path));
   KN_TRY(kn_record_set_string(record, "input_format", at->request->input_format));
   KN_TRY(kn_record_set_string(record, "compiler_framework", "torch"));
   KN_TRY(set_version(path, record));
@@ -150,45 +128,27 @@ static kn_status describe(const conversion *at, const char *path, bool cached, k
   return kn_record_set_int(record, "weights_bytes", (int64_t)weights);
 }
 
-static kn_status compile_to(const conversion *at, const char *path, kn_iospec *out_spec, kn_record *record) {
-  kn_record *tool;
+static kn_status compile(conversion at, kn_iospec *out_spec, kn_record *record) {
   char *key;
-  bool hit;
-  KN_TRY(make_key(at, path, &key));
-  kn_status status = kn_cache_lookup(key, path, &hit);
-  if (!status && hit) kn_log(KN_LOG_INFO, "the converted model is taken from the cache");
-  if (!status && !hit) {
-    status = kn_record_object(record, "converter", &tool);
-    if (!status) status = produce(at, path, tool);
-  }
-  if (!status) status = verify(at, path, out_spec);
-  if (!status && !hit) keep(key, path);
-  kn_free(key);
-  if (!status) status = name_classes(at->request->input_spec, out_spec);
-  return status ? status : describe(at, path, hit, record);
-}
-
-static kn_status compile(const conversion *at, kn_iospec *out_spec, kn_record *record) {
-  char *temporary;
   *out_spec = (kn_iospec){0};
-  KN_TRY(kn_file_temporary(at->self->options.compiled_model_path, &temporary));
-  kn_status status = compile_to(at, temporary, out_spec, record);
-  if (!status) status = kn_file_publish(temporary, at->self->options.compiled_model_path);
-  if (status) {
-    kn_iospec_clear(out_spec);
-    (void)unlink(temporary);
-  }
-  kn_free(temporary);
+  at.spec = out_spec;
+  KN_TRY(make_key(&at, &key));
+  kn_status status = kn_production_run(
+      &(kn_production){
+          .path = at.self->options.compiled_model_path, .key = key, .context = &at, .make = make, .judge = judge},
+      record);
+  kn_free(key);
+  if (status) kn_iospec_clear(out_spec);
   return status;
 }
 
 static kn_status compile_script(void *self, const kn_compile_request *request, kn_iospec *out_spec, kn_record *record) {
-  return compile(&(conversion){self, request, "torchscript", TORCH_FILE_SCRIPT}, out_spec, record);
+  return compile((conversion){self, request, "torchscript", TORCH_FILE_SCRIPT, NULL}, out_spec, record);
 }
 
 static kn_status compile_package(void *self, const kn_compile_request *request, kn_iospec *out_spec,
                                  kn_record *record) {
-  return compile(&(conversion){self, request, "aotinductor", TORCH_FILE_PACKAGE}, out_spec, record);
+  return compile((conversion){self, request, "aotinductor", TORCH_FILE_PACKAGE, NULL}, out_spec, record);
 }
 
 static const kn_optimizer_ops script_ops = {

@@ -4,7 +4,7 @@
 
 #include "model_file.h"
 
-#include <kenning/services.h>
+#include <kenning/production.h>
 
 typedef enum kn_tflite_target {
   KN_TFLITE_TARGET_DEFAULT = 0,

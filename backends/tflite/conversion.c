@@ -2,8 +2,6 @@
 #include "compiler.h"
 
 #include <errno.h>
-#include <fts.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,40 +33,6 @@ static kn_status detect_format(const char *path, const char **out_format) {
   *out_format = "keras";
   if (hdf5 || zip) return NULL;
   return kn_status_make(KN_BAD_DATA, "%s is neither a Keras model (.h5, .keras) nor a SavedModel directory", path);
-}
-
-static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
-
-/* Appends "hash name" of a file to *list. */
-static kn_status add_file(char **list, const FTSENT *entry, size_t root_length) {
-  char hex[65];
-  KN_TRY(kn_sha256_file(entry->fts_path, hex));
-  char *longer = kn_format("%s%s %s\n", *list, hex, entry->fts_path + root_length);
-  if (!longer) return kn_status_out_of_memory();
-  kn_free(*list);
-  *list = longer;
-  return NULL;
-}
-
-static kn_status add_files(char **list, FTS *walk, size_t root_length) {
-  for (FTSENT *entry; (entry = fts_read(walk));) {
-    if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR)
-      return kn_status_make(KN_IO_ERROR, "cannot read %s: %s", entry->fts_path, strerror(entry->fts_errno));
-    if (entry->fts_info == FTS_F) KN_TRY(add_file(list, entry, root_length));
-  }
-  return NULL;
-}
-
-/* Hash over the names and hashes of all files below `path`, in the order of their names. */
-static kn_status hash_directory(const char *path, char out_hex[65]) {
-  char *roots[] = {(char *)(uintptr_t)path, NULL}, *list = kn_strdup("");
-  if (!list) return kn_status_out_of_memory();
-  FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
-  kn_status status = walk ? add_files(&list, walk, strlen(path)) : kn_status_out_of_memory();
-  if (walk) fts_close(walk);
-  if (!status) status = kn_sha256(list, strlen(list), out_hex);
-  kn_free(list);
-  return status;
 }
 
 /* ---- what the request must have ---- */
@@ -128,9 +92,7 @@ static kn_status begin(kn_tflite_conversion *conversion) {
   compare_hints(conversion);
   if (kn_tflite_target_is_integer(compiler->target)) {
     KN_TRY(check_samples(request->calibration, request->input_spec, "calibrating the quantization"));
-    size_t count = request->calibration->count;
-    double wanted = floor(compiler->dataset_percentage * (double)count + 0.5);
-    conversion->calibration_count = wanted < 1 ? 1 : wanted < (double)count ? (size_t)wanted : count;
+    conversion->calibration_count = kn_samples_share(request->calibration, compiler->dataset_percentage);
   }
   if (compiler->quantization_aware_training) {
     KN_TRY(check_samples(request->train, request->input_spec, "quantization-aware training"));
@@ -139,8 +101,7 @@ static kn_status begin(kn_tflite_conversion *conversion) {
                             request->input_path);
   }
   if (compiler->target == KN_TFLITE_TARGET_EDGETPU) KN_TRY(find_edgetpu_compiler(&conversion->edgetpu_compiler));
-  return strcmp(conversion->format, "saved_model") ? kn_sha256_file(request->input_path, conversion->input_sha256)
-                                                   : hash_directory(request->input_path, conversion->input_sha256);
+  return kn_sha256_path(request->input_path, conversion->input_sha256);
 }
 
 kn_status kn_tflite_conversion_begin(const kn_tflite_compiler *compiler, const kn_compile_request *request,
@@ -208,9 +169,9 @@ kn_status kn_tflite_conversion_key(const kn_tflite_conversion *conversion, char 
 
 /* ---- running the converter ---- */
 
-enum { FILES = 5, MOST_ARGUMENTS = 48 };
+enum { MOST_ARGUMENTS = 48 };
 
-/* Raw files beside the result, removed when the converter is done. */
+/* Names of raw files beside the result. */
 typedef struct inputs {
   char *calibration, *train, *train_labels, *validation, *validation_labels;
 } inputs;
@@ -233,16 +194,6 @@ static void add_text(arguments *to, const char *flag, char *value) {
   add(to, flag, value ? value : "");
 }
 
-static char *shape_text(const kn_samples *samples) {
-  char *text = kn_strdup("");
-  for (uint32_t k = 0; text && k < samples->rank; k++) {
-    char *longer = kn_format("%s%s%lld", text, k ? "," : "", (long long)samples->shape[k]);
-    kn_free(text);
-    text = longer;
-  }
-  return text;
-}
-
 static void fill_arguments(const kn_tflite_conversion *conversion, const char *path, const inputs *files,
                            arguments *to) {
   const kn_tflite_compiler *compiler = conversion->compiler;
@@ -256,7 +207,8 @@ static void fill_arguments(const kn_tflite_conversion *conversion, const char *p
   add_text(to, "--seed", kn_format("%llu", (unsigned long long)conversion->request->seed));
   if (compiler->use_tf_select_ops) add(to, "--select-ops", NULL);
   if (!files->calibration) return;
-  add_text(to, "--sample-shape", shape_text(conversion->request->calibration));
+  add_text(to, "--sample-shape",
+           kn_shape_text(conversion->request->calibration->rank, conversion->request->calibration->shape));
   add(to, "--sample-type", kn_dtype_name(conversion->request->calibration->dtype));
   add(to, "--calibration", files->calibration);
   if (!files->train) return;
@@ -273,30 +225,20 @@ static void fill_arguments(const kn_tflite_conversion *conversion, const char *p
 
 static kn_status write_inputs(const kn_tflite_conversion *conversion, const char *path, inputs *files) {
   const kn_compile_request *request = conversion->request;
-  if (conversion->calibration_count) {
-    KN_TRY(kn_file_temporary(path, &files->calibration));
-    KN_TRY(kn_samples_write(request->calibration, conversion->calibration_count, "read calibration samples",
-                            files->calibration, NULL));
-  }
+  if (conversion->calibration_count)
+    KN_TRY(kn_samples_write_beside(request->calibration, conversion->calibration_count, path, "calibration",
+                                   &files->calibration, NULL));
   if (!conversion->compiler->quantization_aware_training) return NULL;
-  KN_TRY(kn_file_temporary(path, &files->train));
-  KN_TRY(kn_file_temporary(path, &files->train_labels));
-  KN_TRY(kn_samples_write(request->train, request->train->count, "read training samples", files->train,
-                          files->train_labels));
+  KN_TRY(kn_samples_write_beside(request->train, request->train->count, path, "training", &files->train,
+                                 &files->train_labels));
   if (!request->validation || !request->validation->count) return NULL;
-  KN_TRY(kn_file_temporary(path, &files->validation));
-  KN_TRY(kn_file_temporary(path, &files->validation_labels));
-  return kn_samples_write(request->validation, request->validation->count, "read validation samples", files->validation,
-                          files->validation_labels);
+  return kn_samples_write_beside(request->validation, request->validation->count, path, "validation",
+                                 &files->validation, &files->validation_labels);
 }
 
-static void remove_inputs(inputs *files) {
-  char *list[FILES] = {files->calibration, files->train, files->train_labels, files->validation,
-                       files->validation_labels};
-  for (size_t i = 0; i < FILES; i++) {
-    if (list[i]) (void)unlink(list[i]);
-    kn_free(list[i]);
-  }
+static void clear_inputs(inputs *files) {
+  char *list[] = {files->calibration, files->train, files->train_labels, files->validation, files->validation_labels};
+  for (size_t i = 0; i < sizeof list / sizeof *list; i++) kn_free(list[i]);
 }
 
 static kn_status run_tool(const kn_tflite_conversion *conversion, const char *path, const inputs *files,
@@ -322,6 +264,6 @@ kn_status kn_tflite_conversion_run(const kn_tflite_conversion *conversion, const
   inputs files = {0};
   kn_status status = write_inputs(conversion, path, &files);
   if (!status) status = run_tool(conversion, path, &files, record);
-  remove_inputs(&files);
+  clear_inputs(&files);
   return status;
 }

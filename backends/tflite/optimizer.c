@@ -1,9 +1,7 @@
 /* TFLiteCompiler: turns Keras models and SavedModels into .tflite files. */
 #include "compiler.h"
-#include "production.h"
 #include "tflite.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -135,41 +133,24 @@ static kn_status run_edgetpu_to(const kn_tflite_conversion *conversion, const ch
   return kn_file_publish(made, path);
 }
 
-/* The compiler writes NAME_edgetpu.tflite and a log into the directory it is told. */
+/* The compiler writes NAME_edgetpu.tflite and a log into the directory it is told, which is the production's. */
 static kn_status run_edgetpu(const kn_tflite_conversion *conversion, const char *plain, const char *path) {
-  const char *slash = strrchr(plain, '/');
-  int stem = (int)(strlen(plain) - strlen(".tflite"));
-  char *directory = slash ? kn_strndup(plain, (size_t)(slash - plain) + 1) : kn_strdup("./");
-  char *made = kn_format("%.*s_edgetpu.tflite", stem, plain), *report = kn_format("%.*s_edgetpu.log", stem, plain);
-  kn_status status = directory && made && report ? run_edgetpu_to(conversion, plain, directory, made, path)
-                                                 : kn_status_out_of_memory();
-  if (made) (void)unlink(made);
-  if (report) (void)unlink(report);
+  char *directory = kn_strndup(plain, (size_t)(strrchr(plain, '/') - plain) + 1);
+  char *made = kn_format("%.*s_edgetpu.tflite", (int)(strlen(plain) - strlen(".tflite")), plain);
+  kn_status status =
+      directory && made ? run_edgetpu_to(conversion, plain, directory, made, path) : kn_status_out_of_memory();
   kn_free(directory);
   kn_free(made);
-  kn_free(report);
   return kn_status_annotate(status, "while compiling for the Edge TPU");
 }
 
 static kn_status convert_edgetpu(const kn_tflite_conversion *conversion, const char *path, kn_record *record) {
-  char *name = kn_format("%s.int8.tflite", conversion->compiler->options.compiled_model_path), *plain;
-  if (!name) return kn_status_out_of_memory();
-  kn_status status = kn_file_temporary(name, &plain);
-  kn_free(name);
-  KN_TRY(status);
-  status = kn_tflite_conversion_run(conversion, plain, record);
+  char *plain = kn_format("%s.int8.tflite", path);
+  kn_status status = plain ? kn_tflite_conversion_run(conversion, plain, record) : kn_status_out_of_memory();
   if (!status) status = check_file(conversion->compiler, plain, true);
   if (!status) status = run_edgetpu(conversion, plain, path);
-  (void)unlink(plain);
   kn_free(plain);
   return status;
-}
-
-static kn_status record_samples(kn_record *record, const char *what, const kn_samples *samples, size_t count) {
-  kn_record *child;
-  KN_TRY(kn_record_object(record, what, &child));
-  KN_TRY(kn_record_set_int(child, "samples", (int64_t)count));
-  return kn_record_set_string(child, "identity", samples->identity ? samples->identity : "");
 }
 
 static void warn_of_flex(const kn_tflite_model *model) {
@@ -184,7 +165,7 @@ static void warn_of_flex(const kn_tflite_model *model) {
 static kn_status describe(const kn_tflite_conversion *conversion, const char *path, kn_iospec *out_spec,
                           kn_record *record) {
   const kn_tflite_compiler *self = conversion->compiler;
-  char *bytes = NULL, hex[65];
+  char *bytes = NULL;
   kn_tflite_model model;
   kn_status status = read_model(path, &bytes, &model);
   if (!status) {
@@ -197,16 +178,14 @@ static kn_status describe(const kn_tflite_conversion *conversion, const char *pa
   kn_tflite_model_clear(&model);
   kn_free(bytes);
   KN_TRY(status);
-  KN_TRY(kn_sha256_file(path, hex));
   KN_TRY(kn_record_set_string(record, "compiler_framework", "tensorflow"));
   KN_TRY(kn_record_set_string(record, "target", kn_tflite_target_name(self->target)));
   KN_TRY(kn_record_set_string(record, "input_format", conversion->format));
   KN_TRY(kn_record_set_string(record, "input_sha256", conversion->input_sha256));
-  KN_TRY(kn_record_set_string(record, "sha256", hex));
   if (conversion->calibration_count)
-    KN_TRY(record_samples(record, "calibration", conversion->request->calibration, conversion->calibration_count));
+    KN_TRY(kn_samples_record(conversion->request->calibration, conversion->calibration_count, "calibration", record));
   if (self->quantization_aware_training)
-    KN_TRY(record_samples(record, "training", conversion->request->train, conversion->request->train->count));
+    KN_TRY(kn_samples_record(conversion->request->train, conversion->request->train->count, "training", record));
   return NULL;
 }
 
@@ -231,13 +210,12 @@ static kn_status compile_to(const kn_tflite_conversion *conversion, kn_iospec *o
   char *key;
   KN_TRY(kn_tflite_conversion_key(conversion, &key));
   compilation at = {.conversion = conversion, .spec = out_spec};
-  kn_status status =
-      kn_tflite_produce(&(kn_tflite_production){.path = conversion->compiler->options.compiled_model_path,
-                                                .key = key,
-                                                .context = &at,
-                                                .make = make,
-                                                .judge = judge},
-                        record);
+  kn_status status = kn_production_run(&(kn_production){.path = conversion->compiler->options.compiled_model_path,
+                                                        .key = key,
+                                                        .context = &at,
+                                                        .make = make,
+                                                        .judge = judge},
+                                       record);
   kn_free(key);
   if (status) kn_iospec_clear(out_spec);
   return status;

@@ -1,11 +1,8 @@
 /* AIEdgeQuantizer: quantizes .tflite models without TensorFlow. */
 #include "compiler.h"
-#include "production.h"
 #include "tflite.h"
 
-#include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -54,8 +51,7 @@ static kn_status begin(work *at) {
           KN_INVALID_ARGUMENT,
           "static quantization is calibrated on samples, and there are none: give the scenario a data "
           "set and a dataset_percentage above 0, or take quantization dynamic");
-    double wanted = floor(at->self->dataset_percentage * (double)calibration->count + 0.5);
-    at->samples = wanted < 1 ? 1 : (size_t)wanted;
+    at->samples = kn_samples_share(calibration, at->self->dataset_percentage);
   }
   return kn_sha256_file(at->request->input_path, at->input_sha256);
 }
@@ -80,18 +76,14 @@ static kn_status check_input(const char *path) {
 }
 
 static kn_status run_tool(const work *at, const char *path, const char *samples, kn_record *record) {
-  char *shape = kn_strdup("");
-  for (uint32_t k = 0; shape && samples && k < at->request->calibration->rank; k++) {
-    char *longer = kn_format("%s%s%lld", shape, k ? "," : "", (long long)at->request->calibration->shape[k]);
-    kn_free(shape);
-    shape = longer;
-  }
-  if (!shape) return kn_status_out_of_memory();
+  const kn_samples *calibration = at->request->calibration;
+  char *shape = samples ? kn_shape_text(calibration->rank, calibration->shape) : NULL;
+  if (samples && !shape) return kn_status_out_of_memory();
   const char *arguments[16] = {"--input", at->request->input_path, "--output",
                                path,      "--quantization",        quantizations[at->self->quantization].name};
   if (samples) {
     const char *const more[] = {"--calibration", samples,         "--sample-shape",
-                                shape,           "--sample-type", kn_dtype_name(at->request->calibration->dtype)};
+                                shape,           "--sample-type", kn_dtype_name(calibration->dtype)};
     memcpy(arguments + 6, more, sizeof more);
   }
   const kn_tool_request request = {.framework = "ai-edge-quantizer",
@@ -107,11 +99,10 @@ static kn_status make(void *context, const char *path, kn_record *record) {
   const work *at = context;
   char *samples = NULL;
   KN_TRY(check_input(at->request->input_path));
-  kn_status status = at->samples ? kn_file_temporary(path, &samples) : NULL;
-  if (!status && samples)
-    status = kn_samples_write(at->request->calibration, at->samples, "read calibration samples", samples, NULL);
+  kn_status status =
+      at->samples ? kn_samples_write_beside(at->request->calibration, at->samples, path, "calibration", &samples, NULL)
+                  : NULL;
   if (!status) status = run_tool(at, path, samples, record);
-  if (samples) (void)unlink(samples);
   kn_free(samples);
   return status;
 }
@@ -130,7 +121,7 @@ static kn_status verify(const work *at, const kn_tflite_model *model) {
 
 static kn_status judge(void *context, const char *path, kn_record *record) {
   const work *at = context;
-  char *bytes = NULL, hash[65];
+  char *bytes = NULL;
   kn_tflite_model model;
   kn_status status = read_model(path, &bytes, &model);
   if (!status) status = verify(at, &model);
@@ -139,12 +130,10 @@ static kn_status judge(void *context, const char *path, kn_record *record) {
   kn_tflite_model_clear(&model);
   kn_free(bytes);
   KN_TRY(status);
-  KN_TRY(kn_sha256_file(path, hash));
   KN_TRY(kn_record_set_string(record, "compiler_framework", "ai-edge-quantizer"));
   KN_TRY(kn_record_set_string(record, "compiler_version", version));
   KN_TRY(kn_record_set_string(record, "quantization", quantizations[at->self->quantization].name));
-  KN_TRY(kn_record_set_string(record, "input_sha256", at->input_sha256));
-  return kn_record_set_string(record, "sha256", hash);
+  return kn_record_set_string(record, "input_sha256", at->input_sha256);
 }
 
 static kn_status write_key(const work *at, char **out_key) {
@@ -167,8 +156,8 @@ static kn_status quantizer_compile(void *instance, const kn_compile_request *req
   KN_TRY(begin(&at));
   kn_status status = write_key(&at, &key);
   if (!status)
-    status = kn_tflite_produce(
-        &(kn_tflite_production){
+    status = kn_production_run(
+        &(kn_production){
             .path = self->options.compiled_model_path, .key = key, .context = &at, .make = make, .judge = judge},
         out_record);
   kn_free(key);

@@ -1,7 +1,6 @@
 /* TensorFlowPruningOptimizer and TensorFlowClusteringOptimizer: Keras models with zeros, or with few values, among
  * their weights. tensorflow-model-optimization does it; what it did is read back from the file. */
 #include "compiler.h"
-#include "production.h"
 #include "tflite.h"
 
 #include <stdio.h>
@@ -97,32 +96,18 @@ typedef struct weight_job {
   char input_sha256[65];
 } weight_job;
 
-static char *shape_text(const kn_samples *samples) {
-  char *text = kn_strdup("");
-  for (uint32_t k = 0; text && k < samples->rank; k++) {
-    char *longer = kn_format("%s%s%lld", text, k ? "," : "", (long long)samples->shape[k]);
-    kn_free(text);
-    text = longer;
-  }
-  return text;
-}
-
 static kn_status write_samples(const weight_job *job, const char *path, char *files[FILES]) {
-  const kn_samples *sets[] = {job->request->train, job->request->validation};
-  for (size_t i = 0; i < 2; i++) {
-    if (!sets[i] || !sets[i]->count) continue;
-    KN_TRY(kn_file_temporary(path, &files[2 * i]));
-    KN_TRY(kn_file_temporary(path, &files[2 * i + 1]));
-    KN_TRY(kn_samples_write(sets[i], sets[i]->count, i ? "read validation samples" : "read training samples",
-                            files[2 * i], files[2 * i + 1]));
-  }
-  return NULL;
+  const kn_compile_request *request = job->request;
+  KN_TRY(kn_samples_write_beside(request->train, request->train->count, path, "training", &files[0], &files[1]));
+  if (!request->validation || !request->validation->count) return NULL;
+  return kn_samples_write_beside(request->validation, request->validation->count, path, "validation", &files[2],
+                                 &files[3]);
 }
 
 static kn_status run_tool(const weight_job *job, const char *path, char *files[FILES], kn_record *record) {
   static const char *const flags[FILES] = {"--train", "--train-labels", "--validation", "--validation-labels"};
   const weight_options *options = job->options;
-  char *shape = job->train ? shape_text(job->request->train) : NULL;
+  char *shape = job->train ? kn_shape_text(job->request->train->rank, job->request->train->shape) : NULL;
   char *texts[] = {kn_format("%llu", (unsigned long long)job->request->seed),
                    kn_format("%lld", (long long)options->epochs), kn_format("%lld", (long long)options->batch_size)};
   const char *arguments[MOST_ARGUMENTS] = {"--input",      job->request->input_path,
@@ -163,10 +148,7 @@ static kn_status make(void *context, const char *path, kn_record *record) {
   char *files[FILES] = {0};
   kn_status status = job->train ? write_samples(job, path, files) : NULL;
   if (!status) status = run_tool(job, path, files, record);
-  for (size_t i = 0; i < FILES; i++) {
-    if (files[i]) (void)unlink(files[i]);
-    kn_free(files[i]);
-  }
+  for (size_t i = 0; i < FILES; i++) kn_free(files[i]);
   return status;
 }
 
@@ -189,7 +171,7 @@ static kn_status inspect(const weight_job *job, const char *path, const char *zi
 
 static kn_status judge(void *context, const char *path, kn_record *record) {
   const weight_job *job = context;
-  char hash[65], *zip = NULL, *temporary = NULL;
+  char *zip = NULL, *temporary = NULL;
   kn_status status = NULL;
   if (job->options->save_to_zip) {
     zip = kn_format("%s.zip", job->options->base.compiled_model_path);
@@ -202,10 +184,7 @@ static kn_status judge(void *context, const char *path, kn_record *record) {
     (void)unlink(temporary);
   kn_free(temporary);
   kn_free(zip);
-  KN_TRY(status);
-  KN_TRY(kn_sha256_file(path, hash));
-  KN_TRY(kn_record_set_string(record, "input_sha256", job->input_sha256));
-  return kn_record_set_string(record, "sha256", hash);
+  return status ? status : kn_record_set_string(record, "input_sha256", job->input_sha256);
 }
 
 /* ---- the cache key ---- */
@@ -249,8 +228,8 @@ static kn_status work(weight_job *job, kn_iospec *out_spec, kn_record *record) {
   char *key = NULL;
   kn_status status = write_key(job, &key);
   if (!status)
-    status = kn_tflite_produce(
-        &(kn_tflite_production){
+    status = kn_production_run(
+        &(kn_production){
             .path = job->options->base.compiled_model_path, .key = key, .context = job, .make = make, .judge = judge},
         record);
   kn_free(key);

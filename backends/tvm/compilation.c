@@ -1,11 +1,9 @@
 /* One run of the compiling tool: what it depends on, its arguments, its input files. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <kenning/services.h>
+#include <kenning/production.h>
 
 #include "compiler.h"
 #include "objects.h"
@@ -77,8 +75,7 @@ static kn_status check_samples(kn_tvm_compilation *compilation) {
     return kn_status_make(KN_INVALID_ARGUMENT,
                           "use_int8_precision is calibrated on samples, but the scenario has no data "
                           "set with any for it");
-  double wanted = floor(compilation->compiler->dataset_percentage * (double)samples->count + 0.5);
-  compilation->calibration_count = wanted < 1 ? 1 : wanted < (double)samples->count ? (size_t)wanted : samples->count;
+  compilation->calibration_count = kn_samples_share(samples, compilation->compiler->dataset_percentage);
   return NULL;
 }
 
@@ -124,22 +121,13 @@ static void add_text(arguments *to, const char *flag, char *value) {
   add(to, flag, value);
 }
 
-static char *shape_text(const char *prefix, uint32_t rank, const int64_t *shape) {
-  char *text = kn_strdup(prefix);
-  for (uint32_t k = 0; text && k < rank; k++) {
-    char *longer = kn_format("%s%s%lld", text, k ? "," : "", (long long)shape[k]);
-    kn_free(text);
-    text = longer;
-  }
-  return text;
-}
-
 static void add_input_shapes(arguments *to, const kn_iospec *spec) {
   const kn_iolist *inputs = kn_iospec_model_input(spec);
   for (size_t i = 0; inputs && i < inputs->count && i < MOST_INPUTS; i++) {
-    char *name = kn_format("%s=", inputs->entries[i].name ? inputs->entries[i].name : "");
-    add_text(to, "--input-shape", name ? shape_text(name, inputs->entries[i].rank, inputs->entries[i].shape) : NULL);
-    kn_free(name);
+    const kn_ioentry *input = &inputs->entries[i];
+    char *shape = kn_shape_text(input->rank, input->shape);
+    add_text(to, "--input-shape", shape ? kn_format("%s=%s", input->name ? input->name : "", shape) : NULL);
+    kn_free(shape);
   }
 }
 
@@ -173,7 +161,7 @@ static void fill(const kn_tvm_compilation *compilation, arguments *to) {
   add_input_shapes(to, compilation->request->input_spec);
   if (compilation->calibration_count) {
     const kn_samples *samples = compilation->request->calibration;
-    add_text(to, "--sample-shape", shape_text("", samples->rank, samples->shape));
+    add_text(to, "--sample-shape", kn_shape_text(samples->rank, samples->shape));
     add(to, "--sample-type", kn_dtype_name(samples->dtype));
   }
 }
@@ -244,14 +232,10 @@ static kn_status run_tool(const kn_tvm_compilation *compilation, const char *pat
 kn_status kn_tvm_compilation_run(const kn_tvm_compilation *compilation, const char *path, kn_record *record) {
   char *calibration = NULL;
   kn_status status = NULL;
-  if (compilation->calibration_count) {
-    status = kn_file_temporary(path, &calibration);
-    if (!status)
-      status = kn_samples_write(compilation->request->calibration, compilation->calibration_count,
-                                "read calibration samples", calibration, NULL);
-  }
+  if (compilation->calibration_count)
+    status = kn_samples_write_beside(compilation->request->calibration, compilation->calibration_count, path,
+                                     "calibration", &calibration, NULL);
   if (!status) status = run_tool(compilation, path, calibration, record);
-  if (calibration) (void)unlink(calibration);
   kn_free(calibration);
   return status;
 }

@@ -3,9 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <kenning/services.h>
+#include <kenning/production.h>
 
 #include "tvm.h"
 
@@ -143,41 +142,6 @@ static const char *compiler_output_format(void *instance) {
 
 /* ---- compiling ---- */
 
-static kn_status check_file(const kn_tvm_compiler *self, const char *path) {
-  kn_tvm_model_file file;
-  kn_status status = kn_tvm_model_file_read(path, &file);
-  if (!status) status = kn_tvm_verify(self, &file);
-  kn_tvm_model_file_clear(&file);
-  return status;
-}
-
-/* A full cache is no reason to lose the result. */
-static void keep(const char *key, const char *path) {
-  kn_status status = kn_cache_store(key, path);
-  if (status) kn_log(KN_LOG_WARNING, "the compiled model is not cached: %s", kn_status_message(status, 0));
-  kn_status_free(status);
-}
-
-/* The result at `path`, from the cache or from TVM. */
-static kn_status produce(const kn_tvm_compilation *compilation, const char *path, kn_record *record) {
-  kn_record *tool;
-  char *key;
-  bool hit;
-  KN_TRY(kn_tvm_compilation_key(compilation, &key));
-  kn_status status = kn_cache_lookup(key, path, &hit);
-  if (!status && hit) {
-    kn_log(KN_LOG_INFO, "the compiled model is taken from the cache");
-    status = check_file(compilation->compiler, path);
-  } else if (!status) {
-    status = kn_record_object(record, "converter", &tool);
-    if (!status) status = kn_tvm_compilation_run(compilation, path, tool);
-    if (!status) status = check_file(compilation->compiler, path);
-    if (!status) keep(key, path);
-  }
-  kn_free(key);
-  return status ? status : kn_record_set_bool(record, "cached", hit);
-}
-
 static kn_status describe_facts(const kn_tvm_model_file *file, kn_record *record) {
   for (size_t i = 0; i < file->fact_count; i++) {
     const kn_tvm_fact *fact = &file->facts[i];
@@ -192,53 +156,50 @@ static kn_status describe_facts(const kn_tvm_model_file *file, kn_record *record
   return kn_record_set_int(record, "library_bytes", (int64_t)file->library_bytes);
 }
 
-/* Names of the classes are known of the input model alone. */
-static kn_status name_classes(const kn_iospec *input_spec, kn_iospec *spec) {
-  for (size_t i = 0; i < spec->output.count && i < input_spec->output.count; i++) {
-    const char *name = input_spec->output.entries[i].class_name;
-    if (!name || spec->output.entries[i].class_name) continue;
-    spec->output.entries[i].class_name = kn_strdup(name);
-    if (!spec->output.entries[i].class_name) return kn_status_out_of_memory();
-  }
-  return NULL;
+typedef struct work {
+  const kn_tvm_compilation *compilation;
+  kn_iospec *spec;
+} work;
+
+static kn_status make(void *context, const char *path, kn_record *record) {
+  return kn_tvm_compilation_run(((const work *)context)->compilation, path, record);
 }
 
-static kn_status describe(const kn_tvm_compilation *compilation, const char *path, kn_iospec *out_spec,
-                          kn_record *record) {
+static kn_status describe_file(const work *at, const kn_tvm_model_file *file, kn_record *record) {
+  const char *version = kn_tvm_model_file_fact(file, "version");
+  KN_TRY(kn_record_set_string(record, "compiler_framework", "tvm"));
+  KN_TRY(kn_record_set_string(record, "compiler_version", version ? version : "unknown"));
+  KN_TRY(describe_facts(file, record));
+  KN_TRY(kn_iospec_copy(&file->spec, at->spec));
+  return kn_iolist_inherit(&at->spec->output, &at->compilation->request->input_spec->output);
+}
+
+static kn_status judge(void *context, const char *path, kn_record *record) {
+  const work *at = context;
+  const kn_tvm_compilation *compilation = at->compilation;
   kn_tvm_model_file file;
-  char hex[65];
   kn_status status = kn_tvm_model_file_read(path, &file);
-  const char *version = kn_tvm_model_file_fact(&file, "version");
-  if (!status) status = kn_record_set_string(record, "compiler_framework", "tvm");
-  if (!status) status = kn_record_set_string(record, "compiler_version", version ? version : "unknown");
-  if (!status) status = describe_facts(&file, record);
-  if (!status) status = kn_iospec_copy(&file.spec, out_spec);
+  if (!status) status = kn_tvm_verify(compilation->compiler, &file);
+  if (!status) status = describe_file(at, &file, record);
   kn_tvm_model_file_clear(&file);
-  if (!status) status = name_classes(compilation->request->input_spec, out_spec);
-  if (!status) status = kn_sha256_file(path, hex);
-  if (!status) status = kn_record_set_string(record, "sha256", hex);
   if (!status) status = kn_record_set_string(record, "input_format", compilation->format);
   if (!status) status = kn_record_set_string(record, "input_sha256", compilation->input_sha256);
   if (status || !compilation->calibration_count) return status;
-  kn_record *child;
-  const char *identity = compilation->request->calibration->identity;
-  KN_TRY(kn_record_object(record, "calibration", &child));
-  KN_TRY(kn_record_set_int(child, "samples", (int64_t)compilation->calibration_count));
-  return kn_record_set_string(child, "identity", identity ? identity : "");
+  return kn_samples_record(compilation->request->calibration, compilation->calibration_count, "calibration", record);
 }
 
 static kn_status compile_to(const kn_tvm_compilation *compilation, kn_iospec *out_spec, kn_record *record) {
-  const char *path = compilation->compiler->options.compiled_model_path;
-  char *temporary;
-  KN_TRY(kn_file_temporary(path, &temporary));
-  kn_status status = produce(compilation, temporary, record);
-  if (!status) status = describe(compilation, temporary, out_spec, record);
-  if (!status) status = kn_file_publish(temporary, path);
-  if (status) {
-    kn_iospec_clear(out_spec);
-    (void)unlink(temporary);
-  }
-  kn_free(temporary);
+  char *key;
+  work at = {.compilation = compilation, .spec = out_spec};
+  KN_TRY(kn_tvm_compilation_key(compilation, &key));
+  kn_status status = kn_production_run(&(kn_production){.path = compilation->compiler->options.compiled_model_path,
+                                                        .key = key,
+                                                        .context = &at,
+                                                        .make = make,
+                                                        .judge = judge},
+                                       record);
+  kn_free(key);
+  if (status) kn_iospec_clear(out_spec);
   return status;
 }
 

@@ -158,6 +158,19 @@ typedef struct kn_samples {
  * tools get them. `what` is shown as progress. */
 KN_API kn_status kn_samples_write(const kn_samples *samples, size_t count, const char *what, const char *path,
                                   const char *labels_path) KN_MUST_USE;
+/* Writes the first `count` samples to PATH.NAME as kn_samples_write does, and, unless `out_labels` is NULL, their
+ * labels to PATH.NAME-labels: for tools of a production (production.h), whose result is `path`. Free the names with
+ * kn_free, also after a failure. */
+KN_API kn_status kn_samples_write_beside(const kn_samples *samples, size_t count, const char *path, const char *name,
+                                         char **out_file, char **out_labels) KN_MUST_USE;
+/* `share` (0 to 1) of the samples, rounded, at least one: how many a quantization is calibrated on. */
+static inline size_t kn_samples_share(const kn_samples *samples, double share) {
+  double wanted = share * (double)samples->count + 0.5;
+  return wanted < 1 ? 1 : wanted < (double)samples->count ? (size_t)wanted : samples->count;
+}
+/* Puts the object `key` into `record`: how many "samples" were used, and their "identity". */
+KN_API kn_status kn_samples_record(const kn_samples *samples, size_t count, const char *key,
+                                   kn_record *record) KN_MUST_USE;
 
 /* ---- inference: what runtimes and model wrappers (native framework) have in common ---- */
 

@@ -38,6 +38,8 @@ KN_API kn_status kn_iolist_add(kn_iolist *list, const kn_ioentry *entry) KN_MUST
 /* Frees what a spec owns and zeroes it; a zeroed spec is allowed. */
 KN_API void kn_iospec_clear(kn_iospec *spec);
 KN_API kn_status kn_iospec_copy(const kn_iospec *from, kn_iospec *out_spec) KN_MUST_USE;
+/* What kn_iospec_write writes, with a NUL behind it; free with kn_free. */
+KN_API kn_status kn_iospec_text(const kn_iospec *spec, char **out_json, size_t *out_bytes) KN_MUST_USE;
 /* Reads / writes Kenning's JSON. `name` is used in messages only. Writing is atomic (temporary file, rename). */
 KN_API kn_status kn_iospec_parse(const char *json, size_t length, const char *name, kn_iospec *out_spec) KN_MUST_USE;
 KN_API kn_status kn_iospec_read(const char *path, kn_iospec *out_spec) KN_MUST_USE;
@@ -59,6 +61,11 @@ static inline const kn_iolist *kn_iospec_model_input(const kn_iospec *spec) {
  * found->count entries. `what` is "input" or "output", for messages. KN_INCOMPATIBLE. */
 KN_API kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list,
                                 size_t *out_places) KN_MUST_USE;
+
+/* Fills in `list`, inputs or outputs of a result, what the list `before` of the model that it was made of says beyond
+ * that: names of classes, and dimensions but the first that are free (-1) in it. Entries find each other by name, else
+ * by position. */
+KN_API kn_status kn_iolist_inherit(kn_iolist *list, const kn_iolist *before) KN_MUST_USE;
 
 /* Copies a tensor into the model's memory for `entry`, or out of it; float32 is quantized, or dequantized, where the
  * entry says so. The shape of `entry` is concrete, the view must have as many elements; `out` and `from` hold that many

@@ -8,6 +8,7 @@
 
 #include <kenning/block.h>
 #include <kenning/process.h>
+#include <kenning/production.h>
 #include <kenning/services.h>
 #include <kenning/training.h>
 
@@ -71,6 +72,7 @@ typedef struct kn_plugin {
   X(kn_status, kn_tensor_bytes, (kn_dtype dtype, uint32_t rank, const int64_t *shape, size_t *out_bytes),              \
     (dtype, rank, shape, out_bytes))                                                                                   \
   X(size_t, kn_tensor_elements, (const kn_tensor_view *view), (view))                                                  \
+  X(char *, kn_shape_text, (uint32_t rank, const int64_t *shape), (rank, shape))                                       \
   X(kn_status, kn_tensor_create, (kn_dtype dtype, uint32_t rank, const int64_t *shape, kn_tensor_view *out_tensor),    \
     (dtype, rank, shape, out_tensor))                                                                                  \
   X(kn_status, kn_quantize,                                                                                            \
@@ -85,6 +87,8 @@ typedef struct kn_plugin {
     (json, length, name, out_spec))                                                                                    \
   X(kn_status, kn_iospec_read, (const char *path, kn_iospec *out_spec), (path, out_spec))                              \
   X(kn_status, kn_iospec_write, (const kn_iospec *spec, const char *path), (spec, path))                               \
+  X(kn_status, kn_iospec_text, (const kn_iospec *spec, char **out_json, size_t *out_bytes),                            \
+    (spec, out_json, out_bytes))                                                                                       \
   X(kn_status, kn_record_set_string, (kn_record * record, const char *key, const char *value), (record, key, value))   \
   X(kn_status, kn_record_set_int, (kn_record * record, const char *key, int64_t value), (record, key, value))          \
   X(kn_status, kn_record_set_number, (kn_record * record, const char *key, double value), (record, key, value))        \
@@ -108,8 +112,10 @@ typedef struct kn_plugin {
     (framework, script, out_identity))                                                                                 \
   X(kn_status, kn_sha256_file, (const char *path, char out_hex[65]), (path, out_hex))                                  \
   X(kn_status, kn_sha256, (const void *data, size_t bytes, char out_hex[65]), (data, bytes, out_hex))                  \
+  X(kn_status, kn_sha256_path, (const char *path, char out_hex[65]), (path, out_hex))                                  \
   X(kn_status, kn_cache_lookup, (const char *key, const char *path, bool *out_hit), (key, path, out_hit))              \
   X(kn_status, kn_cache_store, (const char *key, const char *path), (key, path))                                       \
+  X(kn_status, kn_production_run, (const kn_production *production, kn_record *record), (production, record))          \
   X(kn_status, kn_file_write, (const char *path, const void *data, size_t bytes), (path, data, bytes))                 \
   X(kn_status, kn_file_read, (const char *path, size_t limit, char **out_data, size_t *out_bytes),                     \
     (path, limit, out_data, out_bytes))                                                                                \
@@ -120,6 +126,11 @@ typedef struct kn_plugin {
   X(kn_status, kn_samples_write,                                                                                       \
     (const kn_samples *samples, size_t count, const char *what, const char *path, const char *labels_path),            \
     (samples, count, what, path, labels_path))                                                                         \
+  X(kn_status, kn_samples_write_beside,                                                                                \
+    (const kn_samples *samples, size_t count, const char *path, const char *name, char **out_file, char **out_labels), \
+    (samples, count, path, name, out_file, out_labels))                                                                \
+  X(kn_status, kn_samples_record, (const kn_samples *samples, size_t count, const char *key, kn_record *record),       \
+    (samples, count, key, record))                                                                                     \
   X(kn_status, kn_process_run, (const kn_process_request *request, kn_process_result *out_result),                     \
     (request, out_result))                                                                                             \
   X(kn_status, kn_process_output, (const char *const *arguments, double timeout_s, char **out_text),                   \
@@ -128,6 +139,7 @@ typedef struct kn_plugin {
   X(kn_status, kn_iolist_bind,                                                                                         \
     (const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list, size_t *out_places),       \
     (given, found, what, out_list, out_places))                                                                        \
+  X(kn_status, kn_iolist_inherit, (kn_iolist * list, const kn_iolist *before), (list, before))                         \
   X(kn_status, kn_ioentry_store, (const kn_ioentry *entry, const kn_tensor_view *view, void *out), (entry, view, out)) \
   X(kn_status, kn_ioentry_fetch, (const kn_ioentry *entry, const void *from, const kn_tensor_view *out),               \
     (entry, from, out))                                                                                                \

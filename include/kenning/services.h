@@ -63,6 +63,8 @@ KN_API kn_status kn_tool_identity(const char *framework, const char *script, cha
 
 /* SHA-256 in lower-case hexadecimal. */
 KN_API kn_status kn_sha256_file(const char *path, char out_hex[65]) KN_MUST_USE;
+/* Of a file, or of the names and contents of all files below a directory, links followed. */
+KN_API kn_status kn_sha256_path(const char *path, char out_hex[65]) KN_MUST_USE;
 KN_API kn_status kn_sha256(const void *data, size_t bytes, char out_hex[65]) KN_MUST_USE;
 
 /* Content-addressed cache of tool results ($XDG_CACHE_HOME/kenning). `key` is any text: its hash names the entry.

@@ -47,6 +47,8 @@ typedef struct kn_tensor_view {
 KN_API kn_status kn_tensor_bytes(kn_dtype dtype, uint32_t rank, const int64_t *shape, size_t *out_bytes) KN_MUST_USE;
 /* Number of elements of a valid view. */
 KN_API size_t kn_tensor_elements(const kn_tensor_view *view);
+/* The dimensions with commas between them, "1,28,28"; free with kn_free. NULL: out of memory. */
+KN_API char *kn_shape_text(uint32_t rank, const int64_t *shape);
 /* Allocates zeroed, 64-byte aligned data for the given shape. Free with kn_tensor_free. */
 KN_API kn_status kn_tensor_create(kn_dtype dtype, uint32_t rank, const int64_t *shape,
                                   kn_tensor_view *out_tensor) KN_MUST_USE;

@@ -1,36 +1,36 @@
 /* Inputs and outputs of a loaded model against an io specification, and tensors against both. */
-#include <stdio.h>
 #include <string.h>
 
 #include <kenning/iospec.h>
-
-static const char *shape_text(uint32_t rank, const int64_t *shape, char out[160]) {
-  size_t length = 0;
-  out[0] = '\0';
-  for (uint32_t k = 0; k < rank; k++)
-    length += (size_t)snprintf(out + length, 160 - length, "%s%lld", k ? "," : "", (long long)shape[k]);
-  return out;
-}
 
 static kn_status compare(const kn_ioentry *given, const kn_ioentry *found) {
   bool same =
       given->rank == found->rank && (given->dtype == found->dtype || (given->dtype == KN_FLOAT32 && found->quantized));
   for (uint32_t k = 1; same && k < given->rank; k++) same = given->shape[k] == -1 || given->shape[k] == found->shape[k];
   if (same) return NULL;
-  char a[160], b[160];
-  return kn_status_make(
-      KN_INCOMPATIBLE,
-      "the io specification says '%s' is %s [%s], but the model's '%s' is %s [%s]: remove or mend the "
-      ".json file beside the model",
-      given->name ? given->name : "", kn_dtype_name(given->dtype), shape_text(given->rank, given->shape, a),
-      found->name, kn_dtype_name(found->dtype), shape_text(found->rank, found->shape, b));
+  char *said = kn_shape_text(given->rank, given->shape), *is = kn_shape_text(found->rank, found->shape);
+  kn_status status = said && is ? kn_status_make(KN_INCOMPATIBLE,
+                                                 "the io specification says '%s' is %s [%s], but the model's '%s' is "
+                                                 "%s [%s]: remove or mend the .json file beside the model",
+                                                 given->name ? given->name : "", kn_dtype_name(given->dtype), said,
+                                                 found->name, kn_dtype_name(found->dtype), is)
+                                : kn_status_out_of_memory();
+  kn_free(said);
+  kn_free(is);
+  return status;
 }
 
-/* Place in the model of entry `index` of the specification: by name, else by position. */
-static size_t find(const kn_iolist *found, const char *name, size_t index) {
-  for (size_t i = 0; name && i < found->count; i++)
-    if (found->entries[i].name && !strcmp(found->entries[i].name, name)) return i;
-  return index;
+/* Place in `list` of an entry called `name`; `otherwise` where there is none. */
+static size_t find(const kn_iolist *list, const char *name, size_t otherwise) {
+  for (size_t i = 0; name && i < list->count; i++)
+    if (list->entries[i].name && !strcmp(list->entries[i].name, name)) return i;
+  return otherwise;
+}
+
+/* Dimensions that `entry` leaves free, but the first. */
+static void fill_shape(kn_ioentry *entry, const kn_ioentry *from) {
+  for (uint32_t k = 1; from->rank == entry->rank && k < entry->rank; k++)
+    if (entry->shape[k] == -1) entry->shape[k] = from->shape[k];
 }
 
 static kn_status bind(const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list,
@@ -68,6 +68,20 @@ kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, const c
     return kn_status_make(KN_INCOMPATIBLE, "the io specification has %zu %s(s), the model %zu", given->count, what,
                           found->count);
   return bind(given, found, what, out_list, out_places);
+}
+
+kn_status kn_iolist_inherit(kn_iolist *list, const kn_iolist *before) {
+  for (size_t i = 0; i < list->count; i++) {
+    kn_ioentry *entry = &list->entries[i];
+    size_t place = find(before, entry->name, i);
+    if (place >= before->count) continue;
+    const kn_ioentry *origin = &before->entries[place];
+    fill_shape(entry, origin);
+    if (entry->class_name || !origin->class_name) continue;
+    entry->class_name = kn_strdup(origin->class_name);
+    if (!entry->class_name) return kn_status_out_of_memory();
+  }
+  return NULL;
 }
 
 static kn_status check(const kn_ioentry *entry, const kn_tensor_view *view, size_t *out_elements) {

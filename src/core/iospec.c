@@ -1,4 +1,3 @@
-#include "core/iospec_json.h"
 #include "core/json.h"
 #include "core/record_json.h"
 

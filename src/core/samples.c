@@ -1,11 +1,10 @@
-/* Samples of a data set as raw files for tools. */
+/* Samples of a data set for tools: as raw files, and as what is told of them. */
 #include <kenning/block.h>
 #include <kenning/services.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static kn_status write_all(FILE *file, const void *data, size_t bytes, const char *path) {
   if (fwrite(data, 1, bytes, file) == bytes) return NULL;
@@ -50,4 +49,23 @@ kn_status kn_samples_write(const kn_samples *samples, size_t count, const char *
   status = close_file(labels, labels_path, status);
   kn_tensor_free(&sample);
   return status;
+}
+
+kn_status kn_samples_write_beside(const kn_samples *samples, size_t count, const char *path, const char *name,
+                                  char **out_file, char **out_labels) {
+  char *what = kn_format("read %s samples", name);
+  *out_file = kn_format("%s.%s", path, name);
+  if (out_labels) *out_labels = kn_format("%s.%s-labels", path, name);
+  bool named = what && *out_file && (!out_labels || *out_labels);
+  kn_status status = named ? kn_samples_write(samples, count, what, *out_file, out_labels ? *out_labels : NULL)
+                           : kn_status_out_of_memory();
+  kn_free(what);
+  return status;
+}
+
+kn_status kn_samples_record(const kn_samples *samples, size_t count, const char *key, kn_record *record) {
+  kn_record *child;
+  KN_TRY(kn_record_object(record, key, &child));
+  KN_TRY(kn_record_set_int(child, "samples", (int64_t)count));
+  return kn_record_set_string(child, "identity", samples->identity ? samples->identity : "");
 }

@@ -1,6 +1,5 @@
 #include <kenning/tensor.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -40,6 +39,16 @@ kn_status kn_tensor_bytes(kn_dtype dtype, uint32_t rank, const int64_t *shape, s
   }
   *out_bytes = bytes;
   return NULL;
+}
+
+char *kn_shape_text(uint32_t rank, const int64_t *shape) {
+  char *text = kn_strdup("");
+  for (uint32_t k = 0; text && k < rank; k++) {
+    char *longer = kn_format("%s%s%lld", text, k ? "," : "", (long long)shape[k]);
+    kn_free(text);
+    text = longer;
+  }
+  return text;
 }
 
 size_t kn_tensor_elements(const kn_tensor_view *view) {

@@ -1,11 +1,14 @@
 #include "resources/hash.h"
 
 #include <errno.h>
+#include <fts.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
 #include "core/library.h"
+#include "core/text.h"
 
 enum { PIECE_BYTES = 1 << 20, DIGEST_BYTES = KN_SHA256_BYTES };
 
@@ -134,4 +137,42 @@ kn_status kn_sha256_file(const char *path, char out_hex[65]) {
   kn_status status = kn_hash_descriptor(file, path, out_hex);
   close(file);
   return status;
+}
+
+/* ---- of directories ---- */
+
+static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
+
+static kn_status add_file(kn_text *list, const FTSENT *entry, size_t root_length) {
+  char hex[65];
+  KN_TRY(kn_sha256_file(entry->fts_path, hex));
+  kn_text_format(list, "%s %s\n", hex, entry->fts_path + root_length);
+  return NULL;
+}
+
+static kn_status add_files(kn_text *list, FTS *walk, size_t root_length) {
+  for (FTSENT *entry; (entry = fts_read(walk));) {
+    if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR || entry->fts_info == FTS_NS)
+      return kn_file_fault(entry->fts_path, "read", entry->fts_errno);
+    if (entry->fts_info == FTS_F) KN_TRY(add_file(list, entry, root_length));
+  }
+  return kn_text_status(list);
+}
+
+static kn_status hash_directory(const char *path, char out_hex[65]) {
+  char *roots[] = {(char *)(uintptr_t)path, NULL};
+  kn_text list = {0};
+  FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+  kn_status status = walk ? add_files(&list, walk, strlen(path)) : kn_file_fault(path, "read", errno);
+  if (walk) fts_close(walk);
+  if (!status) status = kn_sha256(list.data ? list.data : "", list.length, out_hex);
+  kn_text_clear(&list);
+  return status;
+}
+
+kn_status kn_sha256_path(const char *path, char out_hex[65]) {
+  struct stat found;
+  out_hex[0] = '\0';
+  bool directory = stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+  return directory ? hash_directory(path, out_hex) : kn_sha256_file(path, out_hex);
 }

@@ -111,21 +111,26 @@ static void show_time(void *context, double elapsed_s) {
   kn_progress(r->request->progress, 0, 0, text);
 }
 
-/* Where a tool writes, as far as its arguments tell: beside the first temporary file of ours, else beside its last
- * file. */
+/* Where a tool writes, as far as its arguments tell: where our first temporary file or directory is, else beside its
+ * last file. */
 static kn_status disk_is_full(const run *r, const char *scratch) {
-  const char *written = NULL;
+  const char *place = NULL;
+  int length = 0;
   for (const char *const *argument = r->request->arguments; argument && *argument; argument++) {
-    if (!strchr(*argument, '/')) continue;
-    written = *argument;
-    if (strstr(written, "/.tmp-")) break;
+    const char *value = strncmp(*argument, "--", 2) ? NULL : strchr(*argument, '='),
+               *path = value ? value + 1 : *argument;
+    const char *ours = strncmp(path, ".tmp-", 5) ? strstr(path, "/.tmp-") : path;
+    const char *end = ours ? ours : strrchr(path, '/');
+    if (!end) continue;
+    place = path;
+    length = end == path ? 1 : (int)(end - path); /* "." or "/" */
+    if (ours) break;
   }
-  const char *slash = written ? strrchr(written, '/') : NULL;
   return kn_status_make(
       KN_IO_ERROR,
       "the disk is full: no space left on device for what %s writes, in %.*s%s%s (TMPDIR says where); "
       "free some space or choose another place",
-      r->request->script, slash ? (int)(slash - written) : 0, slash ? written : "", slash ? " or " : "", scratch);
+      r->request->script, length, place ? place : "", place ? " or " : "", scratch);
 }
 
 static const char **command_line(const char *python, const char *script, const char *const *arguments) {

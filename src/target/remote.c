@@ -1,7 +1,6 @@
 #include "target/remote.h"
 
 #include "core/file.h"
-#include "core/iospec_json.h"
 #include "core/record_json.h"
 #include "wire/packed.h"
 #include "transport/deadline.h"
