@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +15,7 @@ __attribute__((constructor)) static void choose_engine(void) {
   setenv("MXNET_SUBGRAPH_VERBOSE", "0", 0);
 }
 
-static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
-static mx_api api; /* complete when api.path is set */
+static mx_api api; /* complete once the library is open */
 
 static kn_status load_symbols(void *handle, const char *path, mx_api *out_api) {
 #define MX_LOAD(type, name, parameters)                                                                 \
@@ -53,38 +51,21 @@ static kn_status start_engine(const mx_api *mx) {
   return mx_result(mx, result, "start its engine");
 }
 
-static kn_status open_locked(const char *library) {
-  char *path = NULL;
-  KN_TRY(kn_framework_file("mxnet", "library", library, &path));
-  if (api.path) {
-    /* A second copy would register its operators twice. */
-    kn_status status = NULL;
-    if (strcmp(api.path, path) != 0)
-      status = kn_status_make(KN_INCOMPATIBLE, "%s cannot be opened: this process already uses %s", path, api.path);
-    kn_free(path);
-    return status;
-  }
+static kn_status open_library(const char *path) {
   void *handle = NULL;
-  mx_api loaded = {0};
-  kn_status status = kn_library_open(path, &handle);
-  if (!status) status = load_symbols(handle, path, &loaded);
-  if (!status) status = start_engine(&loaded);
-  if (status) {
-    kn_free(path);
-    return status;
-  }
-  loaded.path = path;
+  mx_api loaded = {.path = path};
+  KN_TRY(kn_library_open(path, &handle));
+  KN_TRY(load_symbols(handle, path, &loaded));
+  KN_TRY(start_engine(&loaded));
   api = loaded;
   return NULL;
 }
 
 kn_status mx_api_open(const char *library, const mx_api **out_api) {
   *out_api = NULL;
-  pthread_mutex_lock(&api_lock);
-  kn_status status = open_locked(library);
-  pthread_mutex_unlock(&api_lock);
-  if (!status) *out_api = &api;
-  return status;
+  KN_TRY(kn_library_open_once("mxnet", library, open_library));
+  *out_api = &api;
+  return NULL;
 }
 
 /* MXNet's messages carry a time, a place in its source and a stack trace; the first line says what is wrong. */

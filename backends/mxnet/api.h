@@ -65,7 +65,7 @@ typedef struct mx_api {
 #define MX_SLOT(type, name, parameters) type(*name) parameters;
   MX_FUNCTIONS(MX_SLOT)
 #undef MX_SLOT
-  char *path; /* of the library */
+  const char *path; /* of the library */
   char version[24];
 } mx_api;
 

@@ -1,11 +1,8 @@
 #include "api.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
-#include <string.h>
 
-static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
-static torch_api api; /* complete when api.path is set */
+static torch_api api; /* complete once the library is open */
 
 static kn_status load_symbols(void *handle, const char *path, torch_api *out_api) {
 #define TORCH_LOAD(type, name, parameters)                                                                        \
@@ -23,36 +20,20 @@ static kn_status load_symbols(void *handle, const char *path, torch_api *out_api
                         "%s was made by another version of Kenning; run `kenning install --force pytorch`", path);
 }
 
-static kn_status open_locked(const char *library) {
-  char *path = NULL;
-  KN_TRY(kn_framework_file("pytorch", "library", library, &path));
-  if (api.path) {
-    kn_status status = NULL;
-    if (strcmp(api.path, path) != 0)
-      status = kn_status_make(KN_INCOMPATIBLE, "%s cannot be opened: this process already uses %s", path, api.path);
-    kn_free(path);
-    return status;
-  }
+static kn_status open_library(const char *path) {
   void *handle = NULL;
-  torch_api loaded = {0};
-  kn_status status = kn_library_open(path, &handle);
-  if (!status) status = load_symbols(handle, path, &loaded);
-  if (status) {
-    kn_free(path);
-    return status;
-  }
-  loaded.path = path;
+  torch_api loaded = {.path = path};
+  KN_TRY(kn_library_open(path, &handle));
+  KN_TRY(load_symbols(handle, path, &loaded));
   api = loaded;
   return NULL;
 }
 
 kn_status torch_api_open(const char *library, const torch_api **out_api) {
   *out_api = NULL;
-  pthread_mutex_lock(&api_lock);
-  kn_status status = open_locked(library);
-  pthread_mutex_unlock(&api_lock);
-  if (!status) *out_api = &api;
-  return status;
+  KN_TRY(kn_library_open_once("pytorch", library, open_library));
+  *out_api = &api;
+  return NULL;
 }
 
 kn_status torch_result(const torch_api *torch, int32_t result, const char *what) {

@@ -27,7 +27,7 @@ typedef struct torch_api {
   TORCH_SHIM_FUNCTIONS(TORCH_SLOT)
   AOTI_FUNCTIONS(TORCH_SLOT)
 #undef TORCH_SLOT
-  char *path; /* of the library */
+  const char *path; /* of the library */
 } torch_api;
 
 /* Opens it once per process; `library` is the block's own option and may be NULL. KN_NOT_INSTALLED, KN_INCOMPATIBLE

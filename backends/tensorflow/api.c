@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,8 +13,7 @@ __attribute__((constructor)) static void keep_tensorflow_quiet(void) { setenv("T
 
 void tf_api_prefer_onednn(void) { (void)setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0); }
 
-static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
-static tf_api api; /* complete when api.path is set */
+static tf_api api; /* complete once the library is open */
 
 static kn_status load_symbols(void *handle, const char *path, tf_api *out_api) {
 #define TF_LOAD(type, name, parameters)                                           \
@@ -59,39 +57,23 @@ static void restore_stderr(int real, int file, bool *out_onednn) {
     kn_log(KN_LOG_DEBUG, "TensorFlow: %s", line);
 }
 
-static kn_status open_locked(const char *library) {
-  char *path = NULL;
-  KN_TRY(kn_framework_file("tensorflow", "library", library, &path));
-  if (api.path) {
-    /* One TensorFlow per process: a second copy would register its kernels twice and abort. */
-    kn_status status = NULL;
-    if (strcmp(api.path, path) != 0)
-      status = kn_status_make(KN_INCOMPATIBLE, "%s cannot be opened: this process already uses %s", path, api.path);
-    kn_free(path);
-    return status;
-  }
+static kn_status open_library(const char *path) {
   void *handle = NULL;
-  tf_api loaded = {0};
+  tf_api loaded = {.path = path};
   int diverted, real = divert_stderr(&diverted);
   kn_status status = kn_library_open(path, &handle);
   restore_stderr(real, diverted, &loaded.onednn);
-  if (!status) status = load_symbols(handle, path, &loaded);
-  if (status) {
-    kn_free(path);
-    return status;
-  }
-  loaded.path = path;
+  KN_TRY(status);
+  KN_TRY(load_symbols(handle, path, &loaded));
   api = loaded;
   return NULL;
 }
 
 kn_status tf_api_open(const char *library, const tf_api **out_api) {
   *out_api = NULL;
-  pthread_mutex_lock(&api_lock);
-  kn_status status = open_locked(library);
-  pthread_mutex_unlock(&api_lock);
-  if (!status) *out_api = &api;
-  return status;
+  KN_TRY(kn_library_open_once("tensorflow", library, open_library));
+  *out_api = &api;
+  return NULL;
 }
 
 kn_status tf_status_take(const tf_api *tf, const TF_Status *status, const char *what) {

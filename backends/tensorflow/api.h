@@ -94,8 +94,8 @@ typedef struct tf_api {
 #define TF_SLOT(type, name, parameters) type(*name) parameters;
   TF_FUNCTIONS(TF_SLOT)
 #undef TF_SLOT
-  char *path;  /* of the library */
-  bool onednn; /* its kernels are used where oneDNN has one */
+  const char *path; /* of the library */
+  bool onednn;      /* its kernels are used where oneDNN has one */
 } tf_api;
 
 /* Lets TensorFlow use oneDNN's kernels when it is opened after this, unless the user has set TF_ENABLE_ONEDNN_OPTS: by

@@ -107,6 +107,9 @@ typedef struct kn_plugin {
   X(kn_status, kn_framework_file, (const char *framework, const char *key, const char *parameter, char **out_path),    \
     (framework, key, parameter, out_path))                                                                             \
   X(kn_status, kn_library_open, (const char *path, void **out_handle), (path, out_handle))                             \
+  X(kn_status, kn_library_open_once,                                                                                   \
+    (const char *framework, const char *parameter, kn_status (*opener)(const char *path)),                             \
+    (framework, parameter, opener))                                                                                    \
   X(kn_status, kn_tool_run, (const kn_tool_request *request, kn_record *result), (request, result))                    \
   X(kn_status, kn_tool_identity, (const char *framework, const char *script, char **out_identity),                     \
     (framework, script, out_identity))                                                                                 \

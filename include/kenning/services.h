@@ -40,6 +40,14 @@ KN_API kn_status kn_framework_file(const char *framework, const char *key, const
  * handle is never closed. KN_NOT_INSTALLED when `path` cannot be loaded; the loader's words are in the message. */
 KN_API kn_status kn_library_open(const char *path, void **out_handle) KN_MUST_USE;
 
+/* Opens a framework of which a process can have one copy only, since a second would register its operators twice. The
+ * first call gives the path of its library, which lives as long as the process (found as by kn_framework_file under the
+ * key "library"), to `opener`, which opens it and keeps what it needs; when that fails the next call tries again. Later
+ * calls do nothing, or are KN_INCOMPATIBLE where they mean another file. Thread-safe; codes of `opener` and of
+ * kn_framework_file. */
+KN_API kn_status kn_library_open_once(const char *framework, const char *parameter,
+                                      kn_status (*opener)(const char *path)) KN_MUST_USE;
+
 /* A converter tool: a script of a back-end run by the Python of the framework's own environment, in a process of its
  * own. */
 typedef struct kn_tool_request {

@@ -1,11 +1,11 @@
 /* Finding and opening the libraries of frameworks. */
 #include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <kenning/services.h>
 
@@ -110,4 +110,45 @@ kn_status kn_library_open(const char *path, void **out_handle) {
   if (!handle) return kn_status_make(KN_NOT_INSTALLED, "the library cannot be loaded: %s", words ? words : path);
   *out_handle = handle;
   return NULL;
+}
+
+/* ---- one copy per process ---- */
+
+typedef struct opened {
+  struct opened *next;
+  char *framework, *path;
+} opened;
+
+static kn_status check_same(const opened *entry, const char *path) {
+  if (!strcmp(entry->path, path)) return NULL;
+  return kn_status_make(KN_INCOMPATIBLE, "%s cannot be opened: this process already uses %s", path, entry->path);
+}
+
+/* Takes `path` when it succeeds. */
+static kn_status open_first(const char *framework, char *path, kn_status (*opener)(const char *path), opened **list) {
+  opened *entry = kn_alloc(sizeof *entry);
+  char *name = kn_strdup(framework);
+  kn_status status = entry && name ? opener(path) : kn_status_out_of_memory();
+  if (status) {
+    kn_free(entry);
+    kn_free(name);
+    return status;
+  }
+  *entry = (opened){.next = *list, .framework = name, .path = path};
+  *list = entry;
+  return NULL;
+}
+
+kn_status kn_library_open_once(const char *framework, const char *parameter, kn_status (*opener)(const char *path)) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static opened *list; /* for as long as the process lives, as the libraries */
+  char *path;
+  KN_TRY(kn_framework_file(framework, "library", parameter, &path));
+  pthread_mutex_lock(&lock);
+  opened *entry = list;
+  while (entry && strcmp(entry->framework, framework) != 0) entry = entry->next;
+  kn_status status = entry ? check_same(entry, path) : open_first(framework, path, opener, &list);
+  pthread_mutex_unlock(&lock);
+  if (entry || status) kn_free(path);
+  return status;
 }
