@@ -60,7 +60,8 @@ function(kenning_add_plugin name)
     add_library(${target} MODULE ${arg_SOURCES})
     set_target_properties(${target} PROPERTIES
         PREFIX "" OUTPUT_NAME kenning-${name} LIBRARY_OUTPUT_DIRECTORY "${KENNING_PLUGIN_DIR}")
-    target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/backends"
+        "${CMAKE_CURRENT_SOURCE_DIR}")
     target_link_libraries(${target} PRIVATE kenning_system ${arg_LIBRARIES})
     if(kenning_yyjson IN_LIST arg_LIBRARIES)
         target_sources(${target} PRIVATE ${KENNING_YYJSON_OBJECTS})

@@ -6,7 +6,7 @@
 #include <kenning/status.h>
 
 /* Whether every member of the module at `path` is what was written: KN_BAD_DATA with the member that is not,
- * KN_NOT_FOUND, KN_IO_ERROR. Format: APPNOTE.TXT of PKWARE, 4.3 and 4.5.3 (zip64). */
+ * KN_INCOMPATIBLE (compressed, encrypted), KN_NOT_FOUND, KN_IO_ERROR. */
 kn_status kn_iree_archive_check(const char *path) KN_MUST_USE;
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "zip_file.h"
+#include "shared/zip_file.h"
 
 enum { MOST_TENSORS = 16, LAYOUT_STRIDED = 0 };
 static const size_t file_limit = SIZE_MAX / 4;
@@ -43,7 +43,7 @@ static kn_status spec_of(const char *path, const char *data, size_t bytes, kn_io
   const zip_member *member = zip_find_end(&archive, "/kenning.json");
   kn_status status = member ? zip_verify(path, member) : NULL;
   if (member && !status) status = kn_iospec_parse((const char *)member->data, member->bytes, path, out_spec);
-  if (!status) status = zip_verify_all(path, &archive);
+  if (!status) status = zip_verify_all(path, &archive, true);
   zip_clear(&archive);
   return status;
 }

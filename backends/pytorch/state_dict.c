@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "pickle.h"
-#include "zip_file.h"
+#include "shared/zip_file.h"
 
 /* Of a state dictionary as large as the machine's memory. */
 static const size_t file_limit = SIZE_MAX / 4;

@@ -44,12 +44,12 @@ static void a_byte_that_differs_is_found(void **state) {
     m.bytes[at] ^= 4;
     kt_file_write(m.path, m.bytes, m.length);
     kt_assert_fault(kn_iree_archive_check(m.path), KN_BAD_DATA,
-                    "its member 'model_linked_embedded_elf_x86_64.so' is not what was written");
+                    "the member model_linked_embedded_elf_x86_64.so is damaged");
     m.bytes[at] ^= 4;
   }
   m.bytes[200] ^= 1;
   kt_file_write(m.path, m.bytes, m.length);
-  kt_assert_fault(kn_iree_archive_check(m.path), KN_BAD_DATA, "its member 'module.fb' is not");
+  kt_assert_fault(kn_iree_archive_check(m.path), KN_BAD_DATA, "the member module.fb is damaged");
   drop(&m);
 }
 
@@ -58,7 +58,7 @@ static void cut_modules_are_refused(void **state) {
   module m = take(modules[1]);
   for (size_t length = 0; length < m.length; length += length + 600 < m.length ? 301 : 1) {
     kt_file_write(m.path, m.bytes, length);
-    kt_assert_fault(kn_iree_archive_check(m.path), KN_BAD_DATA, "m.vmfb is damaged");
+    kt_assert_fault(kn_iree_archive_check(m.path), KN_BAD_DATA, length ? "m.vmfb is a damaged" : "m.vmfb is empty");
   }
   drop(&m);
 }
@@ -73,7 +73,7 @@ static void damaged_directories_are_survived(void **state) {
       m.bytes[at] = (char)value;
       kt_file_write(m.path, m.bytes, m.length);
       kn_status status = kn_iree_archive_check(m.path);
-      assert_true(!status || kn_status_code(status) == KN_BAD_DATA);
+      assert_true(!status || kn_status_code(status) == KN_BAD_DATA || kn_status_code(status) == KN_INCOMPATIBLE);
       kn_status_free(status);
     }
     m.bytes[at] = kept;

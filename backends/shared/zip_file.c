@@ -102,6 +102,7 @@ kn_status zip_parse(const char *path, const void *data, size_t bytes, zip_file *
   uint64_t place = 0, count = 0;
   *out_file = (zip_file){0};
   KN_TRY(find_list(&a, &place, &count));
+  if (!count) return damaged(&a, "it has no members");
   if (count > bytes / CENTRAL_BYTES) return damaged(&a, "it says that it has more members than fit");
   zip_file file = {.members = kn_alloc_array((size_t)count, sizeof *file.members)};
   if (!file.members) return kn_status_out_of_memory();
@@ -162,15 +163,15 @@ static uint32_t checksum_of(const unsigned char *data, size_t bytes) {
 
 kn_status zip_verify(const char *path, const zip_member *member) {
   if (member->compressed)
-    return kn_status_make(KN_INCOMPATIBLE, "%s: the member %.*s is compressed, which PyTorch does not do", path,
+    return kn_status_make(KN_INCOMPATIBLE, "%s: the member %.*s is compressed, which it should not be", path,
                           (int)member->name_length, member->name);
   if (checksum_of(member->data, member->bytes) == member->checksum) return NULL;
   return kn_status_make(KN_BAD_DATA, "%s: the member %.*s is damaged: its checksum is wrong", path,
                         (int)member->name_length, member->name);
 }
 
-kn_status zip_verify_all(const char *path, const zip_file *file) {
+kn_status zip_verify_all(const char *path, const zip_file *file, bool compressed) {
   for (size_t i = 0; i < file->count; i++)
-    if (!file->members[i].compressed) KN_TRY(zip_verify(path, &file->members[i]));
+    if (!compressed || !file->members[i].compressed) KN_TRY(zip_verify(path, &file->members[i]));
   return NULL;
 }

@@ -1,8 +1,7 @@
-/* Zip archives as PyTorch writes them, with the 64-bit extension. Every place and length is checked, and every member
- * that is read has its checksum compared. Data are never compressed in them; source code is, which only PyTorch reads.
- */
-#ifndef PYTORCH_ZIP_FILE_H
-#define PYTORCH_ZIP_FILE_H
+/* Zip archives as PyTorch and IREE write them, with the 64-bit extension. Every place and length is checked; what is
+ * read is verified before, for the engines compare no checksums. Format: PKWARE's APPNOTE.TXT, 4.3 and 4.5.3. */
+#ifndef KN_SHARED_ZIP_FILE_H
+#define KN_SHARED_ZIP_FILE_H
 
 #include <kenning/plugin.h>
 
@@ -29,9 +28,10 @@ void zip_clear(zip_file *file);
 const zip_member *zip_find(const zip_file *file, const char *name);
 /* The member whose name ends with `end`, or NULL. */
 const zip_member *zip_find_end(const zip_file *file, const char *end);
-/* KN_BAD_DATA when the contents are not those that were put in, KN_INCOMPATIBLE when they are compressed. */
+/* KN_BAD_DATA when the contents are not those that were put in, KN_INCOMPATIBLE when they are compressed: data never
+ * are, source code beside them is, which only PyTorch reads. */
 kn_status zip_verify(const char *path, const zip_member *member) KN_MUST_USE;
-/* The same for all members that are not compressed. */
-kn_status zip_verify_all(const char *path, const zip_file *file) KN_MUST_USE;
+/* The same for all members; `compressed` ones are allowed, and not verified. */
+kn_status zip_verify_all(const char *path, const zip_file *file, bool compressed) KN_MUST_USE;
 
 #endif
