@@ -75,16 +75,11 @@ static kn_status runtime_iospec(void *instance, kn_iospec *out_spec) {
 
 /* ---- one inference ---- */
 
-static kn_status check_count(const kn_iolist *list, size_t count, const char *what) {
-  if (count == list->count) return NULL;
-  return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", list->count, what, count);
-}
-
 static kn_status runtime_set_input(void *instance, const kn_tensor_view *inputs, size_t count) {
   iree_runtime *self = instance;
   KN_TRY(check_loaded(self));
   const kn_iree_session *session = &self->session;
-  KN_TRY(check_count(&session->spec.input, count, "input"));
+  KN_TRY(kn_iolist_check_count(&session->spec.input, count, "input"));
   for (size_t i = 0; i < count; i++)
     KN_TRY(kn_ioentry_store(&session->spec.input.entries[i], &inputs[i],
                             self->api.input_data(session->program, session->inputs[i])));
@@ -105,7 +100,7 @@ static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, s
   iree_runtime *self = instance;
   KN_TRY(check_loaded(self));
   const kn_iree_session *session = &self->session;
-  KN_TRY(check_count(&session->spec.output, count, "output"));
+  KN_TRY(kn_iolist_check_count(&session->spec.output, count, "output"));
   if (!session->ran)
     return kn_status_make(KN_INVALID_ARGUMENT, "the outputs have no values yet: the model has not run");
   for (size_t i = 0; i < count; i++) {

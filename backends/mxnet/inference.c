@@ -1,7 +1,6 @@
 #include "inference.h"
 
 #include <kenning/layout.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- what the model takes ---- */
@@ -207,8 +206,7 @@ kn_status inference_iospec(const inference *loaded, kn_iospec *out_spec) {
 static kn_status check_views(const inference *loaded, const kn_iolist *list, const kn_tensor_view *views, size_t count,
                              const char *what) {
   if (!loaded->predictor) return kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
-  if (count != list->count)
-    return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", list->count, what, count);
+  KN_TRY(kn_iolist_check_count(list, count, what));
   for (size_t i = 0; i < count; i++) {
     const kn_ioentry *entry = &list->entries[i];
     bool same = views[i].rank == entry->rank && views[i].dtype == KN_FLOAT32;

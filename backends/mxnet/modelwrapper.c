@@ -2,6 +2,8 @@
 #include "modelwrapper.h"
 #include "trainer.h"
 
+#include "shared/inference_forwards.h"
+
 #include <string.h>
 
 const char *const mxnet_output_formats[] = {"mxnet", NULL};
@@ -24,9 +26,9 @@ kn_status mxnet_wrapper_open(void *self, const kn_dataset_info *info) {
   return NULL;
 }
 
-static void unload(void *self) { inference_unload(&((mxnet_wrapper *)self)->loaded); }
+KN_INFERENCE_FORWARDS(mxnet_wrapper, loaded)
 
-void mxnet_wrapper_close(void *self) { unload(self); }
+void mxnet_wrapper_close(void *self) { loaded_unload(self); }
 
 kn_status mxnet_wrapper_framework(void *self, const char **out_name, const char **out_version) {
   mxnet_wrapper *wrapper = self;
@@ -45,22 +47,9 @@ kn_status mxnet_wrapper_format(void *self, const char **out_format) {
   return NULL;
 }
 
-/* A classifier's first output has one value for each class of the data set. */
-static kn_status check_classes(const mxnet_wrapper *wrapper, const kn_iospec *spec) {
-  const kn_ioentry *output = &spec->output.entries[0];
-  int64_t values = 1;
-  for (uint32_t i = 1; i < output->rank; i++)
-    if (__builtin_mul_overflow(values, output->shape[i], &values)) values = INT64_MAX;
-  if (wrapper->classes <= 0 || values == wrapper->classes) return NULL;
-  return kn_status_make(
-      KN_INCOMPATIBLE,
-      "%s tells %lld classes apart, but the data set has %lld; choose a model trained on this data set",
-      wrapper->options.model_path, (long long)values, (long long)wrapper->classes);
-}
-
 static kn_status load_into(const mxnet_wrapper *wrapper, const kn_load_request *request, inference *out_loaded) {
   KN_TRY(inference_load(request, &wrapper->sample, wrapper->library, wrapper->num_threads, out_loaded));
-  kn_status status = check_classes(wrapper, &out_loaded->spec);
+  kn_status status = kn_modelwrapper_check_classes(wrapper->options.model_path, &out_loaded->spec, wrapper->classes);
   if (status) inference_unload(out_loaded);
   return status;
 }
@@ -90,32 +79,11 @@ kn_status mxnet_wrapper_weights_bytes(void *self, uint64_t *out_bytes) {
 
 static kn_status load(void *self, const kn_load_request *request) {
   mxnet_wrapper *wrapper = self;
-  unload(self);
+  loaded_unload(self);
   return load_into(wrapper, request, &wrapper->loaded);
 }
 
-static kn_status iospec(void *self, kn_iospec *out_spec) {
-  return inference_iospec(&((mxnet_wrapper *)self)->loaded, out_spec);
-}
-static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t count) {
-  return inference_set_input(&((mxnet_wrapper *)self)->loaded, inputs, count);
-}
-static kn_status invoke(void *self) { return inference_invoke(&((mxnet_wrapper *)self)->loaded); }
-static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
-  return inference_output(&((mxnet_wrapper *)self)->loaded, outputs, count);
-}
-static kn_status statistics(void *self, kn_record *out_record) {
-  return inference_statistics(&((mxnet_wrapper *)self)->loaded, out_record);
-}
-
-const kn_inference_ops mxnet_wrapper_inference_ops = {.struct_size = sizeof(kn_inference_ops),
-                                                      .load = load,
-                                                      .unload = unload,
-                                                      .iospec = iospec,
-                                                      .set_input = set_input,
-                                                      .invoke = invoke,
-                                                      .output = output,
-                                                      .statistics = statistics};
+const kn_inference_ops mxnet_wrapper_inference_ops = KN_INFERENCE_OPS(load);
 
 /* Trains the model further that is at model_path. */
 static kn_status train(void *self, const kn_train_request *request, kn_record *out_history) {

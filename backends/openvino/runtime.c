@@ -77,15 +77,10 @@ static kn_status runtime_iospec(void *instance, kn_iospec *out_spec) {
 
 /* ---- one inference ---- */
 
-static kn_status check_count(const kn_iolist *list, size_t count, const char *what) {
-  if (count == list->count) return NULL;
-  return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", list->count, what, count);
-}
-
 static kn_status runtime_set_input(void *instance, const kn_tensor_view *inputs, size_t count) {
   vino_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_count(&self->session.spec.input, count, "input"));
+  KN_TRY(kn_iolist_check_count(&self->session.spec.input, count, "input"));
   for (size_t i = 0; i < count; i++) {
     void *data;
     int result = self->api.tensor_data(self->session.inputs[i], &data);
@@ -121,7 +116,7 @@ static kn_status check_size(vino_runtime *self, size_t index) {
 static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, size_t count) {
   vino_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_count(&self->session.spec.output, count, "output"));
+  KN_TRY(kn_iolist_check_count(&self->session.spec.output, count, "output"));
   if (!self->session.ran)
     return kn_status_make(KN_INVALID_ARGUMENT, "the outputs have no values yet: the model has not run");
   for (size_t i = 0; i < count; i++) {

@@ -1,7 +1,6 @@
 #include "inference.h"
 
 #include <kenning/layout.h>
-#include <string.h>
 
 static kn_status check_loaded(const inference *loaded) {
   return loaded->module || loaded->package ? NULL : kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
@@ -23,23 +22,9 @@ kn_status inference_iospec(const inference *loaded, kn_iospec *out_spec) {
 
 /* ---- running ---- */
 
-static kn_status check_views(const kn_iolist *list, const kn_tensor_view *views, size_t count, const char *what) {
-  if (count != list->count)
-    return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", list->count, what, count);
-  for (size_t i = 0; i < count; i++) {
-    const kn_ioentry *entry = &list->entries[i];
-    bool same = views[i].rank == entry->rank;
-    for (uint32_t k = 0; same && k < entry->rank; k++) same = views[i].shape[k] == entry->shape[k];
-    if (!same)
-      return kn_status_make(KN_INVALID_ARGUMENT, "the data for '%s' do not have the shape of the model's tensor",
-                            entry->name);
-  }
-  return NULL;
-}
-
 kn_status inference_set_input(inference *loaded, const kn_tensor_view *inputs, size_t count) {
   KN_TRY(check_loaded(loaded));
-  KN_TRY(check_views(&loaded->spec.input, inputs, count, "input"));
+  KN_TRY(kn_iolist_check_count(&loaded->spec.input, count, "input"));
   for (size_t i = 0; i < count; i++) {
     const kn_ioentry *entry = &loaded->spec.input.entries[i];
     void *data = loaded->inputs[loaded->input_places[i]].data;
@@ -69,7 +54,7 @@ static kn_status result_of(inference *loaded, size_t index, torch_shim_tensor *o
 
 kn_status inference_output(inference *loaded, const kn_tensor_view *outputs, size_t count) {
   KN_TRY(check_loaded(loaded));
-  KN_TRY(check_views(&loaded->spec.output, outputs, count, "output"));
+  KN_TRY(kn_iolist_check_count(&loaded->spec.output, count, "output"));
   for (size_t i = 0; i < count; i++) {
     const kn_ioentry *entry = &loaded->spec.output.entries[i];
     torch_shim_tensor result;

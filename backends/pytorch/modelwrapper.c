@@ -2,9 +2,9 @@
 #include "modelwrapper.h"
 #include "trainer.h"
 
+#include "shared/inference_forwards.h"
+
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 const char *const pytorch_output_formats[] = {"torch", "aotinductor", NULL};
 
@@ -28,9 +28,9 @@ kn_status pytorch_wrapper_open(void *self, const kn_dataset_info *info) {
   return NULL;
 }
 
-static void unload(void *self) { inference_unload(&((pytorch_wrapper *)self)->loaded); }
+KN_INFERENCE_FORWARDS(pytorch_wrapper, loaded)
 
-void pytorch_wrapper_close(void *self) { unload(self); }
+void pytorch_wrapper_close(void *self) { loaded_unload(self); }
 
 kn_status pytorch_wrapper_framework(void *self, const char **out_name, const char **out_version) {
   pytorch_wrapper *wrapper = self;
@@ -48,25 +48,12 @@ kn_status pytorch_wrapper_format(void *self, const char **out_format) {
   return NULL;
 }
 
-/* A classifier's first output has one value for each class of the data set. */
-static kn_status check_classes(const pytorch_wrapper *wrapper, const kn_iospec *spec) {
-  const kn_ioentry *output = &spec->output.entries[0];
-  int64_t values = 1;
-  for (uint32_t i = 1; i < output->rank; i++)
-    if (__builtin_mul_overflow(values, output->shape[i], &values)) values = INT64_MAX;
-  if (wrapper->classes <= 0 || values == wrapper->classes) return NULL;
-  return kn_status_make(
-      KN_INCOMPATIBLE,
-      "%s tells %lld classes apart, but the data set has %lld; choose a model trained on this data set",
-      wrapper->options.model_path, (long long)values, (long long)wrapper->classes);
-}
-
 static kn_status load_into(const pytorch_wrapper *wrapper, const kn_load_request *request, inference *out_loaded) {
   const inference_options options = {
       .library = wrapper->library, .threads = wrapper->num_threads, .sample = wrapper->sample};
   *out_loaded = (inference){0};
   KN_TRY(inference_load(request, &options, out_loaded));
-  kn_status status = check_classes(wrapper, &out_loaded->spec);
+  kn_status status = kn_modelwrapper_check_classes(wrapper->options.model_path, &out_loaded->spec, wrapper->classes);
   if (status) inference_unload(out_loaded);
   return status;
 }
@@ -106,32 +93,11 @@ kn_status pytorch_wrapper_weights_bytes(void *self, uint64_t *out_bytes) {
 
 static kn_status load(void *self, const kn_load_request *request) {
   pytorch_wrapper *wrapper = self;
-  unload(self);
+  loaded_unload(self);
   return load_into(wrapper, request, &wrapper->loaded);
 }
 
-static kn_status iospec(void *self, kn_iospec *out_spec) {
-  return inference_iospec(&((pytorch_wrapper *)self)->loaded, out_spec);
-}
-static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t count) {
-  return inference_set_input(&((pytorch_wrapper *)self)->loaded, inputs, count);
-}
-static kn_status invoke(void *self) { return inference_invoke(&((pytorch_wrapper *)self)->loaded); }
-static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
-  return inference_output(&((pytorch_wrapper *)self)->loaded, outputs, count);
-}
-static kn_status statistics(void *self, kn_record *out_record) {
-  return inference_statistics(&((pytorch_wrapper *)self)->loaded, out_record);
-}
-
-const kn_inference_ops pytorch_wrapper_inference_ops = {.struct_size = sizeof(kn_inference_ops),
-                                                        .load = load,
-                                                        .unload = unload,
-                                                        .iospec = iospec,
-                                                        .set_input = set_input,
-                                                        .invoke = invoke,
-                                                        .output = output,
-                                                        .statistics = statistics};
+const kn_inference_ops pytorch_wrapper_inference_ops = KN_INFERENCE_OPS(load);
 
 /* Trains the network further whose weights are at model_path. */
 static kn_status train(void *self, const kn_train_request *request, kn_record *out_history) {

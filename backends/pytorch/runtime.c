@@ -2,6 +2,8 @@
 #include "inference.h"
 #include "pytorch.h"
 
+#include "shared/inference_forwards.h"
+
 typedef struct pytorch_runtime {
   kn_runtime_options options;
   char *save_model_path;
@@ -22,27 +24,13 @@ static const kn_option rows[] = {
      KN_OPTION_NULLABLE | KN_OPTION_INPUT, KN_FIELD(pytorch_runtime, library)},
     {0}};
 
-static void runtime_unload(void *self) { inference_unload(&((pytorch_runtime *)self)->loaded); }
+KN_INFERENCE_FORWARDS(pytorch_runtime, loaded)
 
 static kn_status runtime_load(void *self, const kn_load_request *request) {
   pytorch_runtime *runtime = self;
   const inference_options options = {.library = runtime->library, .threads = runtime->num_threads};
-  runtime_unload(self);
+  inference_unload(&runtime->loaded);
   return inference_load(request, &options, &runtime->loaded);
-}
-
-static kn_status runtime_iospec(void *self, kn_iospec *out_spec) {
-  return inference_iospec(&((pytorch_runtime *)self)->loaded, out_spec);
-}
-static kn_status runtime_set_input(void *self, const kn_tensor_view *inputs, size_t count) {
-  return inference_set_input(&((pytorch_runtime *)self)->loaded, inputs, count);
-}
-static kn_status runtime_invoke(void *self) { return inference_invoke(&((pytorch_runtime *)self)->loaded); }
-static kn_status runtime_output(void *self, const kn_tensor_view *outputs, size_t count) {
-  return inference_output(&((pytorch_runtime *)self)->loaded, outputs, count);
-}
-static kn_status runtime_statistics(void *self, kn_record *out_record) {
-  return inference_statistics(&((pytorch_runtime *)self)->loaded, out_record);
 }
 
 static kn_status runtime_open(void *self) {
@@ -51,18 +39,11 @@ static kn_status runtime_open(void *self) {
 }
 static const char *runtime_model_path(void *self) { return ((pytorch_runtime *)self)->save_model_path; }
 
-static const kn_inference_ops inference_ops = {.struct_size = sizeof inference_ops,
-                                               .load = runtime_load,
-                                               .unload = runtime_unload,
-                                               .iospec = runtime_iospec,
-                                               .set_input = runtime_set_input,
-                                               .invoke = runtime_invoke,
-                                               .output = runtime_output,
-                                               .statistics = runtime_statistics};
+static const kn_inference_ops inference_ops = KN_INFERENCE_OPS(runtime_load);
 
 static const kn_runtime_ops ops = {.struct_size = sizeof ops,
                                    .open = runtime_open,
-                                   .close = runtime_unload,
+                                   .close = loaded_unload,
                                    .model_path = runtime_model_path,
                                    .inference = &inference_ops};
 

@@ -279,6 +279,11 @@ void inference_unload(inference *loaded) {
   *loaded = (inference){0};
 }
 
+kn_status inference_iospec(const inference *loaded, kn_iospec *out_spec) {
+  if (!loaded->session) return kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
+  return kn_iospec_copy(&loaded->spec, out_spec);
+}
+
 /* ---- running ---- */
 
 static kn_status check_view(const kn_ioentry *entry, const kn_tensor_view *view) {
@@ -292,8 +297,7 @@ static kn_status check_view(const kn_ioentry *entry, const kn_tensor_view *view)
 }
 
 kn_status inference_set_input(inference *loaded, const kn_tensor_view *inputs, size_t count) {
-  if (count != loaded->spec.input.count)
-    return kn_status_make(KN_INVALID_ARGUMENT, "the model takes %zu inputs, not %zu", loaded->spec.input.count, count);
+  KN_TRY(kn_iolist_check_count(&loaded->spec.input, count, "input"));
   for (size_t i = 0; i < count; i++) {
     const kn_ioentry *entry = &loaded->spec.input.entries[i];
     void *data = loaded->tf->TF_TensorData(loaded->input_values[i]);
@@ -317,9 +321,7 @@ kn_status inference_invoke(inference *loaded) {
 }
 
 kn_status inference_output(inference *loaded, const kn_tensor_view *outputs, size_t count) {
-  if (count != loaded->spec.output.count)
-    return kn_status_make(KN_INVALID_ARGUMENT, "the model gives %zu outputs, not %zu", loaded->spec.output.count,
-                          count);
+  KN_TRY(kn_iolist_check_count(&loaded->spec.output, count, "output"));
   for (size_t i = 0; i < count; i++) {
     const kn_ioentry *entry = &loaded->spec.output.entries[i];
     const TF_Tensor *value = loaded->output_values[i];
@@ -338,4 +340,27 @@ kn_status inference_output(inference *loaded, const kn_tensor_view *outputs, siz
       KN_TRY(kn_dequantize(data, elements, 1, 0, entry->dtype, outputs[i].data));
   }
   return NULL;
+}
+
+/* ---- facts ---- */
+
+/* What the file holds besides the weights. */
+static kn_status describe_contents(const inference *loaded, kn_record *record) {
+  KN_TRY(kn_record_set_int(record, "weights_bytes", (int64_t)loaded->weights_bytes));
+  KN_TRY(kn_record_set_int(record, "optimizer_state_bytes", (int64_t)loaded->optimizer_bytes));
+  return kn_record_set_int(record, "model_file_bytes", (int64_t)loaded->file_bytes);
+}
+
+kn_status inference_statistics(const inference *loaded, kn_record *out_record) {
+  kn_record *delegate;
+  if (!loaded->session) return kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
+  KN_TRY(kn_record_set_int(out_record, "threads", loaded->threads));
+  KN_TRY(kn_record_set_int(out_record, "operators", (int64_t)loaded->operation_count));
+  KN_TRY(kn_record_append_object(out_record, "delegates", &delegate));
+  KN_TRY(kn_record_set_string(delegate, "name",
+                              loaded->tf->onednn ? "TensorFlow CPU kernels with oneDNN" : "TensorFlow CPU kernels"));
+  KN_TRY(kn_record_set_int(delegate, "operators", (int64_t)loaded->operation_count));
+  KN_TRY(kn_record_set_string(out_record, "library", loaded->tf->path));
+  KN_TRY(kn_record_set_string(out_record, "library_version", loaded->tf->TF_Version()));
+  return loaded->has_sizes ? describe_contents(loaded, out_record) : NULL;
 }

@@ -37,9 +37,11 @@ kn_status inference_load(const char *path, int64_t batch, const kn_iospec *spec,
                          inference *out_inference) KN_MUST_USE;
 /* A zeroed one is allowed. */
 void inference_unload(inference *loaded);
+kn_status inference_iospec(const inference *loaded, kn_iospec *out_spec) KN_MUST_USE;
 
 kn_status inference_set_input(inference *loaded, const kn_tensor_view *inputs, size_t count) KN_MUST_USE;
 kn_status inference_invoke(inference *loaded) KN_MUST_USE;
 kn_status inference_output(inference *loaded, const kn_tensor_view *outputs, size_t count) KN_MUST_USE;
+kn_status inference_statistics(const inference *loaded, kn_record *out_record) KN_MUST_USE;
 
 #endif

@@ -1,6 +1,8 @@
 #include "modelwrapper.h"
 #include "session.h"
 
+#include "shared/inference_forwards.h"
+
 #include <string.h>
 
 const kn_option tensorflow_wrapper_options[] = {
@@ -19,12 +21,9 @@ kn_status tensorflow_wrapper_open(void *self, const kn_dataset_info *info) {
   return NULL;
 }
 
-static void unload(void *self) {
-  tensorflow_wrapper *wrapper = self;
-  inference_unload(&wrapper->loaded);
-}
+KN_INFERENCE_FORWARDS(tensorflow_wrapper, loaded)
 
-void tensorflow_wrapper_close(void *self) { unload(self); }
+void tensorflow_wrapper_close(void *self) { loaded_unload(self); }
 
 kn_status tensorflow_wrapper_framework(void *self, const char **out_name, const char **out_version) {
   tensorflow_wrapper *wrapper = self;
@@ -42,23 +41,10 @@ kn_status tensorflow_wrapper_format(void *self, const char **out_format) {
   return NULL;
 }
 
-/* A classifier's first output has one value for each class of the data set. */
-static kn_status check_classes(const tensorflow_wrapper *wrapper, const kn_iospec *spec) {
-  const kn_ioentry *output = &spec->output.entries[0];
-  int64_t values = 1;
-  for (uint32_t i = 1; i < output->rank; i++)
-    if (__builtin_mul_overflow(values, output->shape[i], &values)) values = INT64_MAX;
-  if (wrapper->classes <= 0 || values == wrapper->classes) return NULL;
-  return kn_status_make(
-      KN_INCOMPATIBLE,
-      "%s tells %lld classes apart, but the data set has %lld; choose a model trained on this data set",
-      wrapper->options.model_path, (long long)values, (long long)wrapper->classes);
-}
-
 kn_status tensorflow_wrapper_iospec(void *self, kn_iospec *out_spec) {
   const tensorflow_wrapper *wrapper = self;
   KN_TRY(inference_describe(wrapper->options.model_path, 1, wrapper->library, out_spec));
-  kn_status status = check_classes(wrapper, out_spec);
+  kn_status status = kn_modelwrapper_check_classes(wrapper->options.model_path, out_spec, wrapper->classes);
   if (status) kn_iospec_clear(out_spec);
   return status;
 }
@@ -133,59 +119,14 @@ kn_status tensorflow_wrapper_train(void *self, const kn_train_request *request, 
 
 static kn_status load(void *self, const kn_load_request *request) {
   tensorflow_wrapper *wrapper = self;
-  unload(self);
+  loaded_unload(self);
   KN_TRY(inference_load(request->path, request->batch, request->spec, wrapper->library, wrapper->num_threads,
                         &wrapper->loaded));
   wrapper->tf = wrapper->loaded.tf;
-  kn_status status = check_classes(wrapper, &wrapper->loaded.spec);
-  if (status) unload(self);
+  kn_status status =
+      kn_modelwrapper_check_classes(wrapper->options.model_path, &wrapper->loaded.spec, wrapper->classes);
+  if (status) loaded_unload(self);
   return status;
 }
 
-static kn_status loaded_iospec(void *self, kn_iospec *out_spec) {
-  const tensorflow_wrapper *wrapper = self;
-  if (!wrapper->loaded.session) return kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
-  return kn_iospec_copy(&wrapper->loaded.spec, out_spec);
-}
-
-static kn_status set_input(void *self, const kn_tensor_view *inputs, size_t count) {
-  return inference_set_input(&((tensorflow_wrapper *)self)->loaded, inputs, count);
-}
-
-static kn_status invoke(void *self) { return inference_invoke(&((tensorflow_wrapper *)self)->loaded); }
-
-static kn_status output(void *self, const kn_tensor_view *outputs, size_t count) {
-  return inference_output(&((tensorflow_wrapper *)self)->loaded, outputs, count);
-}
-
-/* What the file holds besides the weights. */
-static kn_status describe_contents(const inference *loaded, kn_record *record) {
-  KN_TRY(kn_record_set_int(record, "weights_bytes", (int64_t)loaded->weights_bytes));
-  KN_TRY(kn_record_set_int(record, "optimizer_state_bytes", (int64_t)loaded->optimizer_bytes));
-  return kn_record_set_int(record, "model_file_bytes", (int64_t)loaded->file_bytes);
-}
-
-static kn_status statistics(void *self, kn_record *out_record) {
-  const tensorflow_wrapper *wrapper = self;
-  const inference *loaded = &wrapper->loaded;
-  kn_record *delegate;
-  if (!loaded->session) return kn_status_make(KN_INVALID_ARGUMENT, "no model is loaded");
-  KN_TRY(kn_record_set_int(out_record, "threads", loaded->threads));
-  KN_TRY(kn_record_set_int(out_record, "operators", (int64_t)loaded->operation_count));
-  KN_TRY(kn_record_append_object(out_record, "delegates", &delegate));
-  KN_TRY(kn_record_set_string(delegate, "name",
-                              loaded->tf->onednn ? "TensorFlow CPU kernels with oneDNN" : "TensorFlow CPU kernels"));
-  KN_TRY(kn_record_set_int(delegate, "operators", (int64_t)loaded->operation_count));
-  KN_TRY(kn_record_set_string(out_record, "library", loaded->tf->path));
-  KN_TRY(kn_record_set_string(out_record, "library_version", loaded->tf->TF_Version()));
-  return loaded->has_sizes ? describe_contents(loaded, out_record) : NULL;
-}
-
-const kn_inference_ops tensorflow_inference_ops = {.struct_size = sizeof(kn_inference_ops),
-                                                   .load = load,
-                                                   .unload = unload,
-                                                   .iospec = loaded_iospec,
-                                                   .set_input = set_input,
-                                                   .invoke = invoke,
-                                                   .output = output,
-                                                   .statistics = statistics};
+const kn_inference_ops tensorflow_inference_ops = KN_INFERENCE_OPS(load);

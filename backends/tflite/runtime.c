@@ -4,9 +4,6 @@
 #include "session.h"
 #include "tflite.h"
 
-#include <stdio.h>
-#include <string.h>
-
 typedef struct tflite_runtime {
   kn_runtime_options options;
   char *save_model_path;
@@ -98,16 +95,11 @@ static kn_status runtime_iospec(void *instance, kn_iospec *out_spec) {
 
 /* ---- one inference ---- */
 
-static kn_status check_count(const kn_iolist *list, size_t count, const char *what) {
-  if (count == list->count) return NULL;
-  return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", list->count, what, count);
-}
-
 static kn_status runtime_set_input(void *instance, const kn_tensor_view *inputs, size_t count) {
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
   const kn_iolist *list = &spec_of(self)->input;
-  KN_TRY(check_count(list, count, "input"));
+  KN_TRY(kn_iolist_check_count(list, count, "input"));
   if (self->engine == ENGINE_LITERT) return kn_litert_session_store(&self->litert, inputs);
   for (size_t i = 0; i < count; i++)
     KN_TRY(kn_ioentry_store(&list->entries[i], &inputs[i], self->api.TensorData(self->session.inputs[i])));
@@ -126,7 +118,7 @@ static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, s
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
   const kn_iolist *list = &spec_of(self)->output;
-  KN_TRY(check_count(list, count, "output"));
+  KN_TRY(kn_iolist_check_count(list, count, "output"));
   if (self->engine == ENGINE_LITERT) return kn_litert_session_fetch(&self->litert, outputs);
   for (size_t i = 0; i < count; i++) {
     const void *data = self->api.TensorData(self->session.outputs[i]);

@@ -173,15 +173,10 @@ static kn_status runtime_iospec(void *instance, kn_iospec *out_spec) {
 
 /* ---- one inference ---- */
 
-static kn_status check_count(const kn_iolist *list, size_t count, const char *what) {
-  if (count == list->count) return NULL;
-  return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", list->count, what, count);
-}
-
 static kn_status runtime_set_input(void *instance, const kn_tensor_view *inputs, size_t count) {
   tvm_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_count(&self->spec.input, count, "input"));
+  KN_TRY(kn_iolist_check_count(&self->spec.input, count, "input"));
   for (size_t i = 0; i < count; i++)
     KN_TRY(kn_ioentry_store(&self->spec.input.entries[i], &inputs[i],
                             kn_dl_data(self->session.inputs[self->input_places[i]])));
@@ -197,7 +192,7 @@ static kn_status runtime_invoke(void *instance) {
 static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, size_t count) {
   tvm_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_count(&self->spec.output, count, "output"));
+  KN_TRY(kn_iolist_check_count(&self->spec.output, count, "output"));
   KN_TRY(kn_tvm_session_fetch(&self->session));
   for (size_t i = 0; i < count; i++)
     KN_TRY(kn_ioentry_fetch(&self->spec.output.entries[i], kn_dl_data(self->session.outputs[self->output_places[i]]),

@@ -236,6 +236,20 @@ typedef struct kn_modelwrapper_ops {
   kn_status (*check_training)(const void *self);
 } kn_modelwrapper_ops;
 
+/* For model wrappers: a classifier's first output has one value for each of the `classes` of the data set (0: it has
+ * none). `spec` is that of the model at `path`. KN_INCOMPATIBLE. */
+static inline kn_status kn_modelwrapper_check_classes(const char *path, const kn_iospec *spec, int64_t classes) {
+  const kn_ioentry *output = spec->output.entries;
+  int64_t values = 1;
+  for (uint32_t i = 1; i < output->rank; i++)
+    if (__builtin_mul_overflow(values, output->shape[i], &values)) values = INT64_MAX;
+  if (classes <= 0 || values == classes) return NULL;
+  return kn_status_make(
+      KN_INCOMPATIBLE,
+      "%s tells %lld classes apart, but the data set has %lld; choose a model trained on this data set", path,
+      (long long)values, (long long)classes);
+}
+
 /* ---- optimizers ---- */
 
 typedef struct kn_compile_request {

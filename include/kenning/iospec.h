@@ -67,6 +67,12 @@ KN_API kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, 
  * by position. */
 KN_API kn_status kn_iolist_inherit(kn_iolist *list, const kn_iolist *before) KN_MUST_USE;
 
+/* For runtimes: whether as many tensors are handed over as there are. `what` as above. KN_INVALID_ARGUMENT. */
+static inline kn_status kn_iolist_check_count(const kn_iolist *list, size_t count, const char *what) {
+  if (count == list->count) return NULL;
+  return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", list->count, what, count);
+}
+
 /* Copies a tensor into the model's memory for `entry`, or out of it; float32 is quantized, or dequantized, where the
  * entry says so. The shape of `entry` is concrete, the view must have as many elements; `out` and `from` hold that many
  * of the entry's type. KN_INVALID_ARGUMENT. */
