@@ -2,8 +2,6 @@
 #include "onnxruntime.h"
 #include "session.h"
 
-#include <string.h>
-
 typedef struct onnx_runtime {
   kn_runtime_options options;
   char *save_model_path;
@@ -72,28 +70,12 @@ static kn_status runtime_iospec(void *instance, kn_iospec *out_spec) {
 
 /* ---- one inference ---- */
 
-static kn_status check_views(const kn_ort_side *side, const kn_tensor_view *views, size_t count, const char *what) {
-  if (count != side->list.count)
-    return kn_status_make(KN_INVALID_ARGUMENT, "the model has %zu %s(s), not %zu", side->list.count, what, count);
-  for (size_t i = 0; i < count; i++) {
-    const kn_ioentry *entry = &side->list.entries[i];
-    size_t bytes;
-    if (views[i].dtype != entry->dtype)
-      return kn_status_make(KN_INVALID_ARGUMENT, "'%s' is %s in the model; %s cannot be exchanged with it", entry->name,
-                            kn_dtype_name(entry->dtype), kn_dtype_name(views[i].dtype));
-    KN_TRY(kn_tensor_bytes(entry->dtype, entry->rank, entry->shape, &bytes));
-    if (views[i].bytes != bytes)
-      return kn_status_make(KN_INVALID_ARGUMENT, "'%s' has %zu bytes in the model, the tensor handed over %zu",
-                            entry->name, bytes, views[i].bytes);
-  }
-  return NULL;
-}
-
 static kn_status runtime_set_input(void *instance, const kn_tensor_view *inputs, size_t count) {
   onnx_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_views(&self->session.inputs, inputs, count, "input"));
-  for (size_t i = 0; i < count; i++) memcpy(self->session.inputs.data[i], inputs[i].data, inputs[i].bytes);
+  const kn_ort_side *side = &self->session.inputs;
+  KN_TRY(kn_iolist_check_count(&side->list, count, "input"));
+  for (size_t i = 0; i < count; i++) KN_TRY(kn_ioentry_store(&side->list.entries[i], &inputs[i], side->data[i]));
   return NULL;
 }
 
@@ -109,9 +91,10 @@ static kn_status runtime_invoke(void *instance) {
 static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, size_t count) {
   onnx_runtime *self = instance;
   KN_TRY(check_loaded(self));
-  KN_TRY(check_views(&self->session.outputs, outputs, count, "output"));
+  const kn_ort_side *side = &self->session.outputs;
+  KN_TRY(kn_iolist_check_count(&side->list, count, "output"));
   if (!self->has_run) return kn_status_make(KN_INVALID_ARGUMENT, "there are no outputs yet: the model has not run");
-  for (size_t i = 0; i < count; i++) memcpy(outputs[i].data, self->session.outputs.data[i], outputs[i].bytes);
+  for (size_t i = 0; i < count; i++) KN_TRY(kn_ioentry_fetch(&side->list.entries[i], side->data[i], &outputs[i]));
   return NULL;
 }
 

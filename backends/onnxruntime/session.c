@@ -1,6 +1,5 @@
 #include "session.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- the model ---- */
@@ -68,7 +67,7 @@ static kn_status set_options(kn_ort_session_state *state, const kn_ort_settings 
 
 /* ---- inputs and outputs ---- */
 
-static kn_status allocate_side(kn_ort_side *side) {
+kn_status kn_ort_side_allocate(kn_ort_side *side) {
   side->names = kn_alloc_array(side->list.count, sizeof *side->names);
   side->values = kn_alloc_array(side->list.count, sizeof *side->values);
   side->data = kn_alloc_array(side->list.count, sizeof *side->data);
@@ -168,14 +167,15 @@ static kn_status open_session(kn_ort_session_state *state, const kn_load_request
                           (long long)request->batch);
   KN_TRY(read_file(state, request->path));
   KN_TRY(set_options(state, settings));
-  KN_TRY(kn_ort_bind(state, request));
-  KN_TRY(allocate_side(&state->inputs));
-  KN_TRY(allocate_side(&state->outputs));
+  KN_TRY(kn_ort_bind_inputs(state, request));
+  KN_TRY(kn_ort_side_allocate(&state->inputs));
+  KN_TRY(kn_ort_side_allocate(&state->outputs));
   KN_TRY(create_session(state, request->path));
   KN_TRY(check_counts(state));
   release_file(state); /* the engine has a copy */
   for (size_t i = 0; i < state->inputs.list.count; i++) KN_TRY(make_value(state->api, &state->inputs, i));
-  return make_outputs(state);
+  KN_TRY(make_outputs(state));
+  return kn_ort_bind_outputs(state, request);
 }
 
 kn_status kn_ort_session_open(kn_ort_session_state *state, const kn_ort_api *api, const kn_load_request *request,
@@ -186,19 +186,20 @@ kn_status kn_ort_session_open(kn_ort_session_state *state, const kn_ort_api *api
   return kn_status_annotate(status, "while loading %s", request->path);
 }
 
-static void clear_side(const kn_ort_api *api, kn_ort_side *side) {
+void kn_ort_side_clear(const kn_ort_api *api, kn_ort_side *side) {
   for (size_t i = 0; side->values && i < side->list.count; i++)
     if (side->values[i]) api->ReleaseValue(side->values[i]);
   kn_free(side->names);
   kn_free(side->values);
   kn_free(side->data);
   kn_iospec_clear(&(kn_iospec){.input = side->list});
+  *side = (kn_ort_side){0};
 }
 
 void kn_ort_session_close(kn_ort_session_state *state) {
   const kn_ort_api *api = state->api;
-  clear_side(api, &state->inputs);
-  clear_side(api, &state->outputs);
+  kn_ort_side_clear(api, &state->inputs);
+  kn_ort_side_clear(api, &state->outputs);
   if (state->session) api->ReleaseSession(state->session);
   if (state->options) api->ReleaseSessionOptions(state->options);
   release_file(state);

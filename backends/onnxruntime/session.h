@@ -43,8 +43,13 @@ void kn_ort_session_close(kn_ort_session_state *state);
 /* Runs the model once on what the inputs hold. */
 kn_ort_status *kn_ort_session_run(const kn_ort_session_state *state);
 
-/* Fills state->inputs.list and state->outputs.list; see binding.c. Outputs may still have free dimensions. */
-kn_status kn_ort_bind(kn_ort_session_state *state, const kn_load_request *request) KN_MUST_USE;
+/* Memory for the names, values and data of a side whose list is there. */
+kn_status kn_ort_side_allocate(kn_ort_side *side) KN_MUST_USE;
+void kn_ort_side_clear(const kn_ort_api *api, kn_ort_side *side);
+/* Fills state->inputs.list, in the order of the specification, and state->outputs.list, as the file has them. */
+kn_status kn_ort_bind_inputs(kn_ort_session_state *state, const kn_load_request *request) KN_MUST_USE;
+/* Brings the outputs, whose shapes are known by now, into the order of the specification. */
+kn_status kn_ort_bind_outputs(kn_ort_session_state *state, const kn_load_request *request) KN_MUST_USE;
 /* ONNX's number of a type. */
 int kn_ort_type_of(kn_dtype dtype);
 /* Adds the execution providers to state->options; see providers.c. */
