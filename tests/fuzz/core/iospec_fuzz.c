@@ -1,5 +1,5 @@
 /* Io specifications of any content: what is read can be copied, written, and read again as the same. */
-#include "core/iospec_json.h"
+#include <kenning/iospec.h>
 
 #include <stdlib.h>
 #include <string.h>
