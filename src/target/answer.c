@@ -52,6 +52,11 @@ kn_status kn_answer_reserve(kn_answer *answer, size_t bytes) {
   return NULL;
 }
 
+const char *kn_answer_name(uint64_t type) {
+  const char *name = kn_message_name(type);
+  return name ? name : "a message";
+}
+
 bool kn_client_has_sums(const kn_client *client) {
   return client->link.wire.checksums && client->link.wire.format != KN_WIRE_2022;
 }

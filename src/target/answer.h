@@ -19,11 +19,7 @@ typedef struct kn_answer {
 int64_t kn_client_deadline(const kn_client *client, uint64_t bytes);
 bool kn_client_has_sums(const kn_client *client);
 /* For messages: never NULL. */
-static inline const char *kn_answer_name(uint64_t type) {
-  const char *name = kn_message_name(type);
-  return name ? name : "a message";
-}
-
+const char *kn_answer_name(uint64_t type);
 kn_status kn_client_read(kn_client *client, void *to, size_t bytes, int64_t until) KN_MUST_USE;
 /* Makes room for `bytes` bytes, as far as the answer may have them. */
 kn_status kn_answer_reserve(kn_answer *answer, size_t bytes) KN_MUST_USE;

@@ -286,10 +286,10 @@ static kn_status download(kn_client *client, kn_message type, size_t limit, char
   *out_text = NULL;
   *out_bytes = 0;
   kn_status status = request(client, type, NULL, 0, &answer);
-  if (!status && !answer.data) status = kn_answer_reserve(&answer, 0);
-  if (status || !answer.data) {
+  if (!status) status = kn_answer_reserve(&answer, 0); /* an empty one has its NUL too */
+  if (status) {
     kn_free(answer.data);
-    return status ? status : kn_status_out_of_memory();
+    return status;
   }
   answer.data[answer.bytes] = '\0';
   *out_text = (char *)answer.data;

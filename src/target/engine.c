@@ -33,14 +33,13 @@ void kn_target_engine_close(kn_target_engine *engine) {
 }
 
 /* A runtime that hangs cannot be stopped from outside its thread: the process ends, and with it the client's session.
- */
+ * Deadlines are at least a millisecond (the option). */
 static void watch(const kn_target_engine *engine, bool on) {
   if (engine->deadline_s <= 0) return;
   struct itimerval timer = {0};
   if (on) {
     timer.it_value.tv_sec = (time_t)engine->deadline_s;
     timer.it_value.tv_usec = (suseconds_t)((engine->deadline_s - (double)timer.it_value.tv_sec) * 1e6);
-    if (!timer.it_value.tv_sec && !timer.it_value.tv_usec) timer.it_value.tv_usec = 1;
   }
   setitimer(ITIMER_REAL, &timer, NULL);
 }

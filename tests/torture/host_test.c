@@ -10,8 +10,10 @@
 #include "support/unit.h"
 #include "target/optimizing.h"
 #include "target/remote.h"
+#include "torture/system.h"
 #include "wire/packed.h"
 
+#include <errno.h>
 #include <kenning/services.h>
 #include <string.h>
 #include <unistd.h>
@@ -228,6 +230,57 @@ static void optimizers_on_a_target(void **state) {
   peer.packed = false;
 }
 
+/* ---- files that are sent ---- */
+
+static kn_client client_of(kn_wire_format format, bool checksums) {
+  const kn_link_config link = {
+      .wire = {.format = format, .frame_limit = 64, .checksums = checksums}, .timeout_s = 5, .slowest = 1e6};
+  size_t count = kt_memory_done(peer.said, 0, KN_MESSAGE_MODEL);
+  kn_client client;
+  kt_assert_ok(kn_client_open(kt_memory_connection(peer.said, count, false), &link, &client));
+  return client;
+}
+
+static void what_the_format_of_2022_cannot_say(void **state) {
+  kn_client client = client_of(KN_WIRE_2022, false);
+  const uint64_t most = kn_frame_payload_limit(KN_WIRE_2022);
+  kt_assert_fault(kn_client_upload(&client, KN_MESSAGE_DATA, "x", (size_t)most + 1), KN_INCOMPATIBLE,
+                  "has no messages");
+  kn_client_close(&client);
+  char *large = kt_path(*state, "large");
+  kt_file_write_text(large, "");
+  assert_int_equal(truncate(large, (off_t)most + 1), 0); /* takes no room */
+  client = client_of(KN_WIRE_2022, false);
+  kt_assert_fault(kn_client_upload_file(&client, KN_MESSAGE_MODEL, large), KN_INCOMPATIBLE, "too large");
+  kn_client_close(&client);
+  free(large);
+}
+
+static void a_model_that_cannot_be_read(void **state) {
+  (void)state;
+  static const struct {
+    const char *function;
+    int error;
+    kn_code code;
+  } cases[] = {{"open", EIO, KN_IO_ERROR},
+               {"open", ENOENT, KN_NOT_FOUND},
+               {"fstat", EIO, KN_IO_ERROR},
+               {"read", EIO, KN_IO_ERROR},
+               {"read", EINTR, KN_OK}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    kn_client client = client_of(KN_WIRE_12, true);
+    kt_system_fail(cases[i].function, 1, cases[i].error);
+    kn_status status = kn_client_upload_file(&client, KN_MESSAGE_MODEL, peer.model);
+    assert_true(kt_system_mend());
+    /* The answers that lie ready have no sums: the upload went on to them. */
+    const char *said = kn_status_message(status, 0);
+    if (cases[i].code ? kn_status_code(status) != cases[i].code : !strstr(said, "closed the connection"))
+      kt_fail("%s: %s: %s", cases[i].function, strerror(cases[i].error), said);
+    kn_status_free(status);
+    kn_client_close(&client);
+  }
+}
+
 static int set_up(void **state) {
   static char *directory;
   const kn_class *cls;
@@ -252,6 +305,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(runs), cmocka_unit_test(optimizers_on_a_target)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(runs), cmocka_unit_test(optimizers_on_a_target),
+                                     cmocka_unit_test(what_the_format_of_2022_cannot_say),
+                                     cmocka_unit_test(a_model_that_cannot_be_read)};
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,7 +1,9 @@
 #include "torture/system.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "core/library.h"
+#include "support/unit.h"
 
 static const char *_Atomic chosen;
 static atomic_uint left;
@@ -48,6 +51,30 @@ static bool fails(const char *function) {
   errno = atomic_load(&wanted);
   return true;
 }
+
+/* ---- what is left behind ---- */
+
+int kt_descriptors(void) {
+  int count = 0;
+  DIR *listing = opendir("/proc/self/fd");
+  assert_non_null(listing);
+  while (readdir(listing)) count++;
+  closedir(listing);
+  return count;
+}
+
+bool kt_is_wrong(kn_status status) { return status && !strncmp(kn_status_message(status, 0), "wrong: ", 7); }
+
+void kt_system_check(const char *function, unsigned nth, kn_status status, int before) {
+  if (kt_is_wrong(status) || (status && !*kn_status_message(status, 0)))
+    kt_fail("call %u of %s: '%s'", nth, function, kn_status_message(status, 0));
+  kn_status_free(status);
+  int now = kt_descriptors();
+  if (now != before) kt_fail("call %u of %s: %d descriptors, before %d", nth, function, now, before);
+  if (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD) kt_fail("call %u of %s: a process is left", nth, function);
+}
+
+/* ---- system calls ---- */
 
 /* X(type, name, parameters, arguments, what it returns when it fails) */
 #define CALLS(X)                                                                                                       \
@@ -150,8 +177,16 @@ long __wrap_syscall(long number, ...) {
   return fails("syscall") ? -1 : __real_syscall(number, first, second);
 }
 
+/* EAI_SYSTEM */
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
+  if (fails("getaddrinfo")) return errno == ENOMEM ? EAI_MEMORY : EAI_SYSTEM;
+  return __real_getaddrinfo(host, service, hints, out);
+}
+
 #define NAME(type, name, parameters, arguments, failure) #name,
-const char *const kt_system_calls[] = {CALLS(NAME) "fcntl", "open", "syscall", NULL};
+const char *const kt_system_calls[] = {CALLS(NAME) "fcntl", "open", "syscall", "getaddrinfo", NULL};
 
 /* ---- libssl ---- */
 

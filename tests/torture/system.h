@@ -3,6 +3,7 @@
 #ifndef TESTS_TORTURE_SYSTEM_H
 #define TESTS_TORTURE_SYSTEM_H
 
+#include <kenning/status.h>
 #include <stdbool.h>
 
 /* Names of all functions that can fail, NULL-terminated; those of libssl stand apart. */
@@ -13,5 +14,13 @@ extern const char *const kt_tls_calls[];
 void kt_system_fail(const char *function, unsigned nth, int error);
 /* Nothing fails any more. Whether something did. */
 bool kt_system_mend(void);
+
+/* Descriptors of this process, a few more than there are, always as many. */
+int kt_descriptors(void);
+/* What worked and should not have, or gave another result: operations of tests say "wrong: " then. */
+bool kt_is_wrong(kn_status status);
+/* Fails the test unless `status`, which it takes, is none or says something that is not wrong, there are `before`
+ * descriptors, and no child is left. */
+void kt_system_check(const char *function, unsigned nth, kn_status status, int before);
 
 #endif

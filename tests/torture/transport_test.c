@@ -7,6 +7,7 @@
 #include "support/directory.h"
 #include "support/status.h"
 #include "support/unit.h"
+#include "target/upload.h"
 #include "transport/connection.h"
 #include "transport/psk.h"
 #include "transport/tcp.h"
@@ -14,15 +15,16 @@
 #include "transport/uart.h"
 #include "transport/unix.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <kenning/run.h>
 #include <kenning/services.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const int errors[] = {EIO,    EINTR,    EAGAIN,      ENOENT, EADDRINUSE,
@@ -33,18 +35,6 @@ static char *directory, *path, *key, *device;
 static const char *host = "127.0.0.1";
 
 static int64_t soon(void) { return kn_now_ns() + 5000000000; }
-
-/* What worked and should not have, or gave another result. */
-static bool is_wrong(kn_status status) { return status && !strncmp(kn_status_message(status, 0), "wrong: ", 7); }
-
-static int descriptors(void) {
-  int count = 0;
-  DIR *listing = opendir("/proc/self/fd");
-  assert_non_null(listing);
-  while (readdir(listing)) count++;
-  closedir(listing);
-  return count;
-}
 
 /* ---- operations: NULL when all they did was right ---- */
 
@@ -153,6 +143,29 @@ static kn_status a_key(void) {
                 : expect(!left, "no key is there");
 }
 
+/* A model: the one that was there before stays until it is replaced. */
+static kn_status an_upload(void) {
+  char *place = kt_path(directory, "model");
+  kn_upload upload;
+  kt_file_write_text(place, "before");
+  kn_status status = kn_upload_begin(place, &upload);
+  if (!status) {
+    status = kn_upload_add(&upload, "after", 5);
+    if (!status) status = kn_upload_commit(&upload);
+    kn_upload_clear(&upload);
+  }
+  char *text = kt_file_read(place, NULL);
+  if (strcmp(text, "before") != 0 && strcmp(text, "after") != 0) {
+    kn_status_free(status);
+    status = expect(false, "half a model");
+  } else if (!status) {
+    status = expect(!strcmp(text, "after"), "the model before");
+  }
+  free(text);
+  free(place);
+  return status;
+}
+
 typedef struct served {
   kn_connection connection;
   kn_status status;
@@ -199,15 +212,15 @@ static kn_status over_tls(void) {
 
 /* A failure that is told, or none. */
 static bool attempt(const char *what, kn_status (*operation)(void), const char *function, unsigned nth, int error) {
-  int before = descriptors();
+  int before = kt_descriptors();
   kt_system_fail(function, nth, error);
   kn_status status = operation();
   bool done = kt_system_mend();
-  if (is_wrong(status) || (status && !*kn_status_message(status, 0)) || (status && !done))
+  if (kt_is_wrong(status) || (status && !*kn_status_message(status, 0)) || (status && !done))
     kt_fail("%s, call %u of %s, %s: '%s'", what, nth, function, strerror(error), kn_status_message(status, 0));
   kn_status_free(status);
-  if (descriptors() != before)
-    kt_fail("%s, call %u of %s, %s: %d descriptors, before %d", what, nth, function, strerror(error), descriptors(),
+  if (kt_descriptors() != before)
+    kt_fail("%s, call %u of %s, %s: %d descriptors, before %d", what, nth, function, strerror(error), kt_descriptors(),
             before);
   return done;
 }
@@ -234,7 +247,7 @@ static void connections(void **state) {
   (void)state;
   let_fail("tcp", over_tcp,
            (const char *const[]){"socket", "setsockopt", "bind", "listen", "connect", "fcntl", "sendmsg", "sendfile",
-                                 "getsockname", NULL});
+                                 "getsockname", "getaddrinfo", NULL});
   let_fail("unix", over_unix, (const char *const[]){"bind", "listen", "connect", "fcntl", "sendmsg", "sendfile", NULL});
   let_fail("pipe", over_a_pipe, (const char *const[]){"fcntl", "writev", NULL});
 }
@@ -256,6 +269,106 @@ static void six(void **state) {
   assert_true(port > 0);
   close(listener);
   host = "127.0.0.1";
+  /* Not of this machine; they differ from ::1 in one of its four words each. */
+  static const char *const others[] = {"1::1", "0:0:1::1", "::1:0:1", "::2"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    kt_assert_fault(kn_tcp_listen(others[i], 0, &listener, &loopback, &port), KN_IO_ERROR, "cannot listen");
+    assert_false(loopback);
+  }
+}
+
+/* ---- ends that are seldom ---- */
+
+static void who_stops_the_program_waits_no_longer(void **state) {
+  (void)state;
+  kn_connection client;
+  kn_cancel();
+  kt_system_fail("connect", 1, EINPROGRESS);
+  kt_assert_fault(kn_tcp_connect("127.0.0.1", 9, soon(), &client), KN_CANCELLED, NULL);
+  (void)kt_system_mend();
+  kn_cancel_reset();
+  assert_int_equal(client.fd, -1);
+}
+
+static void names_without_an_address(void **state) {
+  (void)state;
+  kn_connection client;
+  kt_system_fail("getaddrinfo", 1, ENOMEM);
+  kt_assert_fault(kn_tcp_connect("host", 1, soon(), &client), KN_OUT_OF_MEMORY, "has no address");
+  kt_system_fail("getaddrinfo", 1, EIO);
+  kt_assert_fault(kn_tcp_connect("host", 1, soon(), &client), KN_NOT_FOUND, strerror(EIO));
+  (void)kt_system_mend();
+}
+
+/* More is promised than the file has. */
+static void a_file_that_becomes_shorter(void **state) {
+  (void)state;
+  for (int secure = 0; secure < 2; secure++) {
+    int ends[2];
+    pthread_t thread;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    served s = {.connection.fd = -1};
+    kn_connection client;
+    kt_assert_ok(kn_connection_adopt(ends[0], &client));
+    kt_assert_ok(kn_connection_adopt(ends[1], &s.connection));
+    if (secure) {
+      assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
+      kt_assert_ok(kn_tls_begin(&client, false, key, soon()));
+    }
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    kt_assert_fault(kn_connection_send_file(&client, file, 11, soon()), KN_BAD_DATA, "shorter");
+    if (secure) { /* and one that cannot be read, or not at once */
+      kt_system_fail("read", 1, EIO);
+      kt_assert_fault(kn_connection_send_file(&client, file, 1, soon()), KN_IO_ERROR, "cannot be read");
+      assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+      kt_system_fail("read", 1, EINTR);
+      kt_assert_ok(kn_connection_send_file(&client, file, 10, soon()));
+      assert_true(kt_system_mend());
+    }
+    const kn_piece five[5] = {{"", 0}};
+    kt_assert_fault(kn_connection_write(&client, five, 5, soon()), KN_INTERNAL, "too many pieces");
+    close(file);
+    kn_connection_close(&client);
+    if (secure) {
+      assert_int_equal(pthread_join(thread, NULL), 0);
+      kn_status_free(s.status);
+    } else {
+      kn_connection_close(&s.connection);
+    }
+  }
+}
+
+static void keys_of_others(void **state) {
+  (void)state;
+  uint8_t bytes[KN_PSK_BYTES];
+  char *other = kt_path(directory, "stranger.psk");
+  kt_file_write_text(other, "0011223344556677 is no hexadecimal number, though it is as long as a key: 64 of them");
+  assert_int_equal(truncate(other, 64), 0);
+  assert_int_equal(chmod(other, 0600), 0);
+  kt_assert_fault(kn_psk_read(other, bytes), KN_BAD_DATA, "is no key");
+  if (geteuid() == 0) { /* only root can give a file away */
+    assert_int_equal(chown(other, 12345, 12345), 0);
+    assert_int_equal(seteuid(54321), 0);
+    kn_status status = kn_psk_read(other, bytes);
+    assert_int_equal(seteuid(0), 0);
+    assert_true(status); /* it cannot be opened */
+    kn_status_free(status);
+    kt_assert_fault(kn_psk_read(other, bytes), KN_INVALID_ARGUMENT, "belongs to another user");
+  }
+  free(other);
+}
+
+static void paths_of_sockets(void **state) {
+  (void)state;
+  char longer[200];
+  int listener;
+  kn_connection client;
+  memset(longer, 'x', sizeof longer - 1);
+  longer[sizeof longer - 1] = '\0';
+  kt_assert_fault(kn_unix_listen("", &listener), KN_INVALID_ARGUMENT, "1 to");
+  kt_assert_fault(kn_unix_connect(longer, soon(), &client), KN_INVALID_ARGUMENT, "1 to");
+  kt_assert_fault(kn_unix_listen(path, &listener), KN_BUSY, "it is no socket"); /* and the file stays */
+  assert_int_equal(access(path, F_OK), 0);
 }
 
 static void lines_and_keys(void **state) {
@@ -263,6 +376,7 @@ static void lines_and_keys(void **state) {
   let_fail(
       "line", a_line,
       (const char *const[]){"open", "tcgetattr", "cfsetispeed", "cfsetospeed", "tcsetattr", "tcflush", "fcntl", NULL});
+  let_fail("upload", an_upload, (const char *const[]){"open", "ftruncate", "write", "fsync", NULL});
   let_fail("key", a_key, (const char *const[]){"open", "fchmod", "getrandom", "write", "fsync", "fstat", "read", NULL});
 }
 
@@ -310,6 +424,11 @@ int main(void) {
       cmocka_unit_test(six),
       cmocka_unit_test(lines_and_keys),
       cmocka_unit_test(secure_connections),
+      cmocka_unit_test(who_stops_the_program_waits_no_longer),
+      cmocka_unit_test(names_without_an_address),
+      cmocka_unit_test(a_file_that_becomes_shorter),
+      cmocka_unit_test(keys_of_others),
+      cmocka_unit_test(paths_of_sockets),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,6 @@
-/* Lets each system call fail with which worker processes are started, talked to and ended, by a host that isolates a
- * runtime and by a server: the host's run is told to have failed or is right; a server that has come as far as to
- * listen serves the next client. No process and no descriptor is left. */
+/* Lets each system call fail with which a worker process is started, talked to and ended by a host that isolates a
+ * runtime, and each of both ends of shared memory: the run is told to have failed or is right. No process and no
+ * descriptor is left. */
 #include "torture/system.h"
 
 #include "core/instance.h"
@@ -8,45 +8,31 @@
 #include "core/memory.h"
 #include "core/record_json.h"
 #include "core/registry.h"
-#include "support/directory.h"
-#include "support/program.h"
 #include "support/status.h"
 #include "support/unit.h"
 #include "target/heartbeat.h"
 #include "target/isolated.h"
 #include "target/limits.h"
-#include "target/server.h"
-#include "transport/unix.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <kenning/run.h>
 #include <kenning/services.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 extern const kn_class kn_null_runtime_class;
 
 /* Waiting calls poll as often as it takes: not each of them is tried. */
-enum { MOST_CALLS = 4, CLIENTS = 3, MEMORY_STEP = 11 };
+enum { MOST_CALLS = 4, MEMORY_STEP = 11 };
 
-/* What worked and should not have, or gave another result. */
-static bool is_wrong(kn_status status) { return status && !strncmp(kn_status_message(status, 0), "wrong: ", 7); }
-
-static int descriptors(void) {
-  int count = 0;
-  DIR *listing = opendir("/proc/self/fd");
-  assert_non_null(listing);
-  while (readdir(listing)) count++;
-  closedir(listing);
-  return count;
+static void set(kn_instance *instance, const char *name, const char *text) {
+  size_t index;
+  const kn_option *row = kn_option_find(instance->cls, name, &index);
+  assert_non_null(row);
+  kt_assert_ok(kn_instance_set_text(instance, row, index, text, "test"));
 }
-
-static bool has_children(void) { return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD; }
 
 /* ---- an isolated runtime ---- */
 
@@ -78,27 +64,18 @@ static kn_status isolate(void) {
   return status;
 }
 
-static void check(const char *function, unsigned nth, kn_status status, int before) {
-  if (is_wrong(status) || (status && !*kn_status_message(status, 0)))
-    kt_fail("call %u of %s: '%s'", nth, function, kn_status_message(status, 0));
-  kn_status_free(status);
-  if (descriptors() != before)
-    kt_fail("call %u of %s: %d descriptors, before %d", nth, function, descriptors(), before);
-  if (has_children()) kt_fail("call %u of %s: a process is left", nth, function);
-}
-
 /* False when there is no such call. */
 static bool isolate_without(const char *function, unsigned nth, int before) {
   const bool waits = !strcmp(function, "waitpid"); /* a child can be waited for, sooner or later */
   kt_system_fail(function, nth, waits ? EINTR : EIO);
   kn_status status = isolate();
   bool done = kt_system_mend();
-  check(function, nth, status, before);
+  kt_system_check(function, nth, status, before);
   if (!done || waits) return done;
   kt_system_fail(function, nth, EINTR);
   status = isolate();
   done = kt_system_mend();
-  check(function, nth, status, before);
+  kt_system_check(function, nth, status, before);
   return done;
 }
 
@@ -123,7 +100,7 @@ static void an_isolated_runtime(void **state) {
                                       "send",
                                       NULL};
   kt_assert_ok(isolate());
-  const int before = descriptors();
+  const int before = kt_descriptors();
   for (size_t f = 0; kt_system_calls[f]; f++)
     for (unsigned nth = 1; nth <= MOST_CALLS; nth++)
       if (!isolate_without(kt_system_calls[f], nth, before)) break;
@@ -138,7 +115,7 @@ static void an_isolated_runtime(void **state) {
 
 static void an_isolated_runtime_without_memory(void **state) {
   (void)state;
-  const int before = descriptors();
+  const int before = kt_descriptors();
   uint64_t start = kn_memory_allocations();
   kt_assert_ok(isolate());
   uint64_t needed = kn_memory_allocations() - start;
@@ -148,155 +125,140 @@ static void an_isolated_runtime_without_memory(void **state) {
     kn_memory_fail_after(UINT64_MAX);
     if (status && kn_status_code(status) != KN_OUT_OF_MEMORY)
       kt_fail("allocation %llu: %s", (unsigned long long)n, kn_status_message(status, 0));
-    check("memory", (unsigned)n, status, before);
+    kt_system_check("memory", (unsigned)n, status, before);
   }
 }
 
-/* ---- a server, whose workers are shells that greet ---- */
-
-typedef struct serving {
-  kn_scenario scenario;
-  char *place;
-  const char *launcher;
-  kn_status status;
-  atomic_bool over;
-} serving;
-
-static void stop(int number) {
-  (void)number;
+/* What a caller gets wrong. */
+static void an_isolated_runtime_that_is_asked_for_what_it_cannot(void **state) {
+  (void)state;
+  const int before = kt_descriptors();
+  kn_isolated isolated;
+  kn_remote remote = {.client.connection.fd = -1};
+  const kn_load_request request = {.path = "none", .spec = &spec, .batch = 1};
+  float x[4] = {1}, y[2];
+  const kn_tensor_view good = {.data = x, .bytes = sizeof x, .dtype = KN_FLOAT32, .rank = 2, .shape = {1, 4}};
+  const kn_tensor_view two[2] = {good, good};
+  kn_tensor_view wrong = good;
+  const kn_tensor_view result = {.data = y, .bytes = sizeof y, .dtype = KN_FLOAT32, .rank = 2, .shape = {1, 2}};
+  remote.protocol = kn_isolated_protocol(&isolated, &runtime, &remote);
+  kt_assert_fault(kn_isolated_inference.set_input(&isolated, &good, 1), KN_INVALID_ARGUMENT, "no model is loaded");
+  kt_assert_ok(kn_isolated_inference.load(&isolated, &request));
+  kt_assert_fault(kn_isolated_inference.invoke(&isolated), KN_INVALID_ARGUMENT, "no input");
+  kt_assert_fault(kn_isolated_inference.set_input(&isolated, two, 2), KN_INVALID_ARGUMENT, "has 1 tensors");
+  wrong.bytes--;
+  kt_assert_fault(kn_isolated_inference.set_input(&isolated, &wrong, 1), KN_INVALID_ARGUMENT, "type and size");
+  wrong = good;
+  wrong.dtype = KN_INT32;
+  kt_assert_fault(kn_isolated_inference.set_input(&isolated, &wrong, 1), KN_INVALID_ARGUMENT, "type and size");
+  /* Inputs in shared memory are used where they are, if they are aligned there. */
+  void *memory;
+  kt_assert_ok(kn_isolated_memory(&isolated, 256, &memory));
+  for (size_t offset = 0; offset <= 64; offset += 4) {
+    const float value = (float)offset;
+    kn_tensor_view here = good;
+    here.data = (char *)memory + offset;
+    memcpy(here.data, &value, sizeof value);
+    kt_assert_ok(kn_isolated_inference.set_input(&isolated, &here, 1));
+    assert_int_equal(isolated.from == here.data, offset % 64 == 0);
+    kt_assert_ok(kn_isolated_inference.invoke(&isolated));
+    kt_assert_ok(kn_isolated_inference.output(&isolated, &result, 1));
+    assert_true(y[0] == value);
+  }
+  kill(isolated.child.pid, SIGSTOP);
   kn_cancel();
+  kt_assert_fault(kn_isolated_inference.invoke(&isolated), KN_CANCELLED, "stopped");
+  kn_cancel_reset();
+  kill(isolated.child.pid, SIGKILL);
+  kt_assert_fault(kn_isolated_inference.invoke(&isolated), KN_BACKEND_FAILED, "signal 9");
+  kn_isolated_inference.unload(&isolated);
+  kt_system_check("none", 0, NULL, before);
 }
 
-static void *serve(void *context) {
-  serving *s = context;
-  static const char *const arguments[] = {"--worker", NULL};
-  const kn_server_request request = {.scenario = &s->scenario, .worker_arguments = arguments, .launcher = s->launcher};
-  s->status = kn_server_run(&request);
-  atomic_store(&s->over, true);
+/* ---- shared memory, both ends in this process ---- */
+
+typedef struct sharing {
+  kn_target_engine engine;
+  kn_slots_peer peer;
+  int stop[2];
+  kn_status status;
+} sharing;
+
+static void *share(void *context) {
+  sharing *s = context;
+  s->status = kn_slots_serve(&s->peer, &s->engine, s->stop[0]);
   return NULL;
 }
 
-/* Whether a worker said "hi". */
-static bool greeted(serving *s) {
-  kn_connection client = {.fd = -1};
-  char heard[3];
-  size_t got = 0;
-  for (int tries = 0; client.fd < 0 && tries < 400 && !atomic_load(&s->over); tries++) {
-    kn_status_free(kn_unix_connect(s->place, kn_now_ns() + 1000000000, &client));
-    if (client.fd < 0) nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-  }
-  if (client.fd < 0) return false;
-  kn_status_free(kn_connection_read(&client, heard, sizeof heard, kn_now_ns() + 5000000000, &got));
-  kn_connection_close(&client);
-  return got == 3 && !memcmp(heard, "hi\n", 3);
+static kn_status infer_shared(kn_slots *slots) {
+  void *memory;
+  KN_TRY(kn_slots_memory(slots, 64 + 8, &memory));
+  float *x = memory, *y = (float *)memory + 16;
+  x[0] = 7;
+  kn_status status = kn_slots_infer(slots, x, 16, y, 8);
+  return status || y[0] == 7 ? status : kn_status_make(KN_BAD_DATA, "wrong: another result");
 }
 
-/* The server's own status; whether the last one of CLIENTS was served. */
-static kn_status serve_clients(serving *s, bool *out_last) {
+static kn_status shared_with(kn_slots *slots, sharing *s) {
   pthread_t thread;
-  atomic_store(&s->over, false);
-  unlink(s->place);
-  *out_last = false;
-  assert_int_equal(pthread_create(&thread, NULL, serve, s), 0);
-  for (int i = 0; i < CLIENTS; i++) *out_last = greeted(s);
-  pthread_kill(thread, SIGTERM);
+  slots->timeout_s = 0.2;
+  assert_int_equal(pipe(s->stop), 0);
+  assert_int_equal(pthread_create(&thread, NULL, share, s), 0);
+  kn_status status = infer_shared(slots);
+  if (!status) status = infer_shared(slots); /* in memory that the peer has not seen yet */
+  close(s->stop[1]);
   assert_int_equal(pthread_join(thread, NULL), 0);
-  kn_cancel_reset();
-  return s->status;
+  close(s->stop[0]);
+  return status;
 }
 
-static void set(kn_instance *instance, const char *name, const char *text) {
-  size_t index;
-  const kn_option *row = kn_option_find(instance->cls, name, &index);
-  assert_non_null(row);
-  kt_assert_ok(kn_instance_set_text(instance, row, index, text, "test"));
+static kn_status share_slots(void) {
+  int channel;
+  kn_slots slots;
+  KN_TRY(kn_slots_create(&slots, &channel));
+  sharing s = {.engine = {.ops = ((const kn_runtime_ops *)kn_null_runtime_class.ops)->inference,
+                          .self = runtime.self,
+                          .payload_limit = 1 << 20}};
+  kn_status status = kn_slots_peer_open(channel, &s.peer);
+  if (!status) status = kn_target_engine_open(&s.engine);
+  if (!status) status = kn_iospec_copy(&spec, &s.engine.spec);
+  s.engine.has_spec = !status;
+  if (!status) status = kn_target_engine_load(&s.engine, "none", false);
+  if (!status) status = shared_with(&slots, &s);
+  kn_target_engine_close(&s.engine);
+  kn_slots_peer_close(&s.peer);
+  kn_slots_clear(&slots);
+  return kn_status_join(status, s.status);
 }
 
-static void open_server(serving *s, const char *launcher) {
-  const kn_class *cls;
-  *s = (serving){.place = kt_path("/tmp", "kenning-torture-server"), .launcher = launcher};
-  kt_assert_ok(
-      kn_registry_find("kenning.runtimeprotocols.unix_socket.UnixSocketProtocol", KN_KIND_RUNTIMEPROTOCOL, &cls));
-  kt_assert_ok(kn_instance_create(cls, &s->scenario.runtime_protocol));
-  kt_assert_ok(kn_instance_create(&kn_null_runtime_class, &s->scenario.runtime));
-  set(&s->scenario.runtime_protocol, "socket_path", s->place);
-}
-
-static void close_server(serving *s) {
-  kn_instance_destroy(&s->scenario.runtime_protocol);
-  kn_instance_destroy(&s->scenario.runtime);
-  unlink(s->place);
-  free(s->place);
-}
-
-static void a_server(void **state) {
+static void shared_memory(void **state) {
   (void)state;
-  static const char *const calls[] = {"memfd_create",
-                                      "write",
-                                      "readlink",
-                                      "socket",
-                                      "bind",
-                                      "listen",
-                                      "fcntl",
-                                      "accept4",
-                                      "ppoll",
-                                      "poll",
-
-                                      "syscall",
-                                      "posix_spawn_file_actions_init",
-                                      "posix_spawn_file_actions_addopen",
-                                      "posix_spawn_file_actions_adddup2",
-                                      "posix_spawnattr_init",
-                                      "posix_spawnattr_setsigmask",
-                                      "posix_spawnattr_setflags",
-                                      "posix_spawnp",
-                                      NULL};
-  static const int errors[] = {EIO, EINTR, EMFILE};
-  serving s;
-  bool last;
-  open_server(&s, "/bin/sh -c echo\thi\t>&3");
-  kt_assert_ok(serve_clients(&s, &last));
-  assert_true(last);
-  const int before = descriptors();
-  for (size_t f = 0; calls[f]; f++)
-    for (int e = 0; e < 3; e++)
-      for (unsigned nth = 1; nth <= 2; nth++) {
-        if (nth > 1 && errors[e] != EMFILE) break;
+  static const int errors[] = {EIO, EINTR};
+  kt_assert_ok(share_slots());
+  const int before = kt_descriptors();
+  static const char *const calls[] = {"socketpair", "memfd_create", "fcntl", "sendmsg", "recvmsg", "ftruncate",
+                                      "mmap",       "fstat",        "send",  "recv",    "poll"};
+  for (size_t f = 0; f < sizeof calls / sizeof *calls; f++)
+    for (int e = 0; e < 2; e++)
+      for (unsigned nth = 1; nth <= MOST_CALLS; nth++) {
         kt_system_fail(calls[f], nth, errors[e]);
-        kn_status status = serve_clients(&s, &last);
+        kn_status status = share_slots();
         bool done = kt_system_mend();
-        if (!status && !last) kt_fail("call %u of %s: the server is there and does not serve", nth, calls[f]);
-        if (status && !done) kt_fail("the server ended: %s", kn_status_message(status, 0));
-        check(calls[f], nth, status, before);
+        kt_system_check(calls[f], nth, status, before);
+        if (!done) break;
       }
-  close_server(&s);
-}
-
-/* One that does not want to end is ended. */
-static void a_server_ends_its_worker(void **state) {
-  (void)state;
-  serving s;
-  bool last;
-  open_server(&s, "/bin/sh -c trap\t''\tTERM;echo\thi\t>&3;sleep\t60");
-  const int before = descriptors();
-  kn_status status = serve_clients(&s, &last);
-  assert_false(last); /* the first one still is served */
-  check("none", 0, status, before);
-  close_server(&s);
-}
-
-static void launchers_are_judged(void **state) {
-  (void)state;
-  serving s;
-  open_server(&s, "   ");
-  const kn_server_request request = {
-      .scenario = &s.scenario, .worker_arguments = (const char *const[]){"--worker", NULL}, .launcher = "   "};
-  kt_assert_fault(kn_server_run(&request), KN_INVALID_ARGUMENT, "empty");
-  const kn_server_request many = {.scenario = &s.scenario,
-                                  .worker_arguments = (const char *const[]){"--worker", NULL},
-                                  .launcher = "a b c d e f g h i j k l m n o p q r s"};
-  kt_assert_fault(kn_server_run(&many), KN_INVALID_ARGUMENT, "too many words");
-  close_server(&s);
+  kn_slots slots;
+  int channel;
+  void *memory;
+  kt_assert_ok(kn_slots_create(&slots, &channel));
+  kt_assert_fault(kn_slots_memory(&slots, SIZE_MAX, &memory), KN_OUT_OF_MEMORY, NULL);
+  kt_assert_ok(kn_slots_memory(&slots, 1, &memory));
+  kt_assert_fault(kn_slots_memory(&slots, SIZE_MAX - 4096, &memory), KN_OUT_OF_MEMORY, NULL);
+  kn_memory_fail_after(0);
+  kt_assert_fault(kn_slots_memory(&slots, 1, &memory), KN_OUT_OF_MEMORY, NULL);
+  kn_memory_fail_after(UINT64_MAX);
+  kn_slots_clear(&slots);
+  close(channel);
 }
 
 /* ---- what a worker cannot do without ---- */
@@ -312,6 +274,24 @@ static void limits(void **state) {
     kt_system_fail(calls[i], 1, EAGAIN);
     kt_assert_fault(kn_limits_apply(&memory), KN_OUT_OF_MEMORY, "watched");
     assert_true(kt_system_mend());
+  }
+}
+
+/* A limit that is far away does nothing; a watcher that cannot look goes on. */
+static void limits_that_are_far_away(void **state) {
+  (void)state;
+  static const char *const calls[] = {"open", "read"};
+  const kn_limits far = {.processor_s = 1 << 30, .data_bytes = UINT64_MAX / 4, .resident_bytes = UINT64_MAX};
+  kt_assert_ok(kn_limits_apply(&far));
+  for (int i = 0; i < 2; i++) {
+    kt_system_fail(calls[i], 1, EIO);
+    bool done = false;
+    for (int tries = 0; !done && tries < 100; tries++) {
+      nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+      done = kt_system_mend();
+      if (!done) kt_system_fail(calls[i], 1, EIO);
+    }
+    assert_true(done);
   }
 }
 
@@ -342,8 +322,6 @@ static int set_up(void **state) {
   (void)state;
   kn_log_set_level(KN_LOG_CRITICAL + 1);
   signal(SIGPIPE, SIG_IGN);
-  const struct sigaction action = {.sa_handler = stop};
-  sigaction(SIGTERM, &action, NULL);
   kt_assert_ok(kn_instance_create(&kn_null_runtime_class, &runtime));
   set(&runtime, "result", "echo");
   kt_assert_ok(kn_iospec_parse(json, sizeof json - 1, "test", &spec));
@@ -362,11 +340,11 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_isolated_runtime),
       cmocka_unit_test(an_isolated_runtime_without_memory),
-      cmocka_unit_test(a_server),
-      cmocka_unit_test(a_server_ends_its_worker),
-      cmocka_unit_test(launchers_are_judged),
+      cmocka_unit_test(an_isolated_runtime_that_is_asked_for_what_it_cannot),
+      cmocka_unit_test(shared_memory),
       cmocka_unit_test(limits),
       cmocka_unit_test(signs_of_life),
+      cmocka_unit_test(limits_that_are_far_away), /* the last one: its watcher stays */
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

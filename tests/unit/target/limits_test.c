@@ -1,5 +1,6 @@
 /* What keeps a worker within its limits, and memory that it shares. */
 #include "target/limits.h"
+#include "core/memory.h"
 #include "support/directory.h"
 #include "support/status.h"
 #include "support/unit.h"
@@ -165,6 +166,38 @@ static void a_group_is_made_below_or_beside(void **state) {
   drop_kernel(&k);
 }
 
+/* A group, or none and the reason, or none: never a directory that is not known. */
+static void a_group_without_memory(void **state) {
+  (void)state;
+  kernel k = make_kernel();
+  assert_int_equal(mkdir(k.group, 0700), 0);
+  kt_file_write_text(k.own, "4:memory:/elsewhere\n0::/user"); /* without a line's end */
+  bool made = false;
+  for (int delegated = 0; delegated < 2; delegated++) { /* beside, then below */
+    allow_limits(delegated ? k.group : tree);
+    made = false;
+    for (uint64_t n = 0; !made; n++) {
+      assert_true(n < 50);
+      kn_memory_group group;
+      kn_memory_fail_after(n);
+      kn_status status = kn_memory_group_make(tree, k.own, 77, 1000, &group);
+      bool exceeded = kn_memory_group_exceeded(&group);
+      kn_memory_fail_after(UINT64_MAX);
+      assert_false(exceeded);
+      assert_true(!status || !group.path);
+      kt_assert_status_at(status, status ? KN_OUT_OF_MEMORY : KN_OK, NULL, __FILE__, __LINE__);
+      made = group.path && n > 8;
+      kn_memory_group_remove(&group);
+      char *below = kt_path(k.group, "kenning-77"), *beside = kt_path(tree, "kenning-77");
+      assert_int_equal(access(below, F_OK), -1);
+      assert_int_equal(access(beside, F_OK), -1);
+      free(below);
+      free(beside);
+    }
+  }
+  drop_kernel(&k);
+}
+
 static void expect_none(const kernel *k) {
   kn_memory_group group;
   kt_assert_ok(kn_memory_group_make(tree, k->own, 77, 1000, &group));
@@ -230,7 +263,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_resident_is_watched),     cmocka_unit_test(processor_time_ends),
       cmocka_unit_test(a_group_is_made_below_or_beside), cmocka_unit_test(where_none_may_be_made_there_is_none),
-      cmocka_unit_test(the_kernel_limits_a_group),
+      cmocka_unit_test(a_group_without_memory),          cmocka_unit_test(the_kernel_limits_a_group),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
