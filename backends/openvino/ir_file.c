@@ -59,6 +59,21 @@ static kn_status check_weights(const char *path, const char *text) {
   return status;
 }
 
+enum { NEWEST_VERSION = 11 };
+
+/* OpenVINO does not say that the version is why it does not read the file. */
+static kn_status check_version(const char *path, const char *text) {
+  static const char key[] = " version=\"";
+  const char *net = strstr(text, "<net "), *version = strstr(net, key), *end = strchr(net, '>');
+  long number = version && end && version < end ? strtol(version + strlen(key), NULL, 10) : 0;
+  if (number <= NEWEST_VERSION) return NULL;
+  return kn_status_make(
+      KN_INCOMPATIBLE,
+      "%s is an OpenVINO IR of version %ld; OpenVINO 2026.4 reads up to %d: make it with that OpenVINO "
+      "or an older one",
+      path, number, NEWEST_VERSION);
+}
+
 kn_status kn_vino_ir_check(const char *path) {
   char *text;
   size_t bytes;
@@ -72,7 +87,8 @@ kn_status kn_vino_ir_check(const char *path) {
     status = kn_status_make(KN_BAD_DATA, "%s is cut off: it ends after %zu bytes without </net>; copy or make it again",
                             path, bytes);
   else
-    status = check_weights(path, text);
+    status = check_version(path, text);
+  if (!status) status = check_weights(path, text);
   kn_free(text);
   return status;
 }

@@ -39,7 +39,8 @@ typedef struct run {
   bool has_progress; /* the tool tells where it is */
   char *error;       /* text of its last ERROR line */
   kn_code error_code;
-  bool full; /* it said that a disk is */
+  bool full;      /* it said that a disk is */
+  char lacks[96]; /* what it could not import, in Python's words; "": nothing */
 } run;
 
 /* The rest of `line` behind the word `word` and a space, or NULL. */
@@ -95,6 +96,8 @@ static kn_status take_line(void *context, kn_stream stream, const char *line) {
   /* A log that cannot be written is no reason to stop: kn_tool_log_open has said so if the disk was full before. */
   (void)fprintf(r->log, "%s\n", line);
   if (strcasestr(line, "no space left on device") || strcasestr(line, "disk quota exceeded")) r->full = true;
+  if (after(line, "ModuleNotFoundError:") || after(line, "ImportError:"))
+    snprintf(r->lacks, sizeof r->lacks, "%s", strchr(line, ' ') + 1);
   if (stream != KN_STREAM_OUT) return NULL;
   const char *rest;
   if ((rest = after(line, "PROGRESS"))) take_progress(r, rest);
@@ -154,6 +157,12 @@ static kn_status explain(run *r, kn_status status, int signal, const char *log_p
   if (code == KN_BACKEND_FAILED && r->error) {
     kn_status_free(status);
     status = kn_status_make(r->error_code, "%s", r->error);
+  }
+  if (code == KN_BACKEND_FAILED && !r->error && *r->lacks) {
+    kn_status_free(status);
+    status =
+        kn_status_make(KN_NOT_INSTALLED, "the Python environment of %s is damaged: %s; run: kenning install --force %s",
+                       r->request->framework, r->lacks, r->request->framework);
   }
   if (code == KN_BACKEND_FAILED && signal == SIGKILL)
     status =

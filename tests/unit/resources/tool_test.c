@@ -137,6 +137,8 @@ static void failures_are_told(void **state) {
       {"print('ERROR baddata a'); print('ERROR baddata b'); raise SystemExit(1)", KN_BAD_DATA, "b"},
       {"print('ERROR other kind'); raise SystemExit(1)", KN_BACKEND_FAILED, "exit code 1"},
       {"import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", KN_BACKEND_FAILED, "signal 11"},
+      {"import no_such_module_anywhere", KN_NOT_INSTALLED,
+       "damaged: No module named 'no_such_module_anywhere'; run: kenning install --force "},
       {"import os, signal; os.kill(os.getpid(), signal.SIGKILL)", KN_BACKEND_FAILED, "when memory runs out"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
