@@ -140,7 +140,7 @@ static kn_status make_key(const iree_compiler *self, const kn_compile_request *r
   char input[65], processor[65] = "", *tool = NULL;
   words list = {0};
   *out_key = NULL;
-  KN_TRY(kn_sha256_file(request->input_path, input));
+  KN_TRY(kn_sha256_path(request->input_path, input));
   if (!strcmp(self->target_cpu, "host")) KN_TRY(processor_identity(processor));
   kn_status status = kn_tool_identity("iree", "compile.py", &tool);
   if (!status) status = settings_words(self, request, &list);

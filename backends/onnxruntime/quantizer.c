@@ -155,7 +155,7 @@ static kn_status verify(void *context, const kn_onnx_model *model, const kn_onnx
 static kn_status make_key(const quantization *at, char **out_key) {
   const onnx_quantizer *self = at->self;
   char *tool, hex[65];
-  KN_TRY(kn_sha256_file(at->request->input_path, hex));
+  KN_TRY(kn_sha256_path(at->request->input_path, hex));
   KN_TRY(kn_tool_identity("onnxruntime", "quantize.py", &tool));
   *out_key = kn_format("onnx quantized 1\ntool %s\ninput %s\n%s %s per_channel %d reduce_range %d\n%zu of %s", tool,
                        hex, types[self->activation_type].name, methods[self->calibration_method].name,

@@ -96,7 +96,7 @@ static kn_status verify(const conversion *at, const char *path) {
 static kn_status make_key(const conversion *at, char **out_key) {
   char *tool, *spec, input[65];
   size_t length;
-  KN_TRY(kn_sha256_file(at->request->input_path, input));
+  KN_TRY(kn_sha256_path(at->request->input_path, input));
   KN_TRY(kn_iospec_text(at->request->input_spec, &spec, &length));
   kn_status status = kn_tool_identity(tools, script, &tool);
   if (status) return kn_free(spec), status;

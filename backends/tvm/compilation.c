@@ -84,7 +84,7 @@ kn_status kn_tvm_compilation_begin(const kn_tvm_compiler *compiler, const kn_com
   *out_compilation = (kn_tvm_compilation){.compiler = compiler, .request = request};
   KN_TRY(detect_format(request->input_path, &out_compilation->format));
   KN_TRY(check_format(out_compilation));
-  KN_TRY(kn_sha256_file(request->input_path, out_compilation->input_sha256));
+  KN_TRY(kn_sha256_path(request->input_path, out_compilation->input_sha256));
   if (!strcmp(out_compilation->format, "darknet")) KN_TRY(hash_configuration(out_compilation));
   KN_TRY(check_samples(out_compilation));
   if (kn_tvm_compiler_makes_sources(compiler)) return NULL;

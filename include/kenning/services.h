@@ -71,7 +71,8 @@ KN_API kn_status kn_tool_identity(const char *framework, const char *script, cha
 
 /* SHA-256 in lower-case hexadecimal. */
 KN_API kn_status kn_sha256_file(const char *path, char out_hex[65]) KN_MUST_USE;
-/* Of a file, or of the names and contents of all files below a directory, links followed. */
+/* Of a file, or of the names and contents of all files below a directory, links followed; of a model that is several
+ * files side by side (external data of ONNX, weights of an OpenVINO IR, ...) of all of them. */
 KN_API kn_status kn_sha256_path(const char *path, char out_hex[65]) KN_MUST_USE;
 KN_API kn_status kn_sha256(const void *data, size_t bytes, char out_hex[65]) KN_MUST_USE;
 

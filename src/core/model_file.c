@@ -1,5 +1,6 @@
 #include "core/model_file.h"
 #include "core/content.h"
+#include "core/external_data.h"
 #include "core/file.h"
 #include "core/formats.h"
 #include "core/registry.h"
@@ -126,6 +127,7 @@ kn_status kn_model_file_check(const char *path, const char *const *formats) {
   KN_TRY(kn_model_file_recognize(path, formats, &format));
   if (!format) format = kn_format_of_name(path);
   if (!format || !has(formats, format)) return NULL;
+  if (!strcmp(format, "onnx")) KN_TRY(kn_external_data_check(path));
   kn_status status = kn_model_file_describe(path, format, &spec);
   kn_iospec_clear(&spec);
   return status;
@@ -159,7 +161,8 @@ static kn_status last_parameters(const char *path, size_t stem, char **out_path)
   return *out_path ? NULL : kn_status_out_of_memory();
 }
 
-kn_status kn_model_file_companion(const char *path, char **out_path) {
+/* Two files that are one model by their names; *out_path is NULL for other names. */
+static kn_status other_of_two(const char *path, char **out_path) {
   size_t length = strlen(path);
   *out_path = NULL;
   if (ends_with(path, "-symbol.json")) return last_parameters(path, length - strlen("-symbol.json"), out_path);
@@ -174,24 +177,59 @@ kn_status kn_model_file_companion(const char *path, char **out_path) {
     *out_path = kn_format("%.*s.cfg", (int)(length - strlen(".weights")), path);
   else
     return NULL;
-  if (!*out_path) return kn_status_out_of_memory();
-  if (!kn_file_exists(*out_path, NULL)) {
-    kn_free(*out_path);
-    *out_path = NULL;
+  return *out_path ? NULL : kn_status_out_of_memory();
+}
+
+void kn_companions_clear(kn_companions *companions) {
+  for (size_t i = 0; i < companions->count; i++) kn_free(companions->paths[i]);
+  kn_free(companions->paths);
+  *companions = (kn_companions){0};
+}
+
+/* Moves the paths that exist out of `other` and the external data. */
+static void take_existing(char **other, kn_external_data *data, kn_companions *companions) {
+  if (*other && kn_file_exists(*other, NULL)) {
+    companions->paths[companions->count++] = *other;
+    *other = NULL;
   }
-  return NULL;
+  for (size_t i = 0; i < data->count; i++)
+    if (kn_file_exists(data->files[i].path, NULL)) {
+      companions->paths[companions->count++] = data->files[i].path;
+      data->files[i].path = NULL;
+    }
+}
+
+kn_status kn_model_file_companions(const char *path, kn_companions *out_companions) {
+  kn_external_data data;
+  char *other = NULL;
+  *out_companions = (kn_companions){0};
+  if (!kn_file_exists(path, NULL)) return NULL;
+  KN_TRY(kn_external_data_read(path, &data));
+  kn_status status = other_of_two(path, &other);
+  if (!status && (other || data.count)) {
+    out_companions->paths = kn_alloc_array(data.count + 1, sizeof *out_companions->paths);
+    if (!out_companions->paths)
+      status = kn_status_out_of_memory();
+    else
+      take_existing(&other, &data, out_companions);
+  }
+  kn_free(other);
+  kn_external_data_clear(&data);
+  return status;
 }
 
 kn_status kn_model_file_bytes(const char *path, uint64_t *out_bytes) {
-  char *companion;
-  uint64_t more = 0;
+  kn_companions companions;
   *out_bytes = 0;
   if (!kn_file_exists(path, out_bytes)) {
     *out_bytes = kn_directory_bytes(path);
     return NULL;
   }
-  KN_TRY(kn_model_file_companion(path, &companion));
-  if (companion && kn_file_exists(companion, &more)) *out_bytes += more;
-  kn_free(companion);
+  KN_TRY(kn_model_file_companions(path, &companions));
+  for (size_t i = 0; i < companions.count; i++) {
+    uint64_t more = 0;
+    if (kn_file_exists(companions.paths[i], &more)) *out_bytes += more;
+  }
+  kn_companions_clear(&companions);
   return NULL;
 }

@@ -15,13 +15,20 @@ kn_status kn_model_file_describe(const char *path, const char *format, kn_iospec
  * only a name could tell. */
 kn_status kn_model_file_recognize(const char *path, const char *const *formats, const char **out_format) KN_MUST_USE;
 /* The same, and whether the model is whole, so that no tool has to find out by breaking: KN_BAD_DATA with the place of
- * the damage, as kn_model_file_describe tells it. */
+ * the damage, as kn_model_file_describe tells it; KN_NOT_FOUND and KN_BAD_DATA for external data of an ONNX model that
+ * is missing or cut. */
 kn_status kn_model_file_check(const char *path, const char *const *formats) KN_MUST_USE;
 
-/* A file that belongs to the model at `path` and lies beside it (the weights of an OpenVINO IR, the parameters of an
- * MXNet symbol, ...), or NULL in *out_path. Free it. */
-kn_status kn_model_file_companion(const char *path, char **out_path) KN_MUST_USE;
-/* Bytes of the whole model: all files of a directory, a companion included. 0: there is none. */
+/* Files that belong to the model at `path` and lie beside it: the weights of an OpenVINO IR, the parameters of an MXNet
+ * symbol, ..., and the external data of an ONNX model. Only those that are there. KN_BAD_DATA for a location outside
+ * the model's directory. */
+typedef struct kn_companions {
+  char **paths;
+  size_t count;
+} kn_companions;
+kn_status kn_model_file_companions(const char *path, kn_companions *out_companions) KN_MUST_USE;
+void kn_companions_clear(kn_companions *companions);
+/* Bytes of the whole model: all files of a directory, companions included. 0: there is none. */
 kn_status kn_model_file_bytes(const char *path, uint64_t *out_bytes) KN_MUST_USE;
 
 #endif

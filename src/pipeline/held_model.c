@@ -62,16 +62,29 @@ static void hold(char *path, kn_held_file *out) {
   out->modified = found.st_mtim;
 }
 
+static kn_status hold_companions(const char *path, kn_held_model *model) {
+  kn_companions companions;
+  KN_TRY(kn_model_file_companions(path, &companions));
+  kn_status status = NULL;
+  if (companions.count) model->companions = kn_alloc_array(companions.count, sizeof *model->companions);
+  if (companions.count && !model->companions) status = kn_status_out_of_memory();
+  for (size_t i = 0; !status && i < companions.count; i++) {
+    model->companions[i].file = -1;
+    hold(companions.paths[i], &model->companions[i]);
+    companions.paths[i] = NULL;
+    model->companion_count++;
+  }
+  kn_companions_clear(&companions);
+  return status;
+}
+
 kn_status kn_held_model_open(const char *role, const char *path, const char *format, int64_t weights_bytes,
                              kn_held_model *out_model) {
-  *out_model = (kn_held_model){
-      .role = role, .format = format, .weights_bytes = weights_bytes, .main = {.file = -1}, .companion = {.file = -1}};
-  char *copy = kn_strdup(path), *companion = NULL;
+  *out_model = (kn_held_model){.role = role, .format = format, .weights_bytes = weights_bytes, .main = {.file = -1}};
+  char *copy = kn_strdup(path);
   if (!copy) return kn_status_out_of_memory();
   hold(copy, &out_model->main);
-  if (out_model->main.regular) KN_TRY(kn_model_file_companion(path, &companion));
-  if (companion) hold(companion, &out_model->companion);
-  return NULL;
+  return out_model->main.regular ? hold_companions(path, out_model) : NULL;
 }
 
 static void release(kn_held_file *held) {
@@ -82,12 +95,19 @@ static void release(kn_held_file *held) {
 
 void kn_held_model_close(kn_held_model *model) {
   release(&model->main);
-  release(&model->companion);
+  for (size_t i = 0; i < model->companion_count; i++) release(&model->companions[i]);
+  kn_free(model->companions);
+  model->companions = NULL;
+  model->companion_count = 0;
 }
 
 bool kn_held_model_exists(const kn_held_model *model) { return model->main.regular || model->main.bytes; }
 
-uint64_t kn_held_model_bytes(const kn_held_model *model) { return model->main.bytes + model->companion.bytes; }
+uint64_t kn_held_model_bytes(const kn_held_model *model) {
+  uint64_t bytes = model->main.bytes;
+  for (size_t i = 0; i < model->companion_count; i++) bytes += model->companions[i].bytes;
+  return bytes;
+}
 
 /* ---- what became of it ---- */
 
@@ -110,12 +130,14 @@ static const char *change_of(const kn_held_file *held) {
   return written(held, &now) ? "written" : NULL;
 }
 
+/* Of several files, "written" counts more than "replaced". */
 const char *kn_held_model_change(const kn_held_model *model) {
-  const char *main = change_of(&model->main), *companion = change_of(&model->companion);
-  return main && !strcmp(main, "written")             ? main
-         : companion && !strcmp(companion, "written") ? companion
-         : main                                       ? main
-                                                      : companion;
+  const char *change = change_of(&model->main);
+  for (size_t i = 0; i < model->companion_count && (!change || strcmp(change, "written") != 0); i++) {
+    const char *other = change_of(&model->companions[i]);
+    if (other) change = other;
+  }
+  return change;
 }
 
 /* ---- recording ---- */
@@ -131,13 +153,16 @@ static kn_status put_hash(const kn_held_file *held, kn_record *record) {
   return NULL;
 }
 
-static kn_status put_companion(const kn_held_file *held, bool hash, kn_record *entry) {
-  kn_record *record;
-  if (!held->path) return NULL;
-  KN_TRY(kn_record_object(entry, "companion", &record));
-  KN_TRY(kn_record_set_string(record, "path", held->path));
-  KN_TRY(kn_record_set_int(record, "bytes", (int64_t)held->bytes));
-  return hash ? put_hash(held, record) : NULL;
+static kn_status put_companions(const kn_held_model *model, bool hash, kn_record *entry) {
+  for (size_t i = 0; i < model->companion_count; i++) {
+    const kn_held_file *held = &model->companions[i];
+    kn_record *record;
+    KN_TRY(kn_record_append_object(entry, "companions", &record));
+    KN_TRY(kn_record_set_string(record, "path", held->path));
+    KN_TRY(kn_record_set_int(record, "bytes", (int64_t)held->bytes));
+    if (hash) KN_TRY(put_hash(held, record));
+  }
+  return NULL;
 }
 
 kn_status kn_held_model_put(const kn_held_model *model, kn_record *entry) {
@@ -154,5 +179,5 @@ kn_status kn_held_model_put(const kn_held_model *model, kn_record *entry) {
   KN_TRY(kn_record_set_int(entry, "bytes", (int64_t)kn_held_model_bytes(model)));
   if (change) KN_TRY(kn_record_set_string(entry, "changed", change));
   if (known && model->main.regular) KN_TRY(put_hash(&model->main, entry));
-  return put_companion(&model->companion, known, entry);
+  return put_companions(model, known, entry);
 }

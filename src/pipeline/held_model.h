@@ -22,7 +22,9 @@ typedef struct kn_held_model {
   const char *role; /* "input", "compiled" */
   const char *format;
   int64_t weights_bytes; /* negative: unknown */
-  kn_held_file main, companion;
+  kn_held_file main;
+  kn_held_file *companions; /* that belong to it and lie beside it */
+  size_t companion_count;
 } kn_held_model;
 
 /* Copies `path`. A model that is not there is none: main.bytes is 0. Close it also after a failure. */

@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "core/library.h"
+#include "core/model_file.h"
 #include "core/text.h"
 
 enum { PIECE_BYTES = 1 << 20, DIGEST_BYTES = KN_SHA256_BYTES };
@@ -170,9 +171,31 @@ static kn_status hash_directory(const char *path, char out_hex[65]) {
   return status;
 }
 
+/* ---- of models ---- */
+
+static kn_status hash_list(const char *path, const kn_companions *companions, char out_hex[65]) {
+  kn_text text = {0};
+  char hex[65];
+  kn_status status = kn_sha256_file(path, hex);
+  if (!status) kn_text_format(&text, "%s\n", hex);
+  for (size_t i = 0; i < companions->count && !status; i++) {
+    const char *slash = strrchr(companions->paths[i], '/');
+    status = kn_sha256_file(companions->paths[i], hex);
+    if (!status) kn_text_format(&text, "%s %s\n", hex, slash ? slash + 1 : companions->paths[i]);
+  }
+  if (!status) status = kn_text_status(&text);
+  if (!status) status = kn_sha256(text.data, text.length, out_hex);
+  kn_text_clear(&text);
+  return status;
+}
+
 kn_status kn_sha256_path(const char *path, char out_hex[65]) {
   struct stat found;
+  kn_companions companions;
   out_hex[0] = '\0';
-  bool directory = stat(path, &found) == 0 && S_ISDIR(found.st_mode);
-  return directory ? hash_directory(path, out_hex) : kn_sha256_file(path, out_hex);
+  if (stat(path, &found) == 0 && S_ISDIR(found.st_mode)) return hash_directory(path, out_hex);
+  KN_TRY(kn_model_file_companions(path, &companions));
+  kn_status status = companions.count ? hash_list(path, &companions, out_hex) : kn_sha256_file(path, out_hex);
+  kn_companions_clear(&companions);
+  return status;
 }

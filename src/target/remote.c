@@ -1,5 +1,6 @@
 #include "target/remote.h"
 
+#include "core/external_data.h"
 #include "core/file.h"
 #include "core/record_json.h"
 #include "wire/packed.h"
@@ -94,9 +95,23 @@ static kn_status identify(kn_remote *remote, bool *out_loaded) {
   return NULL;
 }
 
+/* One file travels: the external data of an ONNX model would stay behind. */
+static kn_status check_alone(const char *path) {
+  kn_external_data data;
+  KN_TRY(kn_external_data_read(path, &data));
+  kn_status status = data.count ? kn_status_make(KN_INCOMPATIBLE,
+                                                 "%s belongs to the model %s, and a target is sent one file: write the "
+                                                 "model into one, or compile it with an optimizer",
+                                                 data.files[0].path, path)
+                                : NULL;
+  kn_external_data_clear(&data);
+  return status;
+}
+
 static kn_status send_model(kn_remote *remote) {
   const kn_runtimeprotocol_ops *ops = remote->protocol->cls->ops;
   if (ops->in_place) return kn_client_upload(&remote->client, KN_MESSAGE_MODEL, NULL, 0);
+  KN_TRY(check_alone(remote->model_path));
   bool loaded;
   int64_t start = kn_now_ns();
   kn_status status = identify(remote, &loaded);

@@ -43,15 +43,16 @@ static void a_model_is_counted_whole(void **state) {
   assert_int_equal(mkdir(variables, 0700), 0);
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) put(directory, files[i].name, files[i].bytes);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char *path = kt_path(directory, cases[i].name), *companion;
+    char *path = kt_path(directory, cases[i].name);
+    kn_companions companions;
     uint64_t bytes;
     kt_assert_ok(kn_model_file_bytes(path, &bytes));
     if (bytes != cases[i].bytes) kt_fail("%s has %llu bytes", cases[i].name, (unsigned long long)bytes);
-    kt_assert_ok(kn_model_file_companion(path, &companion));
+    kt_assert_ok(kn_model_file_companions(path, &companions));
     char *expected = cases[i].companion ? kt_path(directory, cases[i].companion) : NULL;
-    if (expected) assert_string_equal(companion, expected);
-    if (!expected) assert_null(companion);
-    kn_free(companion);
+    assert_int_equal(companions.count, expected != NULL);
+    if (expected) assert_string_equal(companions.paths[0], expected);
+    kn_companions_clear(&companions);
     free(expected);
     free(path);
   }
