@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,10 +45,14 @@ static kn_status write_library(const char *path, const kn_tvm_model_file *file) 
   return whole ? NULL : kn_status_make(KN_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
 }
 
+/* Compiled models call functions of libm and name no library: they count on a program that has it. */
+static void offer_mathematics(void) { (void)dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL); }
+
 /* Through a private copy: what was judged is what runs, and every instance has its own, since libraries hold memory of
  * their own and the loader opens one file once. */
 static kn_status load(kn_tvm_session *session, const kn_tvm_model_file *file) {
   char *directory;
+  offer_mathematics();
   KN_TRY(kn_directory_temporary(NULL, "kenning-tvm", &directory));
   char *path = kn_format("%s/model.so", directory);
   kn_status status = path ? write_library(path, file) : kn_status_out_of_memory();

@@ -2,6 +2,7 @@
 
 #include <kenning/plugin.h>
 #include <pthread.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,6 +33,9 @@ void kn_crash_forget(void) { atomic_store(&told, NULL); }
 
 /* ---- the handler: write(2) and raise(3) alone ---- */
 
+/* stderr as it was at the beginning: while an engine is opened, the number may stand for something else. */
+static int words_to = STDERR_FILENO;
+
 static const struct {
   int number;
   const char *words;
@@ -45,7 +49,7 @@ enum { CRASHES = sizeof crashes / sizeof *crashes };
 static void say(const char *text) {
   size_t length = 0;
   while (text[length]) length++;
-  if (write(STDERR_FILENO, text, length) < 0) return;
+  if (write(words_to, text, length) < 0) return;
 }
 
 /* SA_RESETHAND has put the default action back: what is raised takes its course when this returns. */
@@ -67,6 +71,8 @@ void kn_crash_install(void) {
   static char stack[KN_CRASH_STACK_BYTES];
   if (KN_SANITIZER_KIND != KN_SANITIZER_NONE) return;
   kn_crash_use_stack(stack);
+  int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (own >= 0) words_to = own;
   struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
   for (size_t i = 0; i < CRASHES; i++) sigaction(crashes[i].number, &action, NULL);
 }

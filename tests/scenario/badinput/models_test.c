@@ -246,12 +246,35 @@ static void damaged_models_are_refused_or_run(void **state) {
   kt_directory_remove(directory);
 }
 
+/* The way out that is named where an engine or a model ends the program. */
+static void a_process_of_its_own_runs_it_too(void **state) {
+  const engine *one = *state;
+  need(one);
+  if (one->native) return; /* model wrappers run their models themselves */
+  char *directory = kt_directory_make(), name[64], spec[512];
+  const char *file = last_part(one->model);
+  char *path = copy_in(one->model, directory, file);
+  snprintf(name, sizeof name, "%s.json", file);
+  snprintf(spec, sizeof spec,
+           IO("{\"name\": \"x\", \"shape\": [1, %s], \"dtype\": \"float32\"}", VALUE("y", "1, 3", "float32")),
+           one->shape);
+  char *beside = kt_path(directory, name);
+  kt_file_write_text(beside, spec);
+  kt_run run = run_model(one, directory, file, one->shape, true, NULL);
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  free(beside);
+  free(path);
+  kt_directory_remove(directory);
+}
+
 int main(int count, char **arguments) {
   if (count != 2) return 2;
   void *one = (void *)(uintptr_t)engine_of(arguments[1]);
   const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(what_it_does_not_take_is_named, one),
                                      cmocka_unit_test_prestate(models_of_others_are_recognized, one),
                                      cmocka_unit_test_prestate(damaged_models_are_refused_or_run, one),
+                                     cmocka_unit_test_prestate(a_process_of_its_own_runs_it_too, one),
                                      cmocka_unit_test_prestate(what_was_installed_is_what_runs, one),
                                      cmocka_unit_test_prestate(libraries_of_ones_own_are_judged, one)};
   return cmocka_run_group_tests(tests, NULL, NULL);
