@@ -24,6 +24,8 @@
 extern const kn_class kn_null_runtime_class;
 
 enum { CLIENTS = 2 };
+/* Divides words of a shell; blanks divide those of the launcher. */
+#define TAB "\t"
 
 static char *directory;
 
@@ -130,7 +132,7 @@ static void a_server(void **state) {
   static const int errors[] = {EMFILE, EINTR};
   serving s;
   bool last;
-  open_server(&s, "/bin/sh -c echo\thi\t>&3");
+  open_server(&s, "/bin/sh -c echo" TAB "hi" TAB ">&3");
   kt_assert_ok(serve_clients(&s, &last));
   assert_true(last);
   const int before = kt_descriptors();
@@ -153,7 +155,7 @@ static void a_server_ends_its_worker(void **state) {
   (void)state;
   serving s;
   bool last;
-  open_server(&s, "/bin/sh -c trap\t''\tTERM;echo\thi\t>&3;exec\tsleep\t60");
+  open_server(&s, "/bin/sh -c trap" TAB "''" TAB "TERM;echo" TAB "hi" TAB ">&3;exec" TAB "sleep" TAB "60");
   const int before = kt_descriptors();
   kn_status status = serve_clients(&s, &last);
   assert_false(last); /* the first one still is served */
