@@ -77,11 +77,13 @@ static kn_status judge(void *context, const char *path, kn_record *record) {
   return kn_record_set_string(record, "input_format", at->format);
 }
 
-kn_status kn_onnx_compile(const kn_onnx_compilation *at, kn_iospec *out_spec, kn_record *out_record) {
+kn_status kn_onnx_compile(const kn_onnx_compilation *compilation, kn_iospec *out_spec, kn_record *out_record) {
   *out_spec = (kn_iospec){0};
-  work w = {.compilation = at, .spec = out_spec};
+  work w = {.compilation = compilation, .spec = out_spec};
   kn_status status = kn_production_run(
-      &(kn_production){.path = at->path, .key = at->key, .context = &w, .make = produce, .judge = judge}, out_record);
+      &(kn_production){
+          .path = compilation->path, .key = compilation->key, .context = &w, .make = produce, .judge = judge},
+      out_record);
   if (status) kn_iospec_clear(out_spec);
   return status;
 }

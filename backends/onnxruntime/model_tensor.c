@@ -136,7 +136,7 @@ static kn_status read_dimension(kn_onnx_span message, kn_onnx_value *value) {
   return NULL;
 }
 
-static kn_status read_tensor_type(kn_onnx_span message, kn_onnx_value *value, bool *out_shaped) {
+static kn_status read_tensor_type(kn_onnx_span message, kn_onnx_value *value, bool *out_tensor) {
   kn_onnx_field field, dimension;
   bool more;
   int64_t type = 0;
@@ -148,7 +148,7 @@ static kn_status read_tensor_type(kn_onnx_span message, kn_onnx_value *value, bo
       type = (int64_t)field.value;
     } else if (field.number == 2) { /* shape */
       KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the shape of a value"));
-      *out_shaped = true;
+      *out_tensor = true;
       kn_onnx_span shape = field.bytes;
       for (;;) {
         KN_TRY(kn_onnx_next(&shape, &dimension, &more));
@@ -164,12 +164,12 @@ static kn_status read_tensor_type(kn_onnx_span message, kn_onnx_value *value, bo
   return NULL;
 }
 
-kn_status kn_onnx_value_read(kn_onnx_span message, kn_onnx_value *out_value, bool *out_shaped) {
+kn_status kn_onnx_value_read(kn_onnx_span message, kn_onnx_value *out_value, bool *out_tensor) {
   kn_onnx_field field;
   bool more, typed = false;
   kn_onnx_span type = {0};
   *out_value = (kn_onnx_value){0};
-  *out_shaped = false;
+  *out_tensor = false;
   for (;;) {
     KN_TRY(kn_onnx_next(&message, &field, &more));
     if (!more) break;
@@ -186,7 +186,7 @@ kn_status kn_onnx_value_read(kn_onnx_span message, kn_onnx_value *out_value, boo
     if (!more) break;
     if (field.number == 1) { /* tensor_type */
       typed = true;
-      KN_TRY(read_tensor_type(field.bytes, out_value, out_shaped));
+      KN_TRY(read_tensor_type(field.bytes, out_value, out_tensor));
     }
   }
   if (typed) return NULL;

@@ -24,8 +24,8 @@ static void add_block(network *n, int index, const stage *of, int64_t in, int64_
   int first = of->expansion != 1; /* blocks without expansion lack the first convolution */
   int64_t hidden = in * of->expansion;
   for (int i = 0; i < 2; i++) {
-    (void)snprintf(names[2 * i], sizeof names[0], "features.%d.conv.%d.0", index, i);
-    (void)snprintf(names[2 * i + 1], sizeof names[0], "features.%d.conv.%d.1", index, i);
+    (void)snprintf(names[(size_t)i * 2], sizeof names[0], "features.%d.conv.%d.0", index, i);
+    (void)snprintf(names[(size_t)i * 2 + 1], sizeof names[0], "features.%d.conv.%d.1", index, i);
   }
   (void)snprintf(names[4], sizeof names[0], "features.%d.conv.%d", index, 1 + first);
   (void)snprintf(names[5], sizeof names[0], "features.%d.conv.%d", index, 2 + first);
