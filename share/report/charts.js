@@ -100,7 +100,8 @@ function seriesOptions(series) {
 
 function axisOptions(scale, compact, space) {
   return {
-    stroke: style('--soft'), font: '12px system-ui, sans-serif', space, gap: 6, size: compact ? 44 : 56,
+    stroke: style('--soft'), font: '12px system-ui, sans-serif', space, gap: 6,
+    size: (chart, labels) => Math.max(compact ? 44 : 56, ...(labels || []).map(label => 7 * label.length + 12)), /* 12px: none is cut */
     grid: {stroke: style('--line'), width: 1}, ticks: {show: false},
     splits: (chart, axis, low, high) => scale.ticks(low, high, Math.max(2, Math.round(chart.bbox[axis ? 'height' : 'width'] / devicePixelRatio / space))),
     values: (chart, splits) => splits.map(scale.tick)

@@ -255,7 +255,8 @@ static void print_rows(const kn_class *cls) {
 }
 
 void kn_arguments_help(const kn_command *command, kn_instance **blocks, size_t block_count) {
-  printf("usage: kenning %s%s%s\n\n%s\n", command->name, kn_usage_gap(command), command->usage, command->summary);
+  printf("usage: kenning %s%s%s\n\n%s\n", command->chains ? "" : command->name,
+         command->chains ? "" : kn_usage_gap(command), command->usage, command->summary);
   if (command->options) {
     kn_class cls = kn_command_class(command);
     printf("\nflags:\n");
@@ -265,8 +266,17 @@ void kn_arguments_help(const kn_command *command, kn_instance **blocks, size_t b
     printf("\n%s:\n", strrchr(blocks[i]->cls->name, '.') + 1);
     print_rows(blocks[i]->cls);
   }
+  if (!block_count && kn_command_takes_blocks(command))
+    printf("\nThe flags of blocks are taken too: where their classes are named, --help lists them.\n");
   if (block_count > 1)
     printf("\nA flag that several blocks have reaches all of them; --CLASS.FLAG reaches the blocks of one class.\n");
+}
+
+bool kn_command_takes_blocks(const kn_command *command) {
+  static const char *const names[] = {"model_training", "inference_tester", "inference_performance"};
+  for (size_t i = 0; i < 3; i++)
+    if (!strcmp(command->name, names[i])) return true;
+  return command->chains;
 }
 
 kn_class kn_command_class(const kn_command *command) {

@@ -25,6 +25,8 @@ const kn_command *kn_command_find(const char *name);
 void kn_install_signals(const char *text);
 int kn_command_finish(kn_status status);
 
+/* Whether flags of the blocks that its other arguments name are flags of the command. */
+bool kn_command_takes_blocks(const kn_command *command);
 /* A class that carries a command's option rows, so that the code for blocks' options serves commands too. */
 kn_class kn_command_class(const kn_command *command);
 

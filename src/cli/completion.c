@@ -8,12 +8,6 @@
 
 enum { MOST_WORDS = 4096 };
 
-/* Flags of a command; those of a scenario's blocks where the command takes block flags. */
-static bool takes_blocks(const kn_command *command) {
-  return command->chains || !strcmp(command->name, "model_training") || !strcmp(command->name, "inference_tester") ||
-         !strcmp(command->name, "inference_performance");
-}
-
 /* Appends "--flag " for each that is not there yet: many blocks have the same. */
 static void add_flags(kn_text *flags, const kn_class *cls) {
   const kn_option *row;
@@ -32,7 +26,7 @@ static kn_status print_command_flags(const kn_command *command) {
     kn_class cls = kn_command_class(command);
     add_flags(&flags, &cls);
   }
-  for (size_t i = 0; !status && takes_blocks(command) && i < kn_registry_count(); i++)
+  for (size_t i = 0; !status && kn_command_takes_blocks(command) && i < kn_registry_count(); i++)
     add_flags(&flags, kn_registry_at(i)->cls);
   if (!status) status = kn_text_status(&flags);
   if (!status) fputs(flags.data, stdout);
@@ -186,7 +180,7 @@ static void print_fish(const choice_rows *rows) {
     if (!is_first(rows, i)) continue;
     printf("complete -c kenning -n '__fish_seen_subcommand_from");
     for (const kn_command *command = kn_commands; command->name; command++)
-      if (takes_blocks(command)) printf(" %s", command->name);
+      if (kn_command_takes_blocks(command)) printf(" %s", command->name);
     printf("' -l %s -r -f -a '", rows->items[i].flag + 2);
     print_choices(rows, i);
     printf("'\n");

@@ -14,16 +14,32 @@ const kn_command *kn_command_find(const char *name) {
   return NULL;
 }
 
+/* Over the first command of each group. */
+static const struct {
+  const char *first, *heading;
+} groups[] = {{"train", "scenarios; several of the first four in one call are a chain"},
+              {"list", "blocks and model formats"},
+              {"install", "this machine"},
+              {"server", "targets"},
+              {"model_training", "the scenarios of the original, `python -m kenning.scenarios.X`"}};
+
 static void usage(FILE *out) {
   fprintf(out,
           "usage: kenning COMMAND ...\n\n"
           "Takes a neural network from data set and training through optimization to measured\n"
-          "inference, and reports what was measured.\n\ncommands:\n");
-  for (const kn_command *command = kn_commands; command->name; command++)
+          "inference, and reports what was measured.\n");
+  for (const kn_command *command = kn_commands; command->name; command++) {
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+      if (!strcmp(groups[i].first, command->name)) fprintf(out, "\n%s:\n", groups[i].heading);
     fprintf(out, "  %-24s %s\n", command->name, command->summary);
+  }
   fprintf(out,
-          "\n`kenning COMMAND --help` tells more. Exit codes: 0 done, 1 the run failed, 2 bad arguments,\n"
-          "scenario or input, 3 something must be installed.\n");
+          "\n`kenning COMMAND --help` tells more. For a start, `kenning doctor` shows what is installed and\n"
+          "`kenning list` what there is; a scenario is judged and run by\n\n"
+          "  kenning check S.json\n"
+          "  kenning optimize test report --json-cfg S.json --measurements M.json --to-html REPORT\n\n"
+          "Exit codes: 0 done, 1 the run failed, 2 bad arguments, scenario or input, 3 something must be\n"
+          "installed.\n");
 }
 
 /* What could not be written is no success. A reader that has seen enough (`| head`) needs no message. */

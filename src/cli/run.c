@@ -1,6 +1,7 @@
 /* The commands that run scenarios: train, optimize, test and their chain, and the original's scenarios. */
 #include "cli/run.h"
 #include "cli/auto.h"
+#include "cli/outcome.h"
 #include "core/file.h"
 #include "core/formats.h"
 #include "core/json.h"
@@ -123,6 +124,7 @@ kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *opt
     kn_status written = kn_measurements_write(measurements, output);
     if (!written && status)
       kn_log(KN_LOG_WARNING, "what was measured until then is in %s, marked as incomplete", output);
+    if (!written && !status && (steps & KN_STEP_TEST)) kn_outcome_tell(output);
     status = kn_status_join(status, written);
   }
   kn_measurements_destroy(measurements);

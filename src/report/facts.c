@@ -14,7 +14,7 @@ const char *kn_fact_title(kn_fact fact) {
     case KN_FACT_MEDIAN:
       return "Median inference time";
     case KN_FACT_P99:
-      return "99th percentile of it";
+      return "99th percentile";
     case KN_FACT_PROCESS_PEAK:
       return "Peak memory";
     default:

@@ -112,7 +112,7 @@ static void headline_row(const kn_report_model *model, const kn_fact *facts, siz
   const kn_run *run = &model->runs[index];
   kn_text_add(out, "<tr><th scope=\"row\">");
   kn_html_dot(out, index);
-  kn_text_add(out, " ");
+  kn_text_add(out, "\xc2\xa0");
   kn_html_text(out, run->name);
   if (!run->results.complete) kn_text_add(out, "<small class=\"soft\">incomplete</small>");
   if (index == 0) kn_text_add(out, "<small class=\"soft\">reference</small>");
@@ -172,7 +172,7 @@ void kn_html_side_by_side(const kn_report_model *model, kn_text *out) {
   for (size_t r = 0; r < model->run_count; r++) {
     kn_text_add(out, "<tr><th scope=\"row\">");
     kn_html_dot(out, r);
-    kn_text_add(out, " ");
+    kn_text_add(out, "\xc2\xa0");
     kn_html_text(out, model->runs[r].name);
     kn_text_add(out, "</th>");
     for (size_t i = 0; i < KN_SIDE_BY_SIDE; i++) {
@@ -205,9 +205,9 @@ static bool knows_any(const kn_run *run, kn_fact_section section) {
 static void run_headers(const kn_report_model *model, kn_fact_section section, bool sortable, kn_text *out) {
   for (size_t i = 0; i < model->run_count; i++) {
     if (section && !knows_any(&model->runs[i], section)) continue;
-    kn_text_add(out, "<th scope=\"col\">");
+    kn_text_add(out, sortable ? "<th scope=\"col\"><button type=\"button\">" : "<th scope=\"col\">");
     kn_html_dot(out, i);
-    kn_text_add(out, sortable ? "\xc2\xa0<button type=\"button\">" : "\xc2\xa0");
+    kn_text_add(out, "\xc2\xa0");
     kn_html_text(out, model->runs[i].name);
     kn_text_add(out, sortable ? "</button></th>" : "</th>");
   }
