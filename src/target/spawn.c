@@ -117,7 +117,8 @@ kn_status kn_child_spawn(const kn_child_request *request, kn_child *out_child) {
   kill(pid, SIGKILL);
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
   kn_child_forget(out_child);
-  return kn_status_make(KN_IO_ERROR, "a worker process cannot be watched: %s", strerror(error));
+  return kn_status_make(KN_IO_ERROR, "a worker process cannot be watched: %s",
+                        error == ENOSYS ? "this kernel lacks pidfd_open, which Linux has since 5.3" : strerror(error));
 }
 
 void kn_child_forget(kn_child *child) {

@@ -34,7 +34,7 @@ static void drop_keys(keys *k) {
   kt_directory_remove(k->directory);
 }
 
-static int64_t soon(void) { return kn_now_ns() + 10000000000; }
+static int64_t soon(void) { return kn_now_ns() + 40000000000; }
 
 typedef struct peer {
   kn_connection connection;
