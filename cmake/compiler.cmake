@@ -19,6 +19,8 @@ add_compile_definitions(_GNU_SOURCE)
 
 # No contraction into fused multiply-add: the same numbers on every architecture.
 add_compile_options(-ffunction-sections -fdata-sections -ffp-contract=off)
+# C unwinds no stack, and debuggers have .debug_frame: without its tables kenning-server is a twelfth smaller.
+add_compile_options($<$<CONFIG:RelWithDebInfo>:-fno-asynchronous-unwind-tables>)
 add_link_options(-Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 
 # Adds each flag that the compiler knows.
