@@ -72,21 +72,19 @@ def keras_converter(arguments, tf):
             model, keras, arguments, open_samples(arguments.train, arguments), open_labels(arguments.train_labels),
             open_samples(arguments.validation, arguments) if arguments.validation else None,
             open_labels(arguments.validation_labels) if arguments.validation else None)
-    return frozen_converter(model, tf)
+    return function_converter(model, tf)
 
 
-def frozen_converter(model, tf):
-    """Of the model's function, its variables made constants. TFLiteConverter.from_keras_model goes by way of a
-    SavedModel, whose writing takes several times as long as all the rest."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
+def function_converter(model, tf):
+    """Of the model's function, whose variables the converter makes constants. TFLiteConverter.from_keras_model goes by way
+    of a SavedModel, whose writing takes several times as long as all the rest. Layers of Keras need no AutoGraph."""
     inputs = [tf.TensorSpec(one.shape, one.dtype, name=one.name.split(":")[0]) for one in model.inputs]
-    function = tf.function(lambda *given: model(given[0] if len(given) == 1 else list(given), training=False))
+    function = tf.function(lambda *given: model(given[0] if len(given) == 1 else list(given), training=False), autograph=False)
     try:
-        frozen = convert_variables_to_constants_v2(function.get_concrete_function(*inputs), lower_control_flow=False)
+        traced = function.get_concrete_function(*inputs)
     except Exception as fault:
         raise Refusal("incompatible", f"TensorFlow cannot trace this model: {fault}") from fault
-    return tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    return tf.lite.TFLiteConverter.from_concrete_functions([traced])
 
 
 def representative(samples):
