@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@ enum {
   TAIL_LINES = 8,
   TAIL_BYTES = 300,
   LOOK_MS = 50,
+  ENDING_MS = 1, /* between looks at one that has closed its outputs, as it does when it ends */
   TICK_MS = 100,
   GRACE_MS = 2000,
   LEFTOVER_BYTES = 1 << 20, /* at most the size of a pipe */
@@ -41,7 +41,6 @@ typedef struct child {
   const kn_process_request *request;
   const char *name;
   pid_t pid;
-  int end; /* pidfd; -1: the kernel has none, the end is looked for at each turn */
   stream streams[2];
   char tail[TAIL_LINES][TAIL_BYTES]; /* ring of the last lines */
   size_t tail_count;
@@ -207,7 +206,6 @@ static kn_status spawn_piped(child *c, const char *const *arguments, const char 
   }
   c->streams[0].pipe = out[0];
   c->streams[1].pipe = error_out[0];
-  c->end = (int)syscall(SYS_pidfd_open, c->pid, 0);
   if (c->request->memory_limit_bytes) {
     rlim_t limit = c->request->memory_limit_bytes > SIZE_MAX / 2 ? RLIM_INFINITY : 2 * c->request->memory_limit_bytes;
     /* Without it the watchdog below stands alone. */
@@ -354,10 +352,9 @@ static bool ended(const child *c) {
 static int watch(child *c) {
   c->start_ns = kn_now_ns();
   while (!ended(c)) {
-    struct pollfd files[3] = {{.fd = c->streams[0].pipe, .events = POLLIN},
-                              {.fd = c->streams[1].pipe, .events = POLLIN},
-                              {.fd = c->end, .events = POLLIN}};
-    (void)poll(files, 3, c->end >= 0 ? LOOK_MS : LOOK_MS / 5);
+    struct pollfd files[2] = {{.fd = c->streams[0].pipe, .events = POLLIN},
+                              {.fd = c->streams[1].pipe, .events = POLLIN}};
+    (void)poll(files, 2, files[0].fd >= 0 || files[1].fd >= 0 ? LOOK_MS : ENDING_MS);
     for (int i = 0; i < 2; i++)
       if (files[i].revents) drain(c, &c->streams[i], LEFTOVER_BYTES);
     look(c);
@@ -369,7 +366,6 @@ static int watch(child *c) {
     if (c->streams[i].length > 0) end_line(c, &c->streams[i]);
     if (c->streams[i].pipe >= 0) close(c->streams[i].pipe);
   }
-  if (c->end >= 0) close(c->end);
   int status = 0;
   while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) continue;
   return status;

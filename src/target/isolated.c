@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <kenning/services.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,20 +150,7 @@ static kn_status connect_to(void *self, const char *model_path, int64_t deadline
   return status;
 }
 
-/* Waits for the worker, which has `milliseconds` to end by itself; the outcome of waitpid. */
-static int end_child(kn_isolated *isolated, int milliseconds) {
-  int outcome = 0;
-  struct pollfd one = {.fd = isolated->child.watch, .events = POLLIN};
-  if (!isolated->child.pid) return 0;
-  int ready;
-  while ((ready = poll(&one, 1, milliseconds)) < 0 && errno == EINTR) continue;
-  if (ready <= 0) kill(isolated->child.pid, SIGKILL);
-  while (waitpid(isolated->child.pid, &outcome, 0) < 0 && errno == EINTR) continue;
-  kn_child_forget(&isolated->child);
-  return outcome;
-}
-
-static void close_protocol(void *self) { (void)end_child(self, GRACE_MS); }
+static void close_protocol(void *self) { (void)kn_child_end(&((kn_isolated *)self)->child, GRACE_MS); }
 
 static kn_status told(const kn_isolated *isolated, int outcome) {
   const kn_runtime_options *options = options_of(isolated);
@@ -194,7 +180,7 @@ static kn_status explain(void *self, kn_status status) {
   kn_code code = kn_status_code(status);
   if (!isolated->child.pid || code == KN_CANCELLED) return status;
   if (code == KN_TIMEOUT) kill(isolated->child.pid, SIGKILL);
-  int outcome = end_child(isolated, GRACE_MS);
+  int outcome = kn_child_end(&isolated->child, GRACE_MS);
   kn_status_free(status);
   tell_words(isolated, KN_LOG_WARNING);
   if (code == KN_TIMEOUT)

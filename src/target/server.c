@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOK_S = 1, GRACE_NS = 2000000000, FAREWELL_MS = 2000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
+enum { LOOK_S = 1, GRACE_MS = 2000, FAREWELL_MS = 2000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
 
 typedef struct kn_server {
   const kn_server_request *request;
@@ -45,17 +45,16 @@ static void tell_end(int outcome) {
 }
 
 static void reap(kn_server *server) {
-  int outcome;
-  if (!server->worker.pid || waitpid(server->worker.pid, &outcome, WNOHANG) != server->worker.pid) return;
-  tell_end(outcome);
-  kn_child_forget(&server->worker);
+  if (server->worker.pid) tell_end(kn_child_end(&server->worker, 0));
 }
 
-/* A worker keeps its own deadlines, but for one that a signal has stopped. */
-static void judge_stopped(kn_server *server) {
+/* A worker keeps its own deadlines, but for one that a signal has stopped. One whose engine has left processes behind,
+ * which keep the worker's end of the pipe, is found to have ended here. Whether it has. */
+static bool judge_worker(kn_server *server) {
   siginfo_t info = {0};
-  if (!server->worker.pid) return;
-  bool stopped = waitid(P_PID, (id_t)server->worker.pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+  if (!server->worker.pid) return false;
+  (void)!waitid(P_PID, (id_t)server->worker.pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT);
+  const bool stopped = info.si_pid && info.si_code == CLD_STOPPED;
   if (!stopped) {
     server->stopped_ns = 0;
   } else if (!server->stopped_ns) {
@@ -64,16 +63,13 @@ static void judge_stopped(kn_server *server) {
     kn_log(KN_LOG_ERROR, "the process of the client was stopped for longer than engine_timeout: it is ended");
     kill(server->worker.pid, SIGKILL);
   }
+  return info.si_pid && !stopped;
 }
 
 static void end_worker(kn_server *server) {
   if (!server->worker.pid) return;
   kill(server->worker.pid, SIGTERM);
-  struct pollfd one = {.fd = server->worker.watch, .events = POLLIN};
-  if (poll(&one, 1, GRACE_NS / 1000000) <= 0) kill(server->worker.pid, SIGKILL);
-  int outcome;
-  while (waitpid(server->worker.pid, &outcome, 0) < 0 && errno == EINTR) continue;
-  kn_child_forget(&server->worker);
+  (void)kn_child_end(&server->worker, GRACE_MS);
 }
 
 /* ---- clients ---- */
@@ -89,7 +85,7 @@ static void pause_accepting(kn_server *server, int error) {
 /* The worker of a client that has just left needs a moment to end: the next client is not turned away for that. */
 static void await_end(kn_server *server) {
   struct pollfd one = {.fd = server->worker.watch, .events = POLLIN};
-  if (server->worker.pid && poll(&one, 1, FAREWELL_MS) > 0) reap(server);
+  if (judge_worker(server) || (server->worker.pid && poll(&one, 1, FAREWELL_MS) > 0)) reap(server);
 }
 
 /* A line has one client, who is there when it speaks. */
@@ -148,8 +144,7 @@ static kn_status accept_all(kn_server *server) {
       if (errno == EINTR) continue;
       return kn_status_make(KN_IO_ERROR, "waiting for clients failed: %s", strerror(errno));
     }
-    judge_stopped(server);
-    if (both[1].revents) {
+    if (judge_worker(server) || both[1].revents) {
       reap(server);
       if (server->ops->line) clear_line(server);
     } else if (both[0].revents & POLLIN) {

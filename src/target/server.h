@@ -6,7 +6,8 @@
 #include "core/scenario.h"
 #include "target/protocol.h"
 
-enum { KN_WORKER_CLIENT_FD = 3, KN_WORKER_CONFIG_FD = 4, KN_WORKER_SLOTS_FD = 5 };
+/* Descriptors of a worker; the last is there for its parent, who sees by it when the worker has ended. */
+enum { KN_WORKER_CLIENT_FD = 3, KN_WORKER_CONFIG_FD = 4, KN_WORKER_SLOTS_FD = 5, KN_WORKER_LIFE_FD = 6 };
 /* Where a worker finds its scenario. */
 #define KN_WORKER_CONFIG "/proc/self/fd/4"
 

@@ -5,12 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,21 +59,22 @@ kn_status kn_child_config(const kn_scenario *scenario, int *out_fd) {
   return status;
 }
 
-/* Descriptors that are in the way of 3, 4 and 5 are moved first: dup2 of a descriptor onto itself would keep its
+/* Descriptors that are in the way of 3 to 6 are moved first: dup2 of a descriptor onto itself would keep its
  * close-on-exec flag. */
 static int above(int fd) { return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 16); }
 
-static int add_descriptors(posix_spawn_file_actions_t *actions, const kn_child_request *high) {
+static int add_descriptors(posix_spawn_file_actions_t *actions, const kn_child_request *high, int life) {
   int error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   if (!error && high->output >= 0) error = posix_spawn_file_actions_adddup2(actions, high->output, STDERR_FILENO);
   if (!error) error = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
   if (!error) error = posix_spawn_file_actions_adddup2(actions, high->client, KN_WORKER_CLIENT_FD);
   if (!error) error = posix_spawn_file_actions_adddup2(actions, high->config, KN_WORKER_CONFIG_FD);
   if (!error && high->slots >= 0) error = posix_spawn_file_actions_adddup2(actions, high->slots, KN_WORKER_SLOTS_FD);
+  if (!error) error = posix_spawn_file_actions_adddup2(actions, life, KN_WORKER_LIFE_FD);
   return error;
 }
 
-static int spawn_with(const kn_child_request *high, pid_t *out_pid) {
+static int spawn_with(const kn_child_request *high, int life, pid_t *out_pid) {
   const char *line[ARGUMENTS + 2] = {high->program ? high->program : program_invocation_name};
   for (size_t i = 0; i < ARGUMENTS && high->arguments[i]; i++) line[i + 1] = high->arguments[i];
   posix_spawn_file_actions_t actions;
@@ -83,7 +85,7 @@ static int spawn_with(const kn_child_request *high, pid_t *out_pid) {
   if (error) return error;
   error = posix_spawnattr_init(&attributes);
   if (!error) {
-    error = add_descriptors(&actions, high);
+    error = add_descriptors(&actions, high, life);
     if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
     if (!error) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     if (!error)
@@ -95,35 +97,55 @@ static int spawn_with(const kn_child_request *high, pid_t *out_pid) {
   return error;
 }
 
+/* A pipe of which nobody writes: it is at its end when no process has `*out_life` any more. 0 or an errno. */
+static int make_watch(int *out_watch, int *out_life) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return errno;
+  *out_watch = ends[0];
+  *out_life = above(ends[1]);
+  int error = *out_life < 0 ? errno : 0;
+  close(ends[1]);
+  return error;
+}
+
 kn_status kn_child_spawn(const kn_child_request *request, kn_child *out_child) {
   *out_child = (kn_child){.watch = -1};
   kn_child_request high = *request;
   const int given[] = {request->client, request->config, request->slots, request->output};
   int *const moved[] = {&high.client, &high.config, &high.slots, &high.output};
-  pid_t pid = 0;
-  int error = 0;
+  int life = -1;
+  int error = make_watch(&out_child->watch, &life);
   for (int i = 0; i < 4; i++) {
     *moved[i] = above(given[i]);
     if (*moved[i] < 0 && given[i] >= 0) error = errno;
   }
-  if (!error) error = spawn_with(&high, &pid);
+  if (!error) error = spawn_with(&high, life, &out_child->pid);
   for (int i = 0; i < 4; i++)
     if (*moved[i] >= 0) close(*moved[i]);
-  if (error) return kn_status_make(KN_IO_ERROR, "a worker process cannot be started: %s", strerror(error));
-  out_child->pid = pid;
-  out_child->watch = (int)syscall(SYS_pidfd_open, pid, 0);
-  if (out_child->watch >= 0) return NULL;
-  error = errno;
-  kill(pid, SIGKILL);
-  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
-  kn_child_forget(out_child);
-  return kn_status_make(KN_IO_ERROR, "a worker process cannot be watched: %s",
-                        error == ENOSYS ? "this kernel lacks pidfd_open, which Linux has since 5.3" : strerror(error));
+  if (life >= 0) close(life);
+  if (!error) return NULL;
+  if (out_child->watch >= 0) close(out_child->watch);
+  *out_child = (kn_child){.watch = -1};
+  return kn_status_make(KN_IO_ERROR, "a worker process cannot be started: %s", strerror(error));
 }
 
-void kn_child_forget(kn_child *child) {
-  if (child->watch >= 0) close(child->watch);
+/* SIGKILL does nothing to a process that is ending by itself; one that has merely closed its end of the pipe is not
+ * waited for. */
+int kn_child_end(kn_child *child, int milliseconds) {
+  int outcome = 0;
+  struct pollfd one = {.fd = child->watch, .events = POLLIN};
+  if (!child->pid) return 0;
+  while (poll(&one, 1, milliseconds) < 0 && errno == EINTR) continue;
+  kill(child->pid, SIGKILL);
+  while (waitpid(child->pid, &outcome, 0) < 0 && errno == EINTR) continue;
+  close(child->watch);
   *child = (kn_child){.watch = -1};
+  return outcome;
 }
 
-void kn_child_bind_to_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+void kn_child_bind_to_parent(void) {
+  struct pollfd life = {.fd = KN_WORKER_LIFE_FD};
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (poll(&life, 1, 0) > 0 && life.revents & POLLERR) _exit(EXIT_FAILURE); /* the parent ended before that */
+  for (int fd = KN_WORKER_CLIENT_FD; fd <= KN_WORKER_LIFE_FD; fd++) (void)!fcntl(fd, F_SETFD, FD_CLOEXEC);
+}

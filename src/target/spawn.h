@@ -8,7 +8,7 @@
 
 typedef struct kn_child {
   pid_t pid; /* 0: none */
-  int watch; /* readable when it has ended */
+  int watch; /* readable when it has ended: a pipe whose other end it alone has */
 } kn_child;
 
 /* Runtime, runtime protocol and optimizers of a scenario as JSON, in memory of the kernel; close the descriptor. */
@@ -23,9 +23,11 @@ typedef struct kn_child_request {
 
 /* The process has no other descriptors than these. */
 kn_status kn_child_spawn(const kn_child_request *request, kn_child *out_child) KN_MUST_USE;
-/* After it was waited for. */
-void kn_child_forget(kn_child *child);
-/* To be called first in a worker: it dies with the process that started it. */
+/* Waits for a child, which has `milliseconds` to end by itself, and takes it off the list of processes. Returns the
+ * outcome of waitpid. */
+int kn_child_end(kn_child *child, int milliseconds);
+/* To be called first in a worker: it dies with the process that started it, and programs that it runs do not get its
+ * descriptors. */
 void kn_child_bind_to_parent(void);
 
 #endif

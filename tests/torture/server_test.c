@@ -120,7 +120,7 @@ static void a_server(void **state) {
                                       "ppoll",
                                       "poll",
 
-                                      "syscall",
+                                      "pipe2",
                                       "posix_spawn_file_actions_init",
                                       "posix_spawn_file_actions_addopen",
                                       "posix_spawn_file_actions_adddup2",

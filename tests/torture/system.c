@@ -166,17 +166,6 @@ int __wrap_open(const char *path, int flags, ...) {
   return fails("open") ? -1 : __real_open(path, flags, mode);
 }
 
-/* pidfd_open */
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-long __wrap_syscall(long number, ...) {
-  va_list list;
-  va_start(list, number);
-  long first = va_arg(list, long), second = va_arg(list, long);
-  va_end(list);
-  return fails("syscall") ? -1 : __real_syscall(number, first, second);
-}
-
 /* EAI_SYSTEM */
 int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
@@ -186,7 +175,7 @@ int __wrap_getaddrinfo(const char *host, const char *service, const struct addri
 }
 
 #define NAME(type, name, parameters, arguments, failure) #name,
-const char *const kt_system_calls[] = {CALLS(NAME) "fcntl", "open", "syscall", "getaddrinfo", NULL};
+const char *const kt_system_calls[] = {CALLS(NAME) "fcntl", "open", "getaddrinfo", NULL};
 
 /* ---- libssl ---- */
 

@@ -96,7 +96,6 @@ static void an_isolated_runtime(void **state) {
                                       "posix_spawnattr_setsigmask",
                                       "posix_spawnattr_setflags",
                                       "posix_spawnp",
-                                      "syscall",
                                       "send",
                                       NULL};
   kt_assert_ok(isolate());

@@ -4,9 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { FAULT_NONE, FAULT_CRASH, FAULT_HANG, FAULT_EXIT, FAULT_SLOW, FAULT_SPIN, FAULT_TALK };
+enum { FAULT_NONE, FAULT_CRASH, FAULT_HANG, FAULT_EXIT, FAULT_SLOW, FAULT_SPIN, FAULT_TALK, FAULT_LEAVE };
 
 typedef struct faulty_runtime {
   kn_runtime_options base;
@@ -25,11 +26,24 @@ static const kn_choice faults[] = {{"none", FAULT_NONE, "it works"},
                                    {"slow", FAULT_SLOW, "an inference takes 20 ms"},
                                    {"spin", FAULT_SPIN, "it never returns and works"},
                                    {"talk", FAULT_TALK, "it says a million words, then crashes"},
+                                   {"leave", FAULT_LEAVE, "it crashes, and a process of its own lives on"},
                                    {0}};
 
 static void talk(void) {
   for (int i = 0; i < 100000; i++) (void)!write(i % 2 ? STDOUT_FILENO : STDERR_FILENO, "bla bla bla\n", 12);
   (void)!write(STDERR_FILENO, "that was \033[31mmy\033[0m last word\n", 32);
+}
+
+/* The child keeps what it has got besides connections and outputs. */
+static void leave_child(void) {
+  if (fork() != 0) return;
+  for (int fd = 0; fd < 1024; fd++) {
+    int type;
+    socklen_t size = sizeof type;
+    if (fd < 3 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0) close(fd);
+  }
+  sleep(20);
+  _exit(0);
 }
 
 static const kn_option options[] = {
@@ -93,6 +107,9 @@ static kn_status invoke(void *self) {
       for (volatile unsigned i = 0;; i++) continue;
     case FAULT_TALK:
       talk();
+      abort();
+    case FAULT_LEAVE:
+      leave_child();
       abort();
     case FAULT_EXIT:
       _exit(3);
