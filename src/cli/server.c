@@ -15,11 +15,54 @@ const kn_option kn_server_options[] = {
      KN_FIELD(kn_server_values, json_cfg), .aliases = (const char *const[]){"cfg", NULL}},
     {"launcher", "Program, with its arguments, by which the process of a client is started: \"taskset -c 1\", \"nice\"",
      KN_OPTION_STRING, 0, KN_FIELD(kn_server_values, launcher)},
-    {"worker", "Serve the client on descriptor 3 with the scenario on descriptor 4: how a server starts itself",
-     KN_OPTION_BOOL, 0, KN_FIELD(kn_server_values, worker)},
-    {"worker_model", "Model that a worker loads in place", KN_OPTION_PATH, 0, KN_FIELD(kn_server_values, worker_model)},
     KN_VERBOSITY_ROW(kn_server_values),
     {0}};
+
+/* ---- a worker: how a server starts itself. Nobody else does, so no help tells of it ---- */
+
+typedef struct worker_values {
+  kn_common_options common;
+  char *model;
+} worker_values;
+
+static const kn_option worker_options[] = {
+    {"worker_model", "Model that is loaded in place", KN_OPTION_PATH, 0, KN_FIELD(worker_values, model)},
+    KN_VERBOSITY_ROW(worker_values),
+    {0}};
+
+/* Of `path`, if there is one; then what can be known to be wrong. */
+static kn_status read_scenario(const char *path, kn_scenario *scenario) {
+  if (path) KN_TRY(kn_scenario_read_target(path, scenario));
+  KN_TRY(kn_scenario_check_runnable(scenario));
+  if (scenario->runtime.cls->ops) return NULL;
+  return kn_status_make(KN_INVALID_ARGUMENT, "this program has no %s: it is one of static targets",
+                        scenario->runtime.cls->name);
+}
+
+/* Serves the client on KN_WORKER_CLIENT_FD. `argv` is "--worker" and what follows. */
+static kn_status work(int argc, char **argv) {
+  const kn_command command = {
+      .name = "worker", .summary = "", .usage = "", .options = worker_options, .options_size = sizeof(worker_values)};
+  const kn_class cls = kn_command_class(&command);
+  kn_instance options, *list = &options;
+  kn_scenario scenario = {0};
+  kn_positionals positionals = {0};
+  bool help;
+  kn_child_bind_to_parent();
+  KN_TRY(kn_registry_load());
+  KN_TRY(kn_instance_create(&cls, &options));
+  kn_status status = kn_arguments_parse(argc, argv, &list, 1, &positionals, &help);
+  const worker_values *values = options.self;
+  if (!status) kn_log_set_level((kn_log_level)values->common.verbosity);
+  if (!status) status = read_scenario(KN_WORKER_CONFIG, &scenario);
+  if (!status) status = kn_worker_run(&scenario, KN_WORKER_CLIENT_FD, values->model);
+  kn_free(positionals.items);
+  kn_scenario_clear(&scenario);
+  kn_instance_destroy(&options);
+  return status;
+}
+
+/* ---- a server ---- */
 
 /* One command line under way. */
 typedef struct kn_serving {
@@ -69,7 +112,7 @@ static kn_status parse(kn_serving *serving, int argc, char **argv) {
 static kn_status serve(kn_serving *serving, const char *const *worker) {
   const kn_server_values *values = serving->options.self;
   kn_log_set_level((kn_log_level)values->common.verbosity);
-  const char *path = values->worker ? KN_WORKER_CONFIG : values->json_cfg;
+  const char *path = values->json_cfg;
   bool classes = serving->scenario.runtime.cls && serving->scenario.runtime_protocol.cls;
   if (!path && !classes)
     return kn_status_make(KN_INVALID_ARGUMENT,
@@ -77,12 +120,7 @@ static kn_status serve(kn_serving *serving, const char *const *worker) {
                           "and the runtime");
   if (path && classes)
     return kn_status_make(KN_INVALID_ARGUMENT, "what is served is given twice: by --json-cfg and by classes");
-  if (path) KN_TRY(kn_scenario_read_target(path, &serving->scenario));
-  KN_TRY(kn_scenario_check_runnable(&serving->scenario));
-  if (!serving->scenario.runtime.cls->ops)
-    return kn_status_make(KN_INVALID_ARGUMENT, "this program has no %s: it is one of static targets",
-                          serving->scenario.runtime.cls->name);
-  if (values->worker) return kn_worker_run(&serving->scenario, KN_WORKER_CLIENT_FD, values->worker_model);
+  KN_TRY(read_scenario(path, &serving->scenario));
   static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
   const char *arguments[8];
   size_t count = 0;
@@ -96,13 +134,12 @@ static kn_status serve(kn_serving *serving, const char *const *worker) {
 }
 
 int kn_serve(int argc, char **argv, const char *const *worker) {
+  if (argc > 1 && !strcmp(argv[1], "--worker")) return kn_command_finish(work(argc - 1, argv + 1));
   kn_serving serving = {.command = {.name = argv[0],
                                     .summary = "Serve a runtime to hosts that send models and inputs",
                                     .usage = KN_SERVER_USAGE,
                                     .options = kn_server_options,
                                     .options_size = sizeof(kn_server_values)}};
-  for (int i = 1; i < argc; i++)
-    if (!strcmp(argv[i], "--worker")) kn_child_bind_to_parent();
   serving.cls = kn_command_class(&serving.command);
   kn_status status = kn_registry_load();
   if (!status) status = parse(&serving, argc, argv);

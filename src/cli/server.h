@@ -6,8 +6,7 @@
 
 typedef struct kn_server_values {
   kn_common_options common;
-  char *json_cfg, *worker_model, *launcher;
-  bool worker;
+  char *json_cfg, *launcher;
 } kn_server_values;
 
 extern const kn_option kn_server_options[];

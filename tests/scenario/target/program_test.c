@@ -141,6 +141,7 @@ static void it_explains_itself(void **state) {
   kt_run run = kt_run_program((const char *const[]){server, "--help", NULL}, NULL);
   kt_assert_exit(&run, 0);
   kt_assert_contains(run.out, "--json-cfg");
+  assert_null(strstr(run.out, "worker")); /* that is between the server and itself */
   kt_run_free(&run);
   run = kt_run_program((const char *const[]){server, NULL}, NULL);
   kt_assert_exit(&run, 2);
