@@ -50,12 +50,17 @@ static const kn_option options_of_today[] = {
     KN_LINK_ROWS(network_protocol, KN_WIRE_12),
     {0}};
 
+/* In the format of 2022 nobody waits for a greeting. */
+static bool greets(const network_protocol *protocol) {
+  return kn_link_configure(&protocol->link).wire.format != KN_WIRE_2022;
+}
+
 static kn_status open_protocol(void *self, kn_link_config *out_config) {
   const network_protocol *protocol = self;
   *out_config = kn_link_configure(&protocol->link);
   out_config->wire.big_endian = protocol->endianness;
   out_config->wire.checksums = protocol->error_recovery;
-  out_config->hello = out_config->wire.format != KN_WIRE_2022;
+  out_config->hello = greets(protocol);
   if (protocol->max_message_size) out_config->wire.frame_limit = (uint32_t)protocol->max_message_size;
   return NULL;
 }
@@ -74,7 +79,11 @@ static kn_status connect_to(void *self, const char *model_path, int64_t deadline
 static kn_status prepare_client(void *self, kn_connection *connection, int64_t deadline_ns) {
   const network_protocol *protocol = self;
   KN_TRY(kn_tcp_prepare(connection->fd));
-  return protocol->psk_file ? kn_tls_begin(connection, true, protocol->psk_file, deadline_ns) : NULL;
+  if (!protocol->psk_file) return NULL;
+  static const uint8_t greeting = KN_TLS_GREETING;
+  const kn_piece piece = {&greeting, 1};
+  if (greets(protocol)) KN_TRY(kn_connection_write(connection, &piece, 1, deadline_ns));
+  return kn_tls_begin(connection, true, protocol->psk_file, deadline_ns);
 }
 
 static kn_status listen_on(void *self, int *out_fd, char **out_where) {

@@ -21,7 +21,7 @@ static bool is_alert(const uint8_t *said, size_t bytes) {
   return bytes >= 5 && said[0] == 0x15 && said[1] == 0x03 && !memcmp(said + 3, length, sizeof length);
 }
 
-static kn_status wants_tls(void) {
+kn_status kn_client_lacks_key(void) {
   return kn_status_make(KN_INVALID_ARGUMENT,
                         "the target speaks TLS: name a copy of its key by --psk-file, in a scenario \"psk_file\"");
 }
@@ -30,7 +30,7 @@ kn_status kn_client_read(kn_client *client, void *to, size_t bytes, int64_t unti
   for (size_t got = 0; got < bytes;) {
     size_t now;
     KN_TRY(kn_connection_read(&client->connection, (uint8_t *)to + got, bytes - got, until, &now));
-    if (!now && !client->connection.tls && is_alert(to, got)) return wants_tls();
+    if (!now && !client->connection.tls && is_alert(to, got)) return kn_client_lacks_key();
     if (!now)
       return kn_status_make(KN_IO_ERROR,
                             "the target closed the connection: it serves another client, or its runtime ended; its "
@@ -132,7 +132,7 @@ static kn_status read_header(kn_client *client, int64_t until, kn_frame *frame, 
   size_t size = kn_frame_header_size(wire->format);
   KN_TRY(kn_client_read(client, header, size, until));
   /* Shorter than an alert; no type of theirs has these bytes. */
-  if (wire->format == KN_WIRE_2022 && !client->connection.tls && is_alert(header, size)) return wants_tls();
+  if (wire->format == KN_WIRE_2022 && !client->connection.tls && is_alert(header, size)) return kn_client_lacks_key();
   if (!kn_frame_decode(wire->format, wire->big_endian, header, frame))
     return kn_status_make(KN_BAD_DATA, "the target sends what is no message: does it speak this wire format?");
   *out_sum = kn_frame_sum(0, header, size);

@@ -20,6 +20,8 @@ int64_t kn_client_deadline(const kn_client *client, uint64_t bytes);
 bool kn_client_has_sums(const kn_client *client);
 /* For messages: never NULL. */
 const char *kn_answer_name(uint64_t type);
+/* What to do about a target with a key, which this host does not have. */
+kn_status kn_client_lacks_key(void) KN_MUST_USE KN_NEVER_NULL;
 kn_status kn_client_read(kn_client *client, void *to, size_t bytes, int64_t until) KN_MUST_USE;
 /* Makes room for `bytes` bytes, as far as the answer may have them. */
 kn_status kn_answer_reserve(kn_answer *answer, size_t bytes) KN_MUST_USE;

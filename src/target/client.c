@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "target/answer.h"
+#include "transport/tls.h"
 #include "wire/packed.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <kenning/services.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -183,24 +183,11 @@ static kn_status begin_by_ping(kn_client *client) {
   return settle(client, status, KN_MESSAGE_PING, false);
 }
 
-/* Without a greeting: over TCP it may be one of TLS, which the target waits for. */
-static kn_status ungreeted(const kn_connection *connection, kn_status status) {
-  int domain = AF_UNSPEC;
-  socklen_t size = sizeof domain;
-  const bool tcp = getsockopt(connection->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
-  kn_code code = kn_status_code(status);
-  if (!tcp || connection->tls || (code != KN_TIMEOUT && code != KN_IO_ERROR)) return status;
-  return kn_status_annotate(status,
-                            "while waiting for the greeting; a server that was started with a key gives none: "
-                            "it wants TLS, with a copy of the key named by --psk-file, in a scenario "
-                            "\"psk_file\"");
-}
-
 kn_status kn_client_open(kn_connection connection, const kn_link_config *link, kn_client *out_client) {
   *out_client = (kn_client){.connection = connection, .link = *link};
   uint8_t hello;
   kn_status status = link->hello ? kn_client_read(out_client, &hello, 1, kn_client_deadline(out_client, 0)) : NULL;
-  if (status) status = ungreeted(&out_client->connection, status);
+  if (!status && link->hello && hello == KN_TLS_GREETING && !connection.tls) status = kn_client_lacks_key();
   if (!status && link->hello && hello != KN_HELLO)
     status = kn_status_make(KN_BAD_DATA, "the target does not greet as one of this wire format does");
   if (!status && link->ping) status = begin_by_ping(out_client);

@@ -34,6 +34,10 @@ void *kn_tls_ssl(kn_tls *tls);
 /* Says goodbye as far as that does not wait. NULL is allowed. */
 void kn_tls_end(kn_tls *tls);
 
-enum { KN_TLS_RECORD = 16384 };
+enum {
+  KN_TLS_RECORD = 16384,
+  KN_TLS_GREETING = 1 /* a server may say this byte, which begins no record, before the handshake: a client passes over
+                       * it, and one that is without TLS and waits to be greeted knows what is missing */
+};
 
 #endif

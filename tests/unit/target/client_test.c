@@ -254,6 +254,9 @@ static void a_busy_or_foreign_server_is_told_at_once(void **state) {
   kn_connection_close(&target);
   kt_assert_fault(open_scripted(&today, "H", 1, false, &client, &target), KN_BAD_DATA, "greet");
   kn_connection_close(&target);
+  kt_assert_fault(open_scripted(&today, "\1", 1, false, &client, &target), KN_INVALID_ARGUMENT,
+                  "the target speaks TLS");
+  kn_connection_close(&target);
   kt_assert_fault(open_scripted(&today, "", 0, false, &client, &target), KN_TIMEOUT, NULL);
   kn_connection_close(&target);
 }
