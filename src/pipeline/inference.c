@@ -232,11 +232,19 @@ static kn_status add_library_hash(const kn_engine *engine, kn_record *statistics
   return status;
 }
 
-static kn_status describe_engine(kn_session *session, const kn_engine *engine) {
+/* One that was `stopped` amid an exchange with its target or worker has nothing more to say: that is no other fault. */
+static kn_status ask_engine(const kn_engine *engine, bool stopped, kn_record *statistics) {
+  if (!engine->ops->statistics) return NULL;
+  kn_status status = engine->ops->statistics(engine->self, statistics);
+  if (!stopped || kn_status_code(status) == KN_OUT_OF_MEMORY) return kn_session_blame(status, engine->block);
+  kn_status_free(status);
+  return NULL;
+}
+
+static kn_status describe_engine(kn_session *session, const kn_engine *engine, bool stopped) {
   kn_record *record = session->measurements->record, *statistics, *run;
   KN_TRY(kn_record_object(record, "runtime_statistics", &statistics));
-  if (engine->ops->statistics)
-    KN_TRY(kn_session_blame(engine->ops->statistics(engine->self, statistics), engine->block));
+  KN_TRY(ask_engine(engine, stopped, statistics));
   KN_TRY(add_library_hash(engine, statistics));
   KN_TRY(kn_record_set_string(statistics, "type", engine->block->cls->name));
   yyjson_mut_val *facts = kn_record_value(statistics), *threads = yyjson_mut_obj_get(facts, "threads");
@@ -330,7 +338,7 @@ static kn_status run_loaded(kn_session *session, kn_engine *engine, kn_sample_li
   KN_TRY(describe_framework(session, engine));
   kn_status status = loop(session, engine, list, batch);
   if (status && kn_status_code(status) != KN_CANCELLED) return status;
-  return kn_status_join(status, describe_engine(session, engine));
+  return kn_status_join(status, describe_engine(session, engine, status != NULL));
 }
 
 static kn_status run_engine(kn_session *session, kn_engine *engine, const kn_model *model, kn_sample_list *list) {
