@@ -18,11 +18,12 @@ typedef struct kn_command {
 extern const kn_command kn_commands[];
 const kn_command *kn_command_find(const char *name);
 
+/* Before anything is opened: handlers of SIGINT and SIGTERM that let the run end by itself (kn_cancelled), and write
+ * `text` to stderr; SIGPIPE is ignored; of stdin, stdout and stderr those that are closed are as good as closed, but
+ * their numbers are taken. */
+void kn_prepare_program(const char *text);
 /* Prints a status and frees it; the exit code that belongs to it: 0 done, 1 the run failed, 2 bad arguments, scenario
  * or input, 3 something must be installed. */
-/* Handlers of SIGINT and SIGTERM that let the run end by itself (kn_cancelled), and write `text` to stderr; SIGPIPE is
- * ignored. */
-void kn_install_signals(const char *text);
 int kn_command_finish(kn_status status);
 
 /* Whether flags of the blocks that its other arguments name are flags of the command. */

@@ -90,7 +90,7 @@ int main(int argc, char **argv) {
             near ? near : "", near ? "'?" : "; `kenning --help` lists them");
     return 2;
   }
-  kn_install_signals("\nkenning: stopping after this step; once more ends at once\n");
+  kn_prepare_program("\nkenning: stopping after this step; once more ends at once\n");
   kn_crash_install();
   int code = command->run(argc - 1, argv + 1);
   kn_registry_unload();

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "core/log.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +37,16 @@ static void on_signal(int number) {
   if (write(STDERR_FILENO, told, strlen(told)) < 0) return;
 }
 
-void kn_install_signals(const char *text) {
+/* What is opened later must not take the place of a standard descriptor that is closed, where others would write into
+ * it. These stay as useless as closed ones, but for stderr, which takes messages and loses them. */
+static void hold_standard_descriptors(void) {
+  static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0) return;
+}
+
+void kn_prepare_program(const char *text) {
+  hold_standard_descriptors();
   told = text;
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGINT, &action, NULL);

@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   argv[0] = name;
-  kn_install_signals("");
+  kn_prepare_program("");
   int code = kn_serve(argc, argv, worker);
   kn_registry_unload();
   return code;

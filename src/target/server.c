@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOK_S = 1, GRACE_MS = 2000, FAREWELL_MS = 2000, PAUSE_NS = 50000000, ARGUMENTS = 16 };
+enum { LOOK_S = 1, GRACE_MS = 2000, FAREWELL_S = 2, PAUSE_NS = 50000000, ARGUMENTS = 16 };
 
 typedef struct kn_server {
   const kn_server_request *request;
@@ -27,7 +27,9 @@ typedef struct kn_server {
   kn_child worker;                      /* .pid 0: none */
   int64_t engine_ns;                    /* that a worker may stand still */
   int64_t stopped_ns;                   /* when it was first seen to stand still; 0: it does not */
+  int64_t waited_ns;                    /* when the worker was last waited for in vain */
   bool starved;                         /* it was told that there are no descriptors */
+  sigset_t waiting;                     /* signals that are blocked while it waits: not those that end it */
 } kn_server;
 
 /* ---- the worker ---- */
@@ -82,10 +84,17 @@ static void pause_accepting(kn_server *server, int error) {
   rest();
 }
 
-/* The worker of a client that has just left needs a moment to end: the next client is not turned away for that. */
+/* The worker of a client that has just left needs a moment to end: the next client is not turned away for that. Where
+ * many come, not each of them makes all others wait. */
 static void await_end(kn_server *server) {
   struct pollfd one = {.fd = server->worker.watch, .events = POLLIN};
-  if (judge_worker(server) || (server->worker.pid && poll(&one, 1, FAREWELL_MS) > 0)) reap(server);
+  const bool patient = kn_now_ns() - server->waited_ns > (int64_t)FAREWELL_S * 1000000000;
+  const struct timespec moment = {.tv_sec = patient ? FAREWELL_S : 0};
+  if (!server->worker.pid) return;
+  if (judge_worker(server) || ppoll(&one, 1, &moment, &server->waiting) > 0)
+    reap(server);
+  else if (patient)
+    server->waited_ns = kn_now_ns();
 }
 
 /* A line has one client, who is there when it speaks. */
@@ -129,18 +138,24 @@ static void clear_line(const kn_server *server) {
   (void)!tcflush(server->listener, TCIFLUSH);
 }
 
-/* Signals come only while it waits here. */
+/* Signals come only while it waits, and not while there always is something to do. */
+static bool told_to_end(void) {
+  sigset_t pending;
+  if (kn_cancelled()) return true;
+  sigpending(&pending);
+  return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM);
+}
+
 static kn_status accept_all(kn_server *server) {
-  sigset_t during;
-  sigprocmask(SIG_SETMASK, NULL, &during);
-  sigdelset(&during, SIGINT);
-  sigdelset(&during, SIGTERM);
-  while (!kn_cancelled()) {
+  sigprocmask(SIG_SETMASK, NULL, &server->waiting);
+  sigdelset(&server->waiting, SIGINT);
+  sigdelset(&server->waiting, SIGTERM);
+  while (!told_to_end()) {
     bool deaf = server->ops->line && server->worker.pid; /* the worker listens to the line */
     struct pollfd both[] = {{.fd = deaf ? -1 : server->listener, .events = POLLIN},
                             {.fd = server->worker.pid ? server->worker.watch : -1, .events = POLLIN}};
     const struct timespec look = {.tv_sec = LOOK_S};
-    if (ppoll(both, 2, server->worker.pid ? &look : NULL, &during) < 0) {
+    if (ppoll(both, 2, server->worker.pid ? &look : NULL, &server->waiting) < 0) {
       if (errno == EINTR) continue;
       return kn_status_make(KN_IO_ERROR, "waiting for clients failed: %s", strerror(errno));
     }

@@ -135,6 +135,44 @@ static void it_starts_quickly(void **state) {
   free(server);
 }
 
+static void write_in(const char *directory, const char *name, const char *text) {
+  char *path = kt_path(directory, name);
+  kt_file_write_text(path, text);
+  free(path);
+}
+
+/* What it opens must not get the numbers of stdout and stderr, where messages would go into it. */
+static void it_serves_without_standard_descriptors(void **state) {
+  (void)state;
+  char *server = server_path(), *directory = kt_directory_make(), command[1024];
+  const kt_run_options options = {.directory = directory};
+  snprintf(command, sizeof command,
+           "exec '%s' UnixSocketProtocol NullRuntime --socket-path bare.sock --verbosity DEBUG 0<&- 1>&- 2>&-", server);
+  kt_process *process = kt_start((const char *const[]){"sh", "-c", command, NULL}, &options);
+  char *path = kt_path(directory, "bare.sock");
+  for (int i = 0; access(path, F_OK) != 0; i++) {
+    assert_true(i < 1000);
+    usleep(10000);
+  }
+  write_in(directory, "c.json",
+           "{\"runtime_protocol\": {\"type\": \"UnixSocketProtocol\", \"parameters\": {\"socket_path\": "
+           "\"bare.sock\"}}, \"runtime\": {\"type\": \"NullRuntime\"}, \"model_wrapper\": {\"type\": "
+           "\"NullModelWrapper\", \"parameters\": {\"model_path\": \"model.bin\"}}, \"dataset\": {\"type\": "
+           "\"RandomizedClassificationDataset\", \"parameters\": {\"num_samples\": 4}}}");
+  write_in(directory, "model.bin", "a model");
+  kt_run run = kt_run_program(
+      (const char *const[]){kt_kenning_release(), "json_inference_tester", "c.json", "out.json", NULL}, &options);
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  kt_signal(process, SIGTERM);
+  run = kt_finish(process);
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  free(path);
+  free(server);
+  kt_directory_remove(directory);
+}
+
 static void it_explains_itself(void **state) {
   (void)state;
   char *server = server_path();
@@ -152,9 +190,8 @@ static void it_explains_itself(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(it_is_small),
-      cmocka_unit_test(it_waits_for_clients_in_little_memory_without_work),
-      cmocka_unit_test(it_starts_quickly),
+      cmocka_unit_test(it_is_small),        cmocka_unit_test(it_waits_for_clients_in_little_memory_without_work),
+      cmocka_unit_test(it_starts_quickly),  cmocka_unit_test(it_serves_without_standard_descriptors),
       cmocka_unit_test(it_explains_itself),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,28 +203,6 @@ static void a_garbage_model_is_refused_and_the_next_one_taken(void **state) {
   drop_pair(&p);
 }
 
-/* Ctrl-C, whatever the host is waiting for then: one error, which says that it was stopped. */
-static void a_stopped_host_tells_that_it_was_stopped(void **state) {
-  (void)state;
-  pair p = make_pair(TODAY, FAULTY("slow"), 3000);
-  start_server(&p);
-  const char *arguments[] = {kt_kenning(), "json_inference_tester", "c.json", "out.json", NULL};
-  kt_process *client = kt_start(arguments, &p.options);
-  assert_true(kt_wait_output(client, "inference", 30));
-  usleep(300000);
-  kt_signal(client, SIGINT);
-  kt_run run = kt_finish(client);
-  kt_assert_exit(&run, 1);
-  const char *error = strstr(run.err, "error: ");
-  assert_non_null(error);
-  kt_assert_contains(error, "stopped");
-  if (strstr(error + 1, "error: ")) kt_fail("there is more than one error:\n%s", run.err);
-  kt_run_free(&run);
-  expect_incomplete(&p, "out.json", 1);
-  stop_server(&p);
-  drop_pair(&p);
-}
-
 static void a_killed_server_leaves_what_was_measured(void **state) {
   (void)state;
   pair p = make_pair(EARLY, FAULTY("slow"), 3000);
@@ -491,7 +469,6 @@ int main(void) {
       cmocka_unit_test(a_second_client_is_turned_away),
       cmocka_unit_test(an_engine_at_its_worst_does_not_end_the_server),
       cmocka_unit_test(a_garbage_model_is_refused_and_the_next_one_taken),
-      cmocka_unit_test(a_stopped_host_tells_that_it_was_stopped),
       cmocka_unit_test(a_killed_server_leaves_what_was_measured),
       cmocka_unit_test(a_model_is_sent_once),
       cmocka_unit_test(a_run_goes_on_with_the_next_server),
