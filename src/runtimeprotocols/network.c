@@ -67,11 +67,21 @@ static kn_status open_protocol(void *self, kn_link_config *out_config) {
 
 static void close_protocol(void *self) { (void)self; }
 
+/* The greeting comes before the handshake, whether the target has a key or not: without one it is told by the handshake
+ * that this host has. */
+static kn_status secure(const network_protocol *protocol, int64_t deadline_ns, kn_connection *connection) {
+  uint8_t greeting;
+  size_t got = 1;
+  if (greets(protocol)) KN_TRY(kn_connection_read(connection, &greeting, 1, deadline_ns, &got));
+  if (!got) return kn_status_make(KN_IO_ERROR, "the target closed the connection: it serves another client");
+  return kn_tls_begin(connection, false, protocol->psk_file, deadline_ns);
+}
+
 static kn_status connect_to(void *self, const char *model_path, int64_t deadline_ns, kn_connection *out_connection) {
   (void)model_path;
   const network_protocol *protocol = self;
   KN_TRY(kn_tcp_connect(protocol->host, protocol->port, deadline_ns, out_connection));
-  kn_status status = protocol->psk_file ? kn_tls_begin(out_connection, false, protocol->psk_file, deadline_ns) : NULL;
+  kn_status status = protocol->psk_file ? secure(protocol, deadline_ns, out_connection) : NULL;
   if (status) kn_connection_close(out_connection);
   return status;
 }

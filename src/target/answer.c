@@ -66,7 +66,8 @@ kn_status kn_answer_payload(kn_client *client, const kn_frame *frame, uint8_t su
   if (!kn_add_size(answer->bytes, frame->payload, &needed)) return kn_status_out_of_memory();
   KN_TRY(kn_answer_reserve(answer, needed));
   uint8_t *to = answer->data + answer->bytes;
-  KN_TRY(kn_client_read(client, to, frame->payload, kn_client_deadline(client, frame->payload)));
+  client->until += (int64_t)((double)frame->payload / client->link.slowest * 1e9);
+  KN_TRY(kn_client_read(client, to, frame->payload, client->until));
   answer->bytes = needed;
   if (kn_client_has_sums(client) && kn_frame_sum(sum, to, frame->payload) != KN_CHECKSUM) answer->disturbed = true;
   return NULL;
@@ -89,18 +90,15 @@ static void show_log(kn_client *client, const kn_answer *answer) {
   }
 }
 
-static kn_status take_log(kn_client *client, const kn_frame *frame, uint8_t sum) {
+/* A frame of another message, which gives the answer no more time. */
+static kn_status take_notice(kn_client *client, const kn_frame *frame, uint8_t sum) {
+  const int64_t until = client->until;
   kn_answer answer = {.grows = true, .limit = LOG_LIMIT};
   kn_status status = kn_answer_payload(client, frame, sum, &answer);
-  if (!status) show_log(client, &answer);
+  const bool log = frame->flow == KN_FLOW_TRANSMISSION && frame->type == KN_MESSAGE_LOGS;
+  if (!status && log) show_log(client, &answer);
   kn_free(answer.data);
-  return status;
-}
-
-static kn_status skip(kn_client *client, const kn_frame *frame, uint8_t sum) {
-  kn_answer answer = {.grows = true, .limit = LOG_LIMIT};
-  kn_status status = kn_answer_payload(client, frame, sum, &answer);
-  kn_free(answer.data);
+  client->until = until;
   return status;
 }
 
@@ -126,11 +124,11 @@ static kn_status refused(kn_client *client, kn_message type, const kn_frame *fra
                         log);
 }
 
-static kn_status read_header(kn_client *client, int64_t until, kn_frame *frame, uint8_t *out_sum) {
+static kn_status read_header(kn_client *client, kn_frame *frame, uint8_t *out_sum) {
   const kn_wire_config *wire = &client->link.wire;
   uint8_t header[KN_FRAME_HEADER_MAXIMUM];
   size_t size = kn_frame_header_size(wire->format);
-  KN_TRY(kn_client_read(client, header, size, until));
+  KN_TRY(kn_client_read(client, header, size, client->until));
   /* Shorter than an alert; no type of theirs has these bytes. */
   if (wire->format == KN_WIRE_2022 && !client->connection.tls && is_alert(header, size)) return kn_client_lacks_key();
   if (!kn_frame_decode(wire->format, wire->big_endian, header, frame))
@@ -152,7 +150,8 @@ static kn_status begin_of_2022(kn_client *client, kn_message type, kn_frame *fra
   size_t signs = 0;
   do {
     if (signs++ > NOTICES_LIMIT) return endless(type);
-    KN_TRY(read_header(client, kn_client_deadline(client, 0), frame, sum));
+    client->until = kn_client_deadline(client, 0);
+    KN_TRY(read_header(client, frame, sum));
   } while (is_sign_of_life(client, frame));
   if (frame->type == KN_REPLY_OK) return NULL;
   if (frame->type == KN_REPLY_ERROR) return refused(client, type, frame, *sum, answer);
@@ -169,19 +168,20 @@ static kn_status check_action(const kn_frame *frame, kn_message type, const kn_a
 /* The next frame of the answer; those of other messages in between are looked at and left. */
 static kn_status begin_of_today(kn_client *client, kn_message type, bool first, kn_frame *frame, uint8_t *sum,
                                 kn_answer *answer) {
-  int64_t until = kn_client_deadline(client, 0);
+  if (first) client->until = kn_client_deadline(client, 0);
   for (size_t notices = 0; notices < NOTICES_LIMIT; notices++) {
-    KN_TRY(read_header(client, until, frame, sum));
+    KN_TRY(read_header(client, frame, sum));
     if (frame->flow != KN_FLOW_TRANSMISSION || frame->type != (uint64_t)type) {
-      bool log = frame->flow == KN_FLOW_TRANSMISSION && frame->type == KN_MESSAGE_LOGS;
-      KN_TRY(log ? take_log(client, frame, *sum) : skip(client, frame, *sum));
-      if (is_sign_of_life(client, frame)) until = kn_client_deadline(client, 0);
+      KN_TRY(take_notice(client, frame, *sum));
+      if (is_sign_of_life(client, frame)) client->until = kn_client_deadline(client, 0);
       continue;
     }
     if (first != !!(frame->flags & KN_FLAG_FIRST))
       return kn_status_make(KN_BAD_DATA, "the pieces of the target's answer to %s are out of order",
                             kn_answer_name(type));
     if (frame->flags & KN_FLAG_FAIL) return refused(client, type, frame, *sum, answer);
+    if (!frame->payload && !(frame->flags & KN_FLAG_LAST)) /* of such there would be no end */
+      return kn_status_make(KN_BAD_DATA, "a piece of the target's answer to %s is empty", kn_answer_name(type));
     return NULL;
   }
   return endless(type);

@@ -25,7 +25,8 @@ kn_status kn_client_lacks_key(void) KN_MUST_USE KN_NEVER_NULL;
 kn_status kn_client_read(kn_client *client, void *to, size_t bytes, int64_t until) KN_MUST_USE;
 /* Makes room for `bytes` bytes, as far as the answer may have them. */
 kn_status kn_answer_reserve(kn_answer *answer, size_t bytes) KN_MUST_USE;
-/* The header of the answer's next frame, the `first` or a later one. A refusal is told, and answer->refused set. */
+/* The header of the answer's next frame, the `first` or a later one, with which its time begins. A refusal is told, and
+ * answer->refused set. */
 kn_status kn_answer_begin(kn_client *client, kn_message type, bool first, kn_frame *frame, uint8_t *sum,
                           kn_answer *answer) KN_MUST_USE;
 /* The payload behind a header whose bytes have the given sum. */

@@ -306,7 +306,7 @@ static kn_status read_times(kn_client *client, kn_infer_times *out_times, kn_ans
   KN_TRY(kn_answer_begin(client, KN_MESSAGE_INFER, true, &pending->frame, &pending->sum, answer));
   if (pending->frame.payload < sizeof prefix)
     return kn_status_make(KN_BAD_DATA, "the target's answer to INFER is too short");
-  KN_TRY(kn_client_read(client, prefix, sizeof prefix, kn_client_deadline(client, sizeof prefix)));
+  KN_TRY(kn_client_read(client, prefix, sizeof prefix, client->until));
   if (kn_client_has_sums(client)) pending->sum = kn_frame_sum(pending->sum, prefix, sizeof prefix);
   pending->frame.payload -= (uint32_t)sizeof prefix;
   pending->open = true;
@@ -351,6 +351,7 @@ kn_status kn_client_infer_finish(kn_client *client, void *to, size_t bytes) {
   kn_answer answer = {.data = to, .capacity = bytes};
   KN_TRY(check_connected(client));
   if (!client->pending.open) return kn_status_make(KN_INVALID_ARGUMENT, "there is no inference under way");
+  client->until = kn_client_deadline(client, 0); /* what the caller did since the answer's beginning does not count */
   kn_status status = finish(client, &answer, bytes);
   client->pending.open = false;
   return settle(client, status, KN_MESSAGE_INFER, answer.refused);

@@ -240,16 +240,7 @@ static kn_status expect_tls(kn_tls *tls, int fd, const char *psk_file, int64_t d
   return refused(tls, true, psk_file);
 }
 
-/* What the server says first. */
-static kn_status pass_greeting(int fd, int64_t deadline_ns) {
-  uint8_t said;
-  KN_TRY(kn_connection_wait(fd, false, deadline_ns));
-  if (recv(fd, &said, 1, MSG_PEEK) == 1 && said == KN_TLS_GREETING) (void)!recv(fd, &said, 1, 0);
-  return NULL;
-}
-
 static kn_status shake_hands(kn_tls *tls, int fd, bool server, const char *psk_file, int64_t deadline_ns) {
-  bool greeted = false;
   if (server) KN_TRY(expect_tls(tls, fd, psk_file, deadline_ns));
   for (;;) {
     ssl_api.ERR_clear_error();
@@ -258,10 +249,6 @@ static kn_status shake_hands(kn_tls *tls, int fd, bool server, const char *psk_f
     if (step == KN_TLS_DONE) break;
     if (step == KN_TLS_CLOSED) strncpy(tls->fault, "the peer hung up", sizeof tls->fault - 1);
     if (step == KN_TLS_CLOSED || step == KN_TLS_BROKEN) return refused(tls, server, psk_file);
-    if (!server && !greeted && step == KN_TLS_WANTS_READ) {
-      KN_TRY(pass_greeting(fd, deadline_ns));
-      greeted = true;
-    }
     KN_TRY(kn_connection_wait(fd, step == KN_TLS_WANTS_WRITE, deadline_ns));
   }
   /* That the key was used and not something else that libssl would have been content with. */

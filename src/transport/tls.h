@@ -36,8 +36,8 @@ void kn_tls_end(kn_tls *tls);
 
 enum {
   KN_TLS_RECORD = 16384,
-  KN_TLS_GREETING = 1 /* a server may say this byte, which begins no record, before the handshake: a client passes over
-                       * it, and one that is without TLS and waits to be greeted knows what is missing */
+  KN_TLS_GREETING = 1 /* said before the handshake by a server whose clients wait to be greeted: one that is without TLS
+                       * knows what is missing */
 };
 
 #endif

@@ -223,6 +223,8 @@ static const struct {
          "123\5\0\0\0\xc0\0\x69\0\3\0\0\0"
          "456"),
      false, KN_BAD_DATA, "at most 4"},
+    {"a piece without anything, and more to come", &today, HEX("\0\5\0\0\0\xc0\0\x51\0\0\0\0\0"), false, KN_BAD_DATA,
+     "is empty"},
     {"answers something else, then nothing", &today, HEX("\0\4\0\0\0\xc0\0\x79\0\1\0\0\0\6"), true, KN_IO_ERROR,
      "closed"},
     {"refuses with a strange log", &today,

@@ -148,6 +148,30 @@ static void a_silent_target_is_given_up(void **state) {
   assert_true(took >= 86400 && took < 86402);
 }
 
+/* A piece of one byte comes well before any single one would be late: all of them have the time of one message. */
+static void a_target_that_drips_is_given_up(void **state) {
+  (void)state;
+  enum { BYTES = 400, FRAME = 13 };
+  static uint8_t said[1 + BYTES * FRAME], output[BYTES];
+  for (size_t i = 0; i < BYTES; i++) {
+    const uint8_t frame[FRAME] = {5, 0, 0, 0, 0xc0, 0, i ? 0x49 : 0x59, 0, 1};
+    memcpy(said + 1 + i * FRAME, frame, FRAME);
+  }
+  kn_connection host, target;
+  connect_pair(&host, &target);
+  story s = {.peer = &target, .said = said, .count = sizeof said, .pause_ns = 2000000000};
+  const kn_deadline_clock clock = {&s, story_now, story_wait};
+  const kn_link_config link = link_of(&today);
+  kn_client client;
+  kn_deadline_use(&clock);
+  kt_assert_ok(kn_client_open(host, &link, &client));
+  kt_assert_fault(kn_client_output(&client, output, sizeof output), KN_TIMEOUT, "in time");
+  kn_client_close(&client);
+  kn_deadline_use(NULL);
+  assert_true(s.now >= 60000000000 && s.now < 75000000000);
+  kn_connection_close(&target);
+}
+
 static void a_dead_line_is_tried_for_five_seconds(void **state) {
   (void)state;
   kn_link_config link = link_of(&today);
@@ -208,6 +232,7 @@ int main(void) {
       cmocka_unit_test(one_that_stops_amid_a_message_has_one),
       cmocka_unit_test(a_slow_loris_has_no_more_time_than_others),
       cmocka_unit_test(a_silent_target_is_given_up),
+      cmocka_unit_test(a_target_that_drips_is_given_up),
       cmocka_unit_test(a_dead_line_is_tried_for_five_seconds),
       cmocka_unit_test(the_host_gives_up_in_the_end),
   };
