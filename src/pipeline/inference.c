@@ -277,11 +277,14 @@ static kn_status record_native(kn_session *session, const kn_loop_result *result
   return kn_record_set_numbers(record, "inference_timestamp", &end, 1);
 }
 
-/* After a broken connection there is nothing to ask any more: what the host measured is kept. */
+/* After a broken connection there is nothing to ask any more, and after Ctrl-C nobody waits for it: what the host
+ * measured is kept. */
 static kn_status record_target(kn_session *session, kn_engine *engine, const kn_loop_result *result) {
   kn_status status = kn_remote_measurements(&engine->remote, result->inferences, session->measurements->record);
   if (kn_status_code(status) == KN_OUT_OF_MEMORY) return status;
-  if (status) kn_log(KN_LOG_WARNING, "what the target measured is not known: %s", kn_status_message(status, 0));
+  if (status)
+    kn_log(kn_cancelled() ? KN_LOG_DEBUG : KN_LOG_WARNING, "what the target measured is not known: %s",
+           kn_status_message(status, 0));
   kn_status_free(status);
   return kn_remote_wire(&engine->remote, result->times, result->warmup, result->inferences,
                         session->measurements->record);

@@ -138,7 +138,8 @@ static kn_status put_own(kn_remote *remote, size_t inferences, kn_record *record
   if (remote->client.extended && remote->client.connection.fd >= 0) { /* a broken one has its first offset at least */
     kn_status status = kn_clock_ask(&remote->client, &remote->clock);
     if (status)
-      kn_log(KN_LOG_WARNING, "the target's clock is known from the beginning alone: %s", kn_status_message(status, 0));
+      kn_log(kn_cancelled() ? KN_LOG_DEBUG : KN_LOG_WARNING, "the target's clock is known from the beginning alone: %s",
+             kn_status_message(status, 0));
     kn_status_free(status);
   }
   KN_TRY(put_clock(remote, record));

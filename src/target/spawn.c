@@ -145,6 +145,7 @@ int kn_child_end(kn_child *child, int milliseconds) {
 
 void kn_child_bind_to_parent(void) {
   struct pollfd life = {.fd = KN_WORKER_LIFE_FD};
+  signal(SIGINT, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (poll(&life, 1, 0) > 0 && life.revents & POLLERR) _exit(EXIT_FAILURE); /* the parent ended before that */
   for (int fd = KN_WORKER_CLIENT_FD; fd <= KN_WORKER_LIFE_FD; fd++) (void)!fcntl(fd, F_SETFD, FD_CLOEXEC);

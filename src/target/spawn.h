@@ -26,8 +26,8 @@ kn_status kn_child_spawn(const kn_child_request *request, kn_child *out_child) K
 /* Waits for a child, which has `milliseconds` to end by itself, and takes it off the list of processes. Returns the
  * outcome of waitpid. */
 int kn_child_end(kn_child *child, int milliseconds);
-/* To be called first in a worker: it dies with the process that started it, and programs that it runs do not get its
- * descriptors. */
+/* To be called first in a worker: it dies with the process that started it, leaves Ctrl-C to that, and programs that it
+ * runs do not get its descriptors. */
 void kn_child_bind_to_parent(void);
 
 #endif

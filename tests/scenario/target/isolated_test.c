@@ -9,28 +9,11 @@
 #define ALONE(fault) \
   "{\"type\": \"FaultyRuntime\", \"parameters\": {\"fault\": \"" fault "\", \"after\": 5, \"isolate\": true}}"
 
-static pair make_isolated(const char *runtime) {
-  pair p = {.directory = kt_directory_make()};
-  p.options.directory = p.directory;
-  p.options.timeout_s = 60;
-  char text[2048];
-  snprintf(text, sizeof text,
-           "{\"runtime\": %s, \"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"model_path\": "
-           "\"model.bin\"}}, \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": "
-           "{\"split\": \"all\", \"num_samples\": 30, \"input_dims\": [512, 512, 8]}}}",
-           runtime);
-  write_in(&p, "c.json", text);
-  write_in(&p, "model.bin", "a model");
-  write_in(&p, "faulty.bin", "a model");
-  write_in(&p, "faulty.bin.json",
-           "{\"input\": [{\"name\": \"x\", \"shape\": [1, 512, 512, 8], \"dtype\": \"float32\"}], \"output\": "
-           "[{\"name\": \"y\", \"shape\": [1, 3], \"dtype\": \"float32\"}]}");
-  return p;
-}
+static pair make(const char *runtime) { return make_isolated(runtime, "512, 512, 8", 30); }
 
 static void an_isolated_runtime_is_measured(void **state) {
   (void)state;
-  pair p = make_isolated(ALONE("none"));
+  pair p = make(ALONE("none"));
   kt_run run = run_client(&p, "out.json");
   kt_assert_exit(&run, 0);
   kt_run_free(&run);
@@ -52,7 +35,7 @@ static void an_isolated_crash_is_an_error_of_the_run(void **state) {
       {ALONE("spin\", \"isolate_timeout\": 1, \"save_model_path\": \"faulty.bin"), "the 1 s of isolate_timeout"},
       {ALONE("hang\", \"isolate_timeout\": 1, \"save_model_path\": \"faulty.bin"), "the 1 s of isolate_timeout"}};
   for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
-    pair p = make_isolated(runtimes[i][0]);
+    pair p = make(runtimes[i][0]);
     kt_run run = run_client(&p, "out.json");
     kt_assert_exit(&run, 1);
     kt_assert_contains(run.err, runtimes[i][1]);
@@ -65,7 +48,7 @@ static void an_isolated_crash_is_an_error_of_the_run(void **state) {
 /* However much it says: the pipe is bounded, nothing waits for it, and its end is told without control characters. */
 static void an_isolated_runtime_is_heard(void **state) {
   (void)state;
-  pair p = make_isolated(ALONE("talk"));
+  pair p = make(ALONE("talk"));
   kt_run run = run_client(&p, "out.json");
   kt_assert_exit(&run, 1);
   kt_assert_contains(run.err, "the runtime's process: bla bla bla");
@@ -85,7 +68,7 @@ static void an_isolated_runtime_has_no_more_memory_than_allowed(void **state) {
     char runtime[256];
     snprintf(runtime, sizeof runtime,
              "{\"type\": \"NullRuntime\", \"parameters\": {\"isolate\": true, \"isolate_memory\": %s}}", limits[i]);
-    pair p = make_isolated(runtime);
+    pair p = make(runtime);
     p.options.environment = (const char *const[]){"KENNING_PLUGIN_PATH", NULL}; /* it is built for the sanitizer */
     kt_run run = kt_run_program(
         (const char *const[]){kt_kenning_release(), "json_inference_tester", "c.json", "out.json", NULL}, &p.options);

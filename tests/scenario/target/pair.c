@@ -63,6 +63,27 @@ pair make_pair(const char *protocol, const char *runtime, int samples) {
   return p;
 }
 
+pair make_isolated(const char *runtime, const char *dims, int samples) {
+  pair p = {.directory = kt_directory_make()};
+  p.options.directory = p.directory;
+  p.options.timeout_s = 60;
+  char text[2048];
+  snprintf(text, sizeof text,
+           "{\"runtime\": %s, \"model_wrapper\": {\"type\": \"NullModelWrapper\", \"parameters\": {\"model_path\": "
+           "\"model.bin\"}}, \"dataset\": {\"type\": \"RandomizedClassificationDataset\", \"parameters\": "
+           "{\"split\": \"all\", \"num_samples\": %d, \"input_dims\": [%s]}}}",
+           runtime, samples, dims);
+  write_in(&p, "c.json", text);
+  write_in(&p, "model.bin", "a model");
+  write_in(&p, "faulty.bin", "a model");
+  snprintf(text, sizeof text,
+           "{\"input\": [{\"name\": \"x\", \"shape\": [1, %s], \"dtype\": \"float32\"}], \"output\": "
+           "[{\"name\": \"y\", \"shape\": [1, 3], \"dtype\": \"float32\"}]}",
+           dims);
+  write_in(&p, "faulty.bin.json", text);
+  return p;
+}
+
 void start_server(pair *p) {
   const char *arguments[] = {kt_kenning(), "json_inference_server", "s.json", NULL};
   p->server = kt_start(arguments, &p->options);

@@ -19,6 +19,8 @@ void write_in(const pair *p, const char *name, const char *text);
 char *read_in(const pair *p, const char *name);
 yyjson_doc *measured(const pair *p, const char *name);
 pair make_pair(const char *protocol, const char *runtime, int samples);
+/* No server: a client alone, whose runtime is to have "isolate", with inputs of `dims`. */
+pair make_isolated(const char *runtime, const char *dims, int samples);
 void start_server(pair *p);
 void stop_server(pair *p);
 void drop_pair(pair *p);

@@ -14,12 +14,9 @@
 enum { CROWD = 20, MOST_SECONDS = 20 }; /* of 2 s for each client there would be twice as many */
 
 /* Ctrl-C, whatever the host is waiting for then: one error, which says that it was stopped. */
-static void a_stopped_host_tells_that_it_was_stopped(void **state) {
-  (void)state;
-  pair p = make_pair(TODAY, FAULTY("slow"), 3000);
-  start_server(&p);
+static void stop_host(pair *p) {
   const char *arguments[] = {kt_kenning(), "json_inference_tester", "c.json", "out.json", NULL};
-  kt_process *client = kt_start(arguments, &p.options);
+  kt_process *client = kt_start(arguments, &p->options);
   assert_true(kt_wait_output(client, "inference", 30));
   usleep(300000);
   kt_signal(client, SIGINT);
@@ -29,9 +26,25 @@ static void a_stopped_host_tells_that_it_was_stopped(void **state) {
   assert_non_null(error);
   kt_assert_contains(error, "stopped");
   if (strstr(error + 1, "error: ")) kt_fail("there is more than one error:\n%s", run.err);
+  if (strstr(run.err, "not known") || strstr(run.err, "process")) kt_fail("there is more to it:\n%s", run.err);
   kt_run_free(&run);
-  expect_incomplete(&p, "out.json", 1);
+  expect_incomplete(p, "out.json", 1);
+}
+
+static void a_stopped_host_tells_that_it_was_stopped(void **state) {
+  (void)state;
+  pair p = make_pair(TODAY, FAULTY("slow"), 3000);
+  start_server(&p);
+  stop_host(&p);
   stop_server(&p);
+  drop_pair(&p);
+}
+
+/* A terminal tells the worker too. */
+static void so_does_one_with_an_isolated_runtime(void **state) {
+  (void)state;
+  pair p = make_isolated(FAULTY("slow\", \"isolate\": true, \"save_model_path\": \"faulty.bin"), "4, 4, 3", 3000);
+  stop_host(&p);
   drop_pair(&p);
 }
 
@@ -78,6 +91,7 @@ static void a_crowd_is_turned_away_together(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_stopped_host_tells_that_it_was_stopped),
+      cmocka_unit_test(so_does_one_with_an_isolated_runtime),
       cmocka_unit_test(a_crowd_is_turned_away_together),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
