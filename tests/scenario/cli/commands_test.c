@@ -245,41 +245,6 @@ static void the_reference_is_current(void **state) {
   kt_run_free(&run);
 }
 
-static void completion_scripts_parse(void **state) {
-  (void)state;
-  kt_run script = kt_run_kenning(NULL, "completion", "bash");
-  kt_assert_exit(&script, 0);
-  kt_run_options options = {.input = script.out};
-  static const char *const bash[] = {"bash", "-n", NULL};
-  kt_run run = kt_run_program(bash, &options);
-  kt_assert_exit(&run, 0);
-  kt_run_free(&run);
-  assert_true(script.out_bytes < 1000); /* it asks the program */
-  /* The shell itself completes: commands, classes, flags, and what a flag with choices takes. */
-  char *text = kn_format(
-      "%s\n_try() { COMP_WORDS=(\"$program\" \"$@\"); COMP_CWORD=$#; _kenning; echo \"<${COMPREPLY[*]}>\"; }\n"
-      "program='%s'\n_try test --split cal\n_try test --verbosity ''\n_try test --verbosity = WARN\n"
-      "_try test --runtime-cls aut\n_try test --compiled-model-p\n_try json_inference_t\n_try info TFLiteC\n"
-      "_try test --json-cfg scen\n",
-      script.out, kt_kenning());
-  options.input = text;
-  static const char *const shell[] = {"bash", "--norc", NULL};
-  run = kt_run_program(shell, &options);
-  kt_assert_exit(&run, 0);
-  assert_string_equal(run.out,
-                      "<calibration>\n<DEBUG INFO WARNING ERROR CRITICAL>\n<WARNING>\n<auto>\n"
-                      "<--compiled-model-path>\n<json_inference_tester>\n<TFLiteCompiler>\n<>\n");
-  kt_run_free(&run);
-  kn_free(text);
-  kt_run_free(&script);
-  for (size_t i = 0; i < 2; i++) {
-    script = kt_run_kenning(NULL, "completion", i ? "fish" : "zsh");
-    kt_assert_exit(&script, 0);
-    kt_assert_contains(script.out, "kenning");
-    kt_run_free(&script);
-  }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(help_is_on_stdout),
@@ -295,7 +260,6 @@ int main(void) {
       cmocka_unit_test(the_seeds_scenarios_check),
       cmocka_unit_test(what_cannot_run_here_says_so),
       cmocka_unit_test(the_reference_is_current),
-      cmocka_unit_test(completion_scripts_parse),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
