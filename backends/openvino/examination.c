@@ -11,10 +11,13 @@ static kn_status settle(const kn_vino_session *session, kn_record *record) {
   int result = api->compiled_model_get_property(session->compiled, "INFERENCE_PRECISION_HINT", &precision);
   if (result == KN_VINO_OK)
     result = api->compiled_model_get_property(session->compiled, "INFERENCE_NUM_THREADS", &threads);
-  kn_status status = result == KN_VINO_OK
-                         ? kn_record_set_string(record, "inference_precision", precision)
-                         : kn_vino_fault(api, KN_BACKEND_FAILED, "does not tell how it compiled the model", result);
-  if (!status) status = kn_record_set_int(record, "threads", strtoll(threads, NULL, 10));
+  kn_status status;
+  if (result == KN_VINO_OK) {
+    status = kn_record_set_string(record, "inference_precision", precision);
+    if (!status) status = kn_record_set_int(record, "threads", strtoll(threads, NULL, 10));
+  } else {
+    status = kn_vino_fault(api, KN_BACKEND_FAILED, "does not tell how it compiled the model", result);
+  }
   api->free(precision);
   api->free(threads);
   return status;

@@ -43,10 +43,11 @@ static kn_status find_layer(const keras_network *network, const char *name, cons
   return kn_status_make(KN_BAD_DATA, "%s: model_config refers to a layer '%s' that it does not hold", where, name);
 }
 
-/* ["layer", node, tensor, ...] */
-static bool is_reference(yyjson_val *value) {
-  return yyjson_arr_size(value) >= 3 && yyjson_is_str(yyjson_arr_get(value, 0)) &&
-         yyjson_is_uint(yyjson_arr_get(value, 1)) && yyjson_is_uint(yyjson_arr_get(value, 2));
+/* The layer that ["layer", node, tensor, ...] names; NULL where `value` is no such list. */
+static const char *referenced_layer(yyjson_val *value) {
+  bool numbers = yyjson_arr_size(value) >= 3 && yyjson_is_uint(yyjson_arr_get(value, 1)) &&
+                 yyjson_is_uint(yyjson_arr_get(value, 2));
+  return numbers ? yyjson_get_str(yyjson_arr_get(value, 0)) : NULL;
 }
 
 /* A model used as a layer has a call of its own, from its input to its output. The file leaves it out, but lists of
@@ -58,12 +59,13 @@ static size_t own_calls(const keras_network *network, const keras_layer *layer) 
   return !network->histories && !layer->network->layers[0].made_name;
 }
 
-static kn_status add_reference(const keras_network *network, yyjson_val *value, bool history, const char *where,
-                               reference_list *list) {
+/* `name` is referenced_layer(value). */
+static kn_status add_reference(const keras_network *network, const char *name, yyjson_val *value, bool history,
+                               const char *where, reference_list *list) {
   if (list->count == REFERENCE_LIMIT)
     return kn_status_make(KN_INCOMPATIBLE, "%s: a layer takes more than %d tensors", where, REFERENCE_LIMIT);
   keras_reference *item = &list->items[list->count];
-  KN_TRY(find_layer(network, yyjson_get_str(yyjson_arr_get(value, 0)), where, &item->layer));
+  KN_TRY(find_layer(network, name, where, &item->layer));
   const keras_layer *layer = &network->layers[item->layer];
   uint64_t node = yyjson_get_uint(yyjson_arr_get(value, 1)), tensor = yyjson_get_uint(yyjson_arr_get(value, 2));
   uint64_t skipped = history ? 0 : own_calls(network, layer);
@@ -83,15 +85,17 @@ static kn_status add_reference(const keras_network *network, yyjson_val *value, 
 static kn_status collect(const keras_network *network, yyjson_val *value, const char *where, int depth,
                          reference_list *list) {
   if (depth > ARGUMENT_DEPTH) return kn_status_make(KN_BAD_DATA, "%s: arguments of a layer nest too deep", where);
-  if (is_reference(value)) {
-    KN_TRY(add_reference(network, value, false, where, list));
+  const char *layer = referenced_layer(value);
+  if (layer) {
+    KN_TRY(add_reference(network, layer, value, false, where, list));
     value = yyjson_arr_get(value, 3); /* keyword arguments */
   }
   if (yyjson_is_obj(value)) {
     yyjson_val *history = yyjson_obj_get(value, "keras_history");
     if (history) {
-      if (!is_reference(history)) return kn_status_make(KN_BAD_DATA, "%s: keras_history is damaged", where);
-      return add_reference(network, history, true, where, list);
+      layer = referenced_layer(history);
+      if (!layer) return kn_status_make(KN_BAD_DATA, "%s: keras_history is damaged", where);
+      return add_reference(network, layer, history, true, where, list);
     }
   }
   size_t index, count;

@@ -325,7 +325,7 @@ static kn_status set_value(kn_instance *instance, const kn_json *json, const kn_
 
 kn_status kn_instance_set_member(kn_instance *instance, const kn_json *json, yyjson_val *key, yyjson_val *value) {
   size_t index;
-  const kn_option *row = kn_option_find(instance->cls, yyjson_get_str(key), &index);
+  const kn_option *row = kn_option_find(instance->cls, kn_json_key(key), &index);
   if (!row) return NULL;
   mark_given(instance, index);
   return set_value(instance, json, row, key, value);
@@ -355,7 +355,7 @@ kn_status kn_instance_set_json(kn_instance *instance, const kn_json *json, yyjso
   yyjson_obj_foreach(parameters, i, count, key, value) {
     char where[KN_JSON_WHERE_SIZE];
     kn_json_where(json, key, NULL, where);
-    const char *name = yyjson_get_str(key);
+    const char *name = kn_json_key(key);
     size_t index;
     const kn_option *row = kn_option_find(instance->cls, name, &index);
     if (!row) {

@@ -94,7 +94,7 @@ static kn_status read_entry(const kn_json *json, yyjson_val *list_key, yyjson_va
   yyjson_val *key, *value;
   bool has_scale = false, has_zero = false, has_shape = false;
   yyjson_obj_foreach(object, i, count, key, value) {
-    const char *name = yyjson_get_str(key);
+    const char *name = kn_json_key(key);
     if (!strcmp(name, "name") && !yyjson_is_null(value)) {
       if (!yyjson_is_str(value)) return fault(json, key, value, "'name' must be a string");
       entry->name = (char *)(uintptr_t)yyjson_get_str(value);
@@ -132,7 +132,7 @@ static kn_status read_list(const kn_json *json, const char *name, kn_iolist *lis
   yyjson_val *key = NULL, *value = NULL, *candidate_key, *candidate;
   size_t i, count;
   yyjson_obj_foreach(json->root, i, count, candidate_key, candidate) {
-    if (!strcmp(yyjson_get_str(candidate_key), name)) key = candidate_key, value = candidate;
+    if (!strcmp(kn_json_key(candidate_key), name)) key = candidate_key, value = candidate;
   }
   if (!value) return NULL;
   if (!yyjson_is_arr(value)) return fault(json, key, value, "the lists of inputs and outputs must be arrays");

@@ -156,7 +156,7 @@ const char *kn_json_where(const kn_json *json, yyjson_val *key, yyjson_val *valu
   else if (value && yyjson_is_str(value))
     position = yyjson_get_str(value) - 1;
   else if (key)
-    position = yyjson_get_str(key) - 1;
+    position = kn_json_key(key) - 1;
   else if (value && value == json->root)
     position = json->buffer + strspn(json->buffer, " \t\r\n");
   if (!position || position < json->buffer || position > json->buffer + json->length) {

@@ -28,6 +28,9 @@ enum { KN_JSON_WHERE_SIZE = 512 };
  * returns it. */
 const char *kn_json_where(const kn_json *json, yyjson_val *key, yyjson_val *value, char out[KN_JSON_WHERE_SIZE]);
 
+/* The name of a member of an object, which is always a string. */
+static inline const char *kn_json_key(yyjson_val *key) { return unsafe_yyjson_get_str(key); }
+
 /* Value of a number (raw); false when it is none or does not fit. */
 bool kn_json_int(yyjson_val *value, int64_t *out);
 bool kn_json_number(yyjson_val *value, double *out);

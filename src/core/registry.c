@@ -62,6 +62,29 @@ static bool is_whole(const char *path) {
   return whole;
 }
 
+enum { WHY_SIZE = 256 };
+
+/* What keeps a plug-in from being used, perhaps written into `why`; NULL when nothing does. */
+static const char *plugin_fault(const kn_plugin *plugin, char why[WHY_SIZE]) {
+  if (!plugin || plugin->magic != KN_PLUGIN_MAGIC) return "it is no Kenning plug-in";
+  if (plugin->abi_major != KN_ABI_MAJOR || plugin->abi_minor != KN_ABI_MINOR ||
+      plugin->struct_size != sizeof(kn_plugin)) {
+    snprintf(why, WHY_SIZE, "it was built for plug-in interface %u.%u, this is %d.%d: build it anew", plugin->abi_major,
+             plugin->abi_minor, KN_ABI_MAJOR, KN_ABI_MINOR);
+    return why;
+  }
+  if (plugin->sanitizer != KN_SANITIZER_KIND) return "it was built with another sanitizer setting than this program";
+  if (!plugin->name || !plugin->version || !plugin->license || !plugin->classes)
+    return "its descriptor lacks name, version, licence or classes";
+  for (size_t i = 0; plugin->classes[i]; i++) {
+    const char *fault = kn_class_fault(plugin->classes[i]);
+    if (!fault) continue;
+    snprintf(why, WHY_SIZE, "class %s: %s", plugin->classes[i]->name ? plugin->classes[i]->name : "?", fault);
+    return why;
+  }
+  return NULL;
+}
+
 static kn_status load_plugin(const char *path) {
   if (!is_whole(path)) {
     skip(path, "it is no whole file: copy or build it again");
@@ -76,26 +99,10 @@ static kn_status load_plugin(const char *path) {
   kn_plugin_query_fn query;
   *(void **)&query = kn_dynamic_symbol(handle, "kenning_plugin_query");
   const kn_plugin *plugin = query ? query(&kn_host_table) : NULL;
-  char why[256] = "";
-  if (!query)
-    snprintf(why, sizeof why, "it exports no kenning_plugin_query");
-  else if (!plugin || plugin->magic != KN_PLUGIN_MAGIC)
-    snprintf(why, sizeof why, "it is no Kenning plug-in");
-  else if (plugin->abi_major != KN_ABI_MAJOR || plugin->abi_minor != KN_ABI_MINOR ||
-           plugin->struct_size != sizeof(kn_plugin))
-    snprintf(why, sizeof why, "it was built for plug-in interface %u.%u, this is %d.%d: build it anew",
-             plugin->abi_major, plugin->abi_minor, KN_ABI_MAJOR, KN_ABI_MINOR);
-  else if (plugin->sanitizer != KN_SANITIZER_KIND)
-    snprintf(why, sizeof why, "it was built with another sanitizer setting than this program");
-  else if (!plugin->name || !plugin->version || !plugin->license || !plugin->classes)
-    snprintf(why, sizeof why, "its descriptor lacks name, version, licence or classes");
-  for (size_t i = 0; !why[0] && plugin->classes[i]; i++) {
-    const char *fault = kn_class_fault(plugin->classes[i]);
-    if (fault)
-      snprintf(why, sizeof why, "class %s: %s", plugin->classes[i]->name ? plugin->classes[i]->name : "?", fault);
-  }
-  if (why[0]) {
-    skip(path, why);
+  char why[WHY_SIZE];
+  const char *fault = query ? plugin_fault(plugin, why) : "it exports no kenning_plugin_query";
+  if (fault) {
+    skip(path, fault);
     kn_dynamic_close(handle); /* nothing of it was used */
     return NULL;
   }

@@ -13,7 +13,7 @@ bool kn_runtime_choice_has(const kn_class *cls) {
 }
 
 static kn_status unknown(const kn_json *json, yyjson_val *key) {
-  const char *names[NAMES], *name = yyjson_get_str(key);
+  const char *names[NAMES], *name = kn_json_key(key);
   size_t count = 0;
   for (size_t i = 0; i < kn_registry_count(); i++) {
     const kn_class *cls = kn_registry_at(i)->cls;
@@ -42,7 +42,7 @@ static kn_status check_one(const kn_json *json, yyjson_val *key, yyjson_val *val
   kn_status first = NULL;
   for (size_t i = 0; i < kn_registry_count(); i++) {
     const kn_class *cls = kn_registry_at(i)->cls;
-    if (!kn_runtime_choice_has(cls) || !kn_option_find(cls, yyjson_get_str(key), NULL)) continue;
+    if (!kn_runtime_choice_has(cls) || !kn_option_find(cls, kn_json_key(key), NULL)) continue;
     known = true;
     kn_status fault = try(cls, json, key, value);
     if (!fault) {
@@ -63,7 +63,7 @@ kn_status kn_runtime_choice_check(const kn_json *json, yyjson_val *parameters) {
   yyjson_val *key, *value;
   yyjson_obj_foreach(parameters, i, count, key, value) {
     char where[KN_JSON_WHERE_SIZE];
-    const char *name = yyjson_get_str(key);
+    const char *name = kn_json_key(key);
     if (yyjson_obj_get(parameters, name) != value)
       faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, kn_json_where(json, key, NULL, where),
                                                         "'%.96s' is given twice", name));

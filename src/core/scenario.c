@@ -26,7 +26,7 @@ static kn_status take_apart(const kn_json *json, yyjson_val *key, yyjson_val *ob
   yyjson_val *type = NULL, *type_key = NULL, *parameters = NULL, *parameters_key = NULL, *member_key, *member;
   size_t i, count;
   yyjson_obj_foreach(object, i, count, member_key, member) {
-    const char *name = yyjson_get_str(member_key);
+    const char *name = kn_json_key(member_key);
     yyjson_val **slot = !strcmp(name, "type") ? &type : !strcmp(name, "parameters") ? &parameters : NULL;
     if (!slot) {
       faults = kn_status_join(
@@ -122,7 +122,7 @@ static kn_status bind_scenario(kn_scenario *scenario) {
   size_t i, count;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, count, key, value) {
-    const char *name = yyjson_get_str(key);
+    const char *name = kn_json_key(key);
     size_t which = 0;
     while (which < 8 && strcmp(names[which], name)) which++;
     char where[KN_JSON_WHERE_SIZE];
@@ -214,7 +214,7 @@ static kn_status bind_target(kn_scenario *scenario) {
   size_t i, count;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, count, key, value) {
-    const char *name = yyjson_get_str(key);
+    const char *name = kn_json_key(key);
     bool runtime = !strcmp(name, "runtime"), protocol = !strcmp(name, "runtime_protocol") || !strcmp(name, "protocol");
     kn_instance *instance = runtime ? &scenario->runtime : &scenario->runtime_protocol;
     if (!strcmp(name, "optimizers"))

@@ -105,10 +105,10 @@ static kn_status read_values(const kn_json *json, kn_class_map *map) {
     return NULL;
   }
   yyjson_obj_foreach(json->root, i, n, key, value) {
-    int64_t index = class_number(yyjson_get_str(key), count);
+    int64_t index = class_number(kn_json_key(key), count);
     if (index < 0 || map->names[index])
-      return fault_at(json, key, value, "%s is no class number from 0 to %zu that stands here once",
-                      yyjson_get_str(key), count - 1);
+      return fault_at(json, key, value, "%s is no class number from 0 to %zu that stands here once", kn_json_key(key),
+                      count - 1);
     KN_TRY(set_name(json, key, value, (size_t)index, map));
   }
   return NULL;
@@ -172,13 +172,13 @@ static kn_status read_label(const kn_json *json, yyjson_val *key, yyjson_val *va
     *out_label = -1;
   }
   if (*out_label >= 0) return NULL;
-  return fault_at(json, key, value, "%s has no class from 0 to %zu%s", yyjson_get_str(key), map->count - 1,
+  return fault_at(json, key, value, "%s has no class from 0 to %zu%s", kn_json_key(key), map->count - 1,
                   map->synsets ? " and no synset of the class map" : "");
 }
 
 static kn_status read_entry(const kn_json *json, yyjson_val *key, yyjson_val *value, const kn_class_map *map,
                             kn_image_labels *labels) {
-  const char *name = yyjson_get_str(key);
+  const char *name = kn_json_key(key);
   if (!stays_inside(name)) return fault_at(json, key, value, "'%s' is not the name of an image below images/", name);
   kn_image_label *item = &labels->items[labels->count];
   KN_TRY(read_label(json, key, value, map, &item->label));
@@ -188,7 +188,7 @@ static kn_status read_entry(const kn_json *json, yyjson_val *key, yyjson_val *va
 }
 
 static int by_text(const void *a, const void *b) {
-  return strcmp(yyjson_get_str(*(yyjson_val *const *)a), yyjson_get_str(*(yyjson_val *const *)b));
+  return strcmp(kn_json_key(*(yyjson_val *const *)a), kn_json_key(*(yyjson_val *const *)b));
 }
 
 static kn_status check_once(const kn_json *json, size_t count) {
@@ -201,7 +201,7 @@ static kn_status check_once(const kn_json *json, size_t count) {
   for (i = 1; i < count && !status; i++)
     if (!by_text(&keys[i - 1], &keys[i]))
       status = fault_at(json, keys[i] > keys[i - 1] ? keys[i] : keys[i - 1], NULL, "%s stands here twice",
-                        yyjson_get_str(keys[i]));
+                        kn_json_key(keys[i]));
   kn_free(keys);
   return status;
 }

@@ -207,7 +207,7 @@ static kn_status bind_list(const kn_class *cls, kn_status (*check)(const kn_inst
   yyjson_val *item;
   kn_json_where(json, key, NULL, where);
   if (!count)
-    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' must be a list of at least one %s", yyjson_get_str(key),
+    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' must be a list of at least one %s", kn_json_key(key),
                              cls->name);
   *out_items = kn_alloc_array(count, sizeof **out_items);
   if (!*out_items) return kn_status_out_of_memory();
@@ -243,7 +243,7 @@ static kn_status bind_all(const kn_json *json, kn_manifest *manifest) {
   size_t i, count;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, count, key, value) {
-    const char *name = yyjson_get_str(key);
+    const char *name = kn_json_key(key);
     char where[KN_JSON_WHERE_SIZE];
     kn_json_where(json, key, NULL, where);
     kn_status status = NULL;
