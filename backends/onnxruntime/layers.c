@@ -31,35 +31,31 @@ static const origin *find(const reader *r, kn_onnx_text name) {
   return r->origins.count ? bsearch(&wanted, r->origins.items, r->origins.count, sizeof wanted, by_name) : NULL;
 }
 
-static kn_status read_node(kn_onnx_span message, node *out_node, kn_onnx_text *out_output) {
-  kn_onnx_field field;
+static kn_status read_node(kn_protobuf message, node *out_node, kn_onnx_text *out_output) {
+  kn_protobuf_field field;
   size_t inputs = 0;
-  bool more;
   *out_node = (node){0};
   *out_output = (kn_onnx_text){0};
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) return NULL;
+  while (kn_protobuf_next(&message, &field)) {
     kn_onnx_text text = kn_onnx_text_of(field.bytes);
     if (field.number == 1 && inputs < 2) out_node->inputs[inputs++] = text;
     if (field.number == 2 && !out_output->length) *out_output = text;
     if (field.number == 3) out_node->name = text;
     if (field.number == 4) out_node->type = text;
   }
+  return kn_onnx_whole(&message);
 }
 
-static kn_status read_initializer(kn_onnx_span message, origin *out_origin) {
-  kn_onnx_field field;
-  bool more;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) return NULL;
+static kn_status read_initializer(kn_protobuf message, origin *out_origin) {
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&message, &field)) {
     if (field.number == 2) out_origin->type = (int64_t)field.value;
     if (field.number == 8) out_origin->name = kn_onnx_text_of(field.bytes);
   }
+  return kn_onnx_whole(&message);
 }
 
-static kn_status add_origin(reader *r, const kn_onnx_field *field) {
+static kn_status add_origin(reader *r, const kn_protobuf_field *field) {
   if (field->number != 1 && field->number != 5) return NULL;
   origin *added = kn_onnx_list_add(&r->origins, sizeof *added);
   if (!added) return kn_status_out_of_memory();
@@ -70,7 +66,7 @@ static kn_status add_origin(reader *r, const kn_onnx_field *field) {
   return NULL;
 }
 
-static kn_status count_layer(reader *r, const kn_onnx_field *field) {
+static kn_status count_layer(reader *r, const kn_protobuf_field *field) {
   static const char *const types[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
   node found;
   kn_onnx_text output;
@@ -90,22 +86,20 @@ static kn_status count_layer(reader *r, const kn_onnx_field *field) {
   return NULL;
 }
 
-static kn_status for_each(reader *r, kn_onnx_span graph, kn_status (*visit)(reader *, const kn_onnx_field *)) {
-  kn_onnx_field field;
-  bool more;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&graph, &field, &more));
-    if (!more) return NULL;
+static kn_status for_each(reader *r, kn_protobuf graph, kn_status (*visit)(reader *, const kn_protobuf_field *)) {
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&graph, &field)) {
     KN_TRY(visit(r, &field));
   }
+  return kn_onnx_whole(&graph);
 }
 
-static kn_status read_graph(reader *r, kn_onnx_span message) {
-  kn_onnx_field field;
-  bool more;
+static kn_status read_graph(reader *r, kn_protobuf message) {
+  kn_protobuf_field field;
   do {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) return kn_status_make(KN_BAD_DATA, "the model has no graph");
+    if (kn_protobuf_next(&message, &field)) continue;
+    KN_TRY(kn_onnx_whole(&message));
+    return kn_status_make(KN_BAD_DATA, "the model has no graph");
   } while (field.number != 7);
   KN_TRY(for_each(r, field.bytes, add_origin));
   if (r->origins.count) qsort(r->origins.items, r->origins.count, sizeof(origin), by_name);
@@ -115,8 +109,7 @@ static kn_status read_graph(reader *r, kn_onnx_span message) {
 kn_status kn_onnx_layers_read(const void *data, size_t bytes, kn_onnx_layers *out_layers) {
   *out_layers = (kn_onnx_layers){0};
   reader r = {.layers = out_layers};
-  const uint8_t *begin = data;
-  kn_status status = read_graph(&r, (kn_onnx_span){begin, begin, begin + bytes});
+  kn_status status = read_graph(&r, kn_protobuf_of(data, bytes));
   kn_free(r.origins.items);
   return status;
 }

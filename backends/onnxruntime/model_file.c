@@ -10,6 +10,19 @@ enum {
   DEEPEST = 32 /* subgraphs inside subgraphs */
 };
 
+/* ---- the encoding ---- */
+
+kn_status kn_onnx_whole(const kn_protobuf *message) {
+  if (kn_protobuf_ended(message)) return NULL;
+  return kn_status_make(KN_BAD_DATA, "the file is cut or damaged at byte %zu", kn_protobuf_offset(*message));
+}
+
+kn_status kn_onnx_expect(const kn_protobuf_field *field, kn_protobuf_type type, const char *what) {
+  if (field->type == type) return NULL;
+  return kn_status_make(KN_BAD_DATA, "%s near byte %zu is not encoded as in ONNX", what,
+                        kn_protobuf_offset(field->bytes));
+}
+
 /* ---- lists and texts ---- */
 
 void *kn_onnx_list_add(kn_onnx_list *list, size_t item_size) {
@@ -27,8 +40,8 @@ void *kn_onnx_list_add(kn_onnx_list *list, size_t item_size) {
   return item;
 }
 
-kn_onnx_text kn_onnx_text_of(kn_onnx_span bytes) {
-  return (kn_onnx_text){(const char *)bytes.at, kn_onnx_length(bytes)};
+kn_onnx_text kn_onnx_text_of(kn_protobuf bytes) {
+  return (kn_onnx_text){(const char *)bytes.at, kn_protobuf_length(bytes)};
 }
 
 bool kn_onnx_text_equal(kn_onnx_text a, kn_onnx_text b) {
@@ -53,7 +66,7 @@ typedef struct reader {
   unsigned depth;
 } reader;
 
-static kn_status read_graph(reader *r, kn_onnx_span message, bool main);
+static kn_status read_graph(reader *r, kn_protobuf message, bool main);
 
 static bool is_onnx_domain(kn_onnx_text domain) { return !domain.length || kn_onnx_text_is(domain, "ai.onnx"); }
 
@@ -75,34 +88,30 @@ static kn_status count_operator(kn_onnx_model *model, const kn_onnx_operator *fo
 }
 
 /* Attributes hold subgraphs and the values of constants. */
-static kn_status read_attribute(reader *r, kn_onnx_span message) {
-  kn_onnx_field field;
-  bool more;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) return NULL;
+static kn_status read_attribute(reader *r, kn_protobuf message) {
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&message, &field)) {
     bool tensor = field.number == 5 || field.number == 10, graph = field.number == 6 || field.number == 11;
-    if (tensor || graph) KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "an attribute"));
+    if (tensor || graph) KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "an attribute"));
     if (tensor) KN_TRY(kn_onnx_tensor_read(field.bytes, r->model, NULL));
     if (graph) KN_TRY(read_graph(r, field.bytes, false));
   }
+  return kn_onnx_whole(&message);
 }
 
-static kn_status read_node(reader *r, kn_onnx_span message) {
-  kn_onnx_field field;
-  bool more;
+static kn_status read_node(reader *r, kn_protobuf message) {
+  kn_protobuf_field field;
   kn_onnx_operator found = {0};
   kn_onnx_text output = {0};
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) break;
-    if (field.number >= 1 && field.number <= 7) KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "a node"));
+  while (kn_protobuf_next(&message, &field)) {
+    if (field.number >= 1 && field.number <= 7) KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "a node"));
     if (field.number == 2 && !output.length) output = kn_onnx_text_of(field.bytes); /* output */
     if (field.number == 3) found.layer = kn_onnx_text_of(field.bytes);              /* name */
     if (field.number == 4) found.type = kn_onnx_text_of(field.bytes);               /* op_type */
     if (field.number == 5) KN_TRY(read_attribute(r, field.bytes));                  /* attribute */
     if (field.number == 7) found.domain = kn_onnx_text_of(field.bytes);             /* domain */
   }
+  KN_TRY(kn_onnx_whole(&message));
   if (!found.type.length)
     return kn_status_make(KN_BAD_DATA, "a node that makes '%.*s' has no operator", KN_ONNX_TEXT(output));
   if (!found.layer.length) found.layer = output;
@@ -112,7 +121,7 @@ static kn_status read_node(reader *r, kn_onnx_span message) {
 
 /* ---- graphs ---- */
 
-static kn_status add_value(kn_onnx_list *list, kn_onnx_span message, const char *what, const kn_onnx_list *names) {
+static kn_status add_value(kn_onnx_list *list, kn_protobuf message, const char *what, const kn_onnx_list *names) {
   kn_onnx_value value;
   bool shaped;
   kn_status status = kn_onnx_value_read(message, &value, &shaped);
@@ -135,42 +144,37 @@ static kn_status add_value(kn_onnx_list *list, kn_onnx_span message, const char 
   return NULL;
 }
 
-static kn_status read_initializer(reader *r, const kn_onnx_field *field, kn_onnx_list *names) {
-  kn_onnx_span message = field->bytes;
-  kn_onnx_field inner;
-  bool more;
-  KN_TRY(kn_onnx_expect(field, KN_ONNX_BYTES, "a tensor"));
+static kn_status read_initializer(reader *r, const kn_protobuf_field *field, kn_onnx_list *names) {
+  kn_protobuf message = field->bytes;
+  kn_protobuf_field inner;
+  KN_TRY(kn_onnx_expect(field, KN_PROTOBUF_BYTES, "a tensor"));
   if (field->number == 5) return kn_onnx_tensor_read(message, r->model, names); /* initializer */
-  for (;;) { /* sparse_initializer: values, indices */
-    KN_TRY(kn_onnx_next(&message, &inner, &more));
-    if (!more) return NULL;
+  while (kn_protobuf_next(&message, &inner)) { /* sparse_initializer: values, indices */
     if (inner.number == 1 || inner.number == 2)
       KN_TRY(kn_onnx_tensor_read(inner.bytes, r->model, inner.number == 1 ? names : NULL));
   }
+  return kn_onnx_whole(&message);
 }
 
-static kn_status read_contents(reader *r, kn_onnx_span message, bool main, kn_onnx_list *names) {
-  kn_onnx_span values = message;
-  kn_onnx_field field;
-  bool more;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) break;
-    if (field.number == 1) KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "a node"));
+static kn_status read_contents(reader *r, kn_protobuf message, bool main, kn_onnx_list *names) {
+  kn_protobuf values = message;
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&message, &field)) {
+    if (field.number == 1) KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "a node"));
     if (field.number == 1) KN_TRY(read_node(r, field.bytes)); /* node */
     if (field.number == 5 || field.number == 15) KN_TRY(read_initializer(r, &field, names));
   }
+  KN_TRY(kn_onnx_whole(&message));
   if (!main) return NULL;
   if (names->count) qsort(names->items, names->count, sizeof(kn_onnx_text), compare_texts);
-  for (;;) {
-    KN_TRY(kn_onnx_next(&values, &field, &more));
-    if (!more) return NULL;
+  while (kn_protobuf_next(&values, &field)) {
     if (field.number == 11) KN_TRY(add_value(&r->model->inputs, field.bytes, "input", names));  /* input */
     if (field.number == 12) KN_TRY(add_value(&r->model->outputs, field.bytes, "output", NULL)); /* output */
   }
+  return kn_onnx_whole(&values);
 }
 
-static kn_status read_graph(reader *r, kn_onnx_span message, bool main) {
+static kn_status read_graph(reader *r, kn_protobuf message, bool main) {
   if (++r->depth > DEEPEST)
     return kn_status_make(KN_INCOMPATIBLE, "the model has subgraphs inside each other, deeper than %d", DEEPEST);
   kn_onnx_list names = {0};
@@ -182,73 +186,67 @@ static kn_status read_graph(reader *r, kn_onnx_span message, bool main) {
 
 /* ---- the model ---- */
 
-static kn_status read_opset(kn_onnx_model *model, kn_onnx_span message) {
+static kn_status read_opset(kn_onnx_model *model, kn_protobuf message) {
   kn_onnx_opset *opset = kn_onnx_list_add(&model->opsets, sizeof *opset);
-  kn_onnx_field field;
-  bool more;
+  kn_protobuf_field field;
   if (!opset) return kn_status_out_of_memory();
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) return NULL;
+  while (kn_protobuf_next(&message, &field)) {
     if (field.number == 1) opset->domain = kn_onnx_text_of(field.bytes);
     if (field.number == 2) opset->version = (int64_t)field.value;
   }
+  return kn_onnx_whole(&message);
 }
 
 /* A FunctionProto: an operator that the file itself defines. */
-static kn_status read_function(reader *r, kn_onnx_span message) {
+static kn_status read_function(reader *r, kn_protobuf message) {
   if (r->model->functions.count == MOST_KINDS)
     return kn_status_make(KN_INCOMPATIBLE, "the model defines more than %d operators", MOST_KINDS);
   kn_onnx_operator *function = kn_onnx_list_add(&r->model->functions, sizeof *function);
-  kn_onnx_field field;
-  bool more;
+  kn_protobuf_field field;
   if (!function) return kn_status_out_of_memory();
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) return NULL;
+  while (kn_protobuf_next(&message, &field)) {
     if (field.number == 1) function->type = kn_onnx_text_of(field.bytes);
     if (field.number == 7) KN_TRY(read_node(r, field.bytes));
     if (field.number == 10) function->domain = kn_onnx_text_of(field.bytes);
   }
+  return kn_onnx_whole(&message);
 }
 
-static kn_status read_model(reader *r, kn_onnx_span message, size_t *out_graphs) {
+static kn_status read_model(reader *r, kn_protobuf message, size_t *out_graphs) {
   kn_onnx_model *model = r->model;
-  kn_onnx_field field;
-  bool more;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) return NULL;
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&message, &field)) {
     switch (field.number) {
       case 1: /* ir_version */
-        KN_TRY(kn_onnx_expect(&field, KN_ONNX_VARINT, "the version"));
+        KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_VARINT, "the version"));
         model->ir_version = (int64_t)field.value;
         break;
       case 2: /* producer_name */
-        KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the producer"));
+        KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "the producer"));
         model->producer = kn_onnx_text_of(field.bytes);
         break;
       case 3: /* producer_version */
-        KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the producer's version"));
+        KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "the producer's version"));
         model->producer_version = kn_onnx_text_of(field.bytes);
         break;
       case 7: /* graph */
-        KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the graph"));
+        KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "the graph"));
         ++*out_graphs;
         KN_TRY(read_graph(r, field.bytes, true));
         break;
       case 8: /* opset_import */
-        KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "an operator set"));
+        KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "an operator set"));
         KN_TRY(read_opset(model, field.bytes));
         break;
       case 25: /* functions */
-        KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "a function"));
+        KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "a function"));
         KN_TRY(read_function(r, field.bytes));
         break;
       default:
         break;
     }
   }
+  return kn_onnx_whole(&message);
 }
 
 static kn_status check(const kn_onnx_model *model, size_t graphs) {
@@ -269,9 +267,8 @@ kn_status kn_onnx_model_read(const void *data, size_t bytes, kn_onnx_model *out_
   *out_model = (kn_onnx_model){0};
   reader r = {.model = out_model};
   size_t graphs = 0;
-  const uint8_t *begin = data;
-  kn_status status = bytes ? read_model(&r, (kn_onnx_span){begin, begin, begin + bytes}, &graphs)
-                           : kn_status_make(KN_BAD_DATA, "the file is empty");
+  kn_status status =
+      bytes ? read_model(&r, kn_protobuf_of(data, bytes), &graphs) : kn_status_make(KN_BAD_DATA, "the file is empty");
   if (!status) status = check(out_model, graphs);
   if (status) kn_onnx_model_clear(out_model);
   return status;

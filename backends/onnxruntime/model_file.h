@@ -6,9 +6,8 @@
 #ifndef KN_ONNX_MODEL_FILE_H
 #define KN_ONNX_MODEL_FILE_H
 
-#include "wire.h"
-
 #include <kenning/iospec.h>
+#include <kenning/protobuf.h>
 
 /* Numbers of the schema's TensorProto.DataType, which are ONNX Runtime's too. */
 enum { KN_ONNX_FLOAT = 1, KN_ONNX_UINT8 = 2, KN_ONNX_INT8 = 3, KN_ONNX_STRING = 8, KN_ONNX_TYPES = 32 };
@@ -87,14 +86,18 @@ char *kn_onnx_census_text(const size_t counts[KN_ONNX_TYPES]);
 
 /* ---- shared by the files of the reader ---- */
 
+/* After a walk that ended: KN_BAD_DATA with the place where the bytes are no message. */
+kn_status kn_onnx_whole(const kn_protobuf *message) KN_MUST_USE;
+/* KN_BAD_DATA unless the field is encoded as `type`. `what` names it. */
+kn_status kn_onnx_expect(const kn_protobuf_field *field, kn_protobuf_type type, const char *what) KN_MUST_USE;
 /* A zeroed item at the end of a list; NULL without memory. */
 void *kn_onnx_list_add(kn_onnx_list *list, size_t item_size);
-kn_onnx_text kn_onnx_text_of(kn_onnx_span bytes);
+kn_onnx_text kn_onnx_text_of(kn_protobuf bytes);
 bool kn_onnx_text_is(kn_onnx_text text, const char *wanted);
 bool kn_onnx_text_equal(kn_onnx_text a, kn_onnx_text b);
 /* Reads a TensorProto; counts it, and appends its name to `names` (kn_onnx_text) unless that is NULL. */
-kn_status kn_onnx_tensor_read(kn_onnx_span message, kn_onnx_model *model, kn_onnx_list *names) KN_MUST_USE;
+kn_status kn_onnx_tensor_read(kn_protobuf message, kn_onnx_model *model, kn_onnx_list *names) KN_MUST_USE;
 /* Reads a ValueInfoProto. */
-kn_status kn_onnx_value_read(kn_onnx_span message, kn_onnx_value *out_value, bool *out_tensor) KN_MUST_USE;
+kn_status kn_onnx_value_read(kn_protobuf message, kn_onnx_value *out_value, bool *out_tensor) KN_MUST_USE;
 
 #endif

@@ -56,45 +56,40 @@ static kn_status add_dimension(tensor *t, uint64_t size) {
   return NULL;
 }
 
-static kn_status take_tensor_field(tensor *t, const kn_onnx_field *field) {
-  kn_onnx_span list = field->bytes;
+static kn_status take_tensor_field(tensor *t, const kn_protobuf_field *field) {
+  kn_protobuf list = field->bytes;
   uint64_t size;
   switch (field->number) {
     case 1: /* dims, packed or one by one */
-      if (field->wire == KN_ONNX_VARINT) return add_dimension(t, field->value);
-      KN_TRY(kn_onnx_expect(field, KN_ONNX_BYTES, "the shape of a tensor"));
-      while (list.at < list.end) {
-        KN_TRY(kn_onnx_varint(&list, &size));
-        KN_TRY(add_dimension(t, size));
-      }
-      return NULL;
+      if (field->type == KN_PROTOBUF_VARINT) return add_dimension(t, field->value);
+      KN_TRY(kn_onnx_expect(field, KN_PROTOBUF_BYTES, "the shape of a tensor"));
+      while (kn_protobuf_varint(&list, &size)) KN_TRY(add_dimension(t, size));
+      return kn_onnx_whole(&list);
     case 2: /* data_type */
       t->type = (int64_t)field->value;
-      return kn_onnx_expect(field, KN_ONNX_VARINT, "the type of a tensor");
+      return kn_onnx_expect(field, KN_PROTOBUF_VARINT, "the type of a tensor");
     case 8: /* name */
       t->name = kn_onnx_text_of(field->bytes);
-      return kn_onnx_expect(field, KN_ONNX_BYTES, "the name of a tensor");
+      return kn_onnx_expect(field, KN_PROTOBUF_BYTES, "the name of a tensor");
     case 9: /* raw_data */
       t->raw = true;
-      t->raw_bytes = kn_onnx_length(field->bytes);
-      return kn_onnx_expect(field, KN_ONNX_BYTES, "the data of a tensor");
+      t->raw_bytes = kn_protobuf_length(field->bytes);
+      return kn_onnx_expect(field, KN_PROTOBUF_BYTES, "the data of a tensor");
     case 14: /* data_location: 1 is EXTERNAL */
       t->external = field->value == 1;
-      return kn_onnx_expect(field, KN_ONNX_VARINT, "the place of a tensor");
+      return kn_onnx_expect(field, KN_PROTOBUF_VARINT, "the place of a tensor");
     default:
       return NULL;
   }
 }
 
-kn_status kn_onnx_tensor_read(kn_onnx_span message, kn_onnx_model *model, kn_onnx_list *names) {
+kn_status kn_onnx_tensor_read(kn_protobuf message, kn_onnx_model *model, kn_onnx_list *names) {
   tensor t = {.elements = 1};
-  kn_onnx_field field;
-  bool more;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) break;
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&message, &field)) {
     KN_TRY(take_tensor_field(&t, &field));
   }
+  KN_TRY(kn_onnx_whole(&message));
   bool known = t.type > 0 && t.type < KNOWN_TYPES;
   uint64_t bytes = known ? (t.elements * types[t.type].bits + 7) / 8 : 0;
   if (known && types[t.type].bits && t.raw && !t.external && bytes != t.raw_bytes)
@@ -112,51 +107,46 @@ kn_status kn_onnx_tensor_read(kn_onnx_span message, kn_onnx_model *model, kn_onn
 
 /* ---- inputs and outputs ---- */
 
-static kn_status read_dimension(kn_onnx_span message, kn_onnx_value *value) {
-  kn_onnx_field field;
-  bool more;
+static kn_status read_dimension(kn_protobuf message, kn_onnx_value *value) {
+  kn_protobuf_field field;
   if (value->rank == KN_MAX_RANK)
     return kn_status_make(KN_INCOMPATIBLE, "'%.*s' has more than %d dimensions", KN_ONNX_TEXT(value->name),
                           KN_MAX_RANK);
   int64_t *size = &value->shape[value->rank];
   kn_onnx_text *symbol = &value->symbols[value->rank];
   *size = -1;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) break;
+  while (kn_protobuf_next(&message, &field)) {
     if (field.number == 1) { /* dim_value; negative ones and, by habit of some exporters, 0 stand for a free one */
-      KN_TRY(kn_onnx_expect(&field, KN_ONNX_VARINT, "a dimension"));
+      KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_VARINT, "a dimension"));
       *size = field.value > 0 && field.value <= INT64_MAX ? (int64_t)field.value : -1;
     } else if (field.number == 2) { /* dim_param */
-      KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the name of a dimension"));
+      KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "the name of a dimension"));
       *symbol = kn_onnx_text_of(field.bytes);
     }
   }
+  KN_TRY(kn_onnx_whole(&message));
   value->rank++;
   return NULL;
 }
 
-static kn_status read_tensor_type(kn_onnx_span message, kn_onnx_value *value, bool *out_tensor) {
-  kn_onnx_field field, dimension;
-  bool more;
+static kn_status read_tensor_type(kn_protobuf message, kn_onnx_value *value, bool *out_tensor) {
+  kn_protobuf_field field, dimension;
   int64_t type = 0;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) break;
+  while (kn_protobuf_next(&message, &field)) {
     if (field.number == 1) { /* elem_type */
-      KN_TRY(kn_onnx_expect(&field, KN_ONNX_VARINT, "the type of a value"));
+      KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_VARINT, "the type of a value"));
       type = (int64_t)field.value;
     } else if (field.number == 2) { /* shape */
-      KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the shape of a value"));
+      KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "the shape of a value"));
       *out_tensor = true;
-      kn_onnx_span shape = field.bytes;
-      for (;;) {
-        KN_TRY(kn_onnx_next(&shape, &dimension, &more));
-        if (!more) break;
+      kn_protobuf shape = field.bytes;
+      while (kn_protobuf_next(&shape, &dimension)) {
         if (dimension.number == 1) KN_TRY(read_dimension(dimension.bytes, value));
       }
+      KN_TRY(kn_onnx_whole(&shape));
     }
   }
+  KN_TRY(kn_onnx_whole(&message));
   value->dtype = kn_onnx_type_dtype(type);
   if (value->dtype == KN_DTYPE_NONE)
     return kn_status_make(KN_INCOMPATIBLE, "'%.*s' is %s, which is not supported as input or output",
@@ -164,31 +154,29 @@ static kn_status read_tensor_type(kn_onnx_span message, kn_onnx_value *value, bo
   return NULL;
 }
 
-kn_status kn_onnx_value_read(kn_onnx_span message, kn_onnx_value *out_value, bool *out_tensor) {
-  kn_onnx_field field;
-  bool more, typed = false;
-  kn_onnx_span type = {0};
+kn_status kn_onnx_value_read(kn_protobuf message, kn_onnx_value *out_value, bool *out_tensor) {
+  kn_protobuf_field field;
+  bool typed = false;
+  kn_protobuf type = {0};
   *out_value = (kn_onnx_value){0};
   *out_tensor = false;
-  for (;;) {
-    KN_TRY(kn_onnx_next(&message, &field, &more));
-    if (!more) break;
+  while (kn_protobuf_next(&message, &field)) {
     if (field.number == 1) { /* name */
-      KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the name of a value"));
+      KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "the name of a value"));
       out_value->name = kn_onnx_text_of(field.bytes);
     } else if (field.number == 2) { /* type */
-      KN_TRY(kn_onnx_expect(&field, KN_ONNX_BYTES, "the type of a value"));
+      KN_TRY(kn_onnx_expect(&field, KN_PROTOBUF_BYTES, "the type of a value"));
       type = field.bytes;
     }
   }
-  for (;;) {
-    KN_TRY(kn_onnx_next(&type, &field, &more));
-    if (!more) break;
+  KN_TRY(kn_onnx_whole(&message));
+  while (kn_protobuf_next(&type, &field)) {
     if (field.number == 1) { /* tensor_type */
       typed = true;
       KN_TRY(read_tensor_type(field.bytes, out_value, out_tensor));
     }
   }
+  KN_TRY(kn_onnx_whole(&type));
   if (typed) return NULL;
   return kn_status_make(KN_INCOMPATIBLE,
                         "'%.*s' is no tensor: sequences, maps and optional values are not supported "

@@ -1,6 +1,7 @@
 #include "model_file.h"
 
 #include <errno.h>
+#include <kenning/protobuf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,64 +77,39 @@ static kn_status recognize(const unsigned char *head, size_t length, const char 
 
 /* ---- the operator set of an ONNX model ---- */
 
-static bool read_varint(FILE *file, uint64_t *out_value) {
-  *out_value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    int byte = getc(file);
-    if (byte == EOF) return false;
-    *out_value |= (uint64_t)(byte & 0x7f) << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
-}
-
 /* OperatorSetIdProto: domain = 1, version = 2. `*out_version` stays for the sets of other domains. */
-static bool read_operator_set(FILE *file, uint64_t bytes, uint64_t *out_version) {
-  unsigned char text[256];
+static bool read_operator_set(kn_protobuf message, uint64_t *out_version) {
+  kn_protobuf_field field;
   uint64_t version = 0;
   bool own = true;
-  if (bytes > sizeof text || fread(text, 1, (size_t)bytes, file) != bytes) return false;
-  for (size_t i = 0; i < bytes;) {
-    unsigned char key = text[i++];
-    if (key == 0x0a && i < bytes && text[i] < 0x80 && i + 1 + text[i] <= bytes) {
-      size_t length = text[i];
-      own = !length || (length == 7 && !memcmp(text + i + 1, "ai.onnx", 7));
-      i += 1 + length;
-    } else if (key == 0x10) {
-      for (unsigned shift = 0; i < bytes && shift < 63; shift += 7) {
-        version |= (uint64_t)(text[i] & 0x7f) << shift;
-        if (text[i++] < 0x80) break;
-      }
-    } else {
-      return false;
-    }
+  while (kn_protobuf_next(&message, &field)) {
+    if (field.number == 1) own = !kn_protobuf_length(field.bytes) || kn_protobuf_is(field.bytes, "ai.onnx");
+    if (field.number == 2) version = field.value;
   }
+  if (!kn_protobuf_ended(&message)) return false;
   if (own) *out_version = version;
   return true;
 }
 
 /* Of the ModelProto's fields only ir_version (1) and opset_import (8) are read, the others are stepped over; 0 where
  * the walk ends early: then the engine says what is wrong. */
-static uint64_t operator_set_of(FILE *file, uint64_t *out_format) {
-  uint64_t key, bytes, version = 0;
-  while (read_varint(file, &key)) {
-    unsigned type = key & 7;
-    if (type == 0 && read_varint(file, &bytes)) {
-      if (key >> 3 == 1) *out_format = bytes;
-      continue;
-    }
-    if (type != 2 || !read_varint(file, &bytes) || bytes > INT64_MAX / 2) break;
-    if (key >> 3 == 8 ? !read_operator_set(file, bytes, &version) : fseeko(file, (off_t)bytes, SEEK_CUR) != 0) break;
+static uint64_t operator_set_of(kn_protobuf message, uint64_t *out_format) {
+  kn_protobuf_field field;
+  uint64_t version = 0;
+  while (kn_protobuf_next(&message, &field)) {
+    if (field.number == 1) *out_format = field.value;
+    if (field.number == 8 && !read_operator_set(field.bytes, &version)) break;
   }
   return version;
 }
 
 /* OpenVINO takes operators of a set that it does not know for those of the newest it knows, without a word. */
 static kn_status check_operator_set(const char *path) {
-  FILE *file = fopen(path, "rbe");
-  if (!file) return kn_status_make(KN_IO_ERROR, "cannot read %s: %s", path, strerror(errno));
-  uint64_t form = 0, version = operator_set_of(file, &form);
-  fclose(file);
+  const void *data;
+  size_t bytes;
+  KN_TRY(kn_file_map(path, &data, &bytes));
+  uint64_t form = 0, version = operator_set_of(kn_protobuf_of(data, bytes), &form);
+  kn_file_unmap(data, bytes);
   if (form > NEWEST_FORMAT)
     return kn_status_make(KN_INCOMPATIBLE,
                           "%s is of ONNX's file format %llu; OpenVINO 2026.4 knows up to %d: export the model with an "

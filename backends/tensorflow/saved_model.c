@@ -5,65 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- protobuf's wire format ---- */
-
-typedef struct wire {
-  const unsigned char *at, *end;
-} wire;
-
-typedef struct wire_field {
-  uint32_t number;
-  uint64_t value; /* of varints */
-  wire bytes;     /* of length-delimited fields; .at NULL for others */
-} wire_field;
-
-static bool read_varint(wire *w, uint64_t *out) {
-  *out = 0;
-  for (unsigned shift = 0; shift < 64 && w->at < w->end; shift += 7) {
-    unsigned char byte = *w->at++;
-    *out |= (uint64_t)(byte & 0x7f) << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
-}
-
-/* Next field; false at the end, and with *out_damaged where the bytes make no sense. */
-static bool next_field(wire *w, wire_field *out, bool *out_damaged) {
-  *out = (wire_field){0};
-  uint64_t tag, length;
-  if (w->at == w->end) return false;
-  *out_damaged = true;
-  if (!read_varint(w, &tag) || tag >> 3 == 0 || tag >> 32) return false;
-  out->number = (uint32_t)(tag >> 3);
-  switch (tag & 7) {
-    case 0:
-      if (!read_varint(w, &out->value)) return false;
-      break;
-    case 2:
-      if (!read_varint(w, &length) || length > (uint64_t)(w->end - w->at)) return false;
-      out->bytes = (wire){w->at, w->at + length};
-      w->at += length;
-      break;
-    case 1:
-    case 5:
-      length = (tag & 7) == 1 ? 8 : 4;
-      if ((uint64_t)(w->end - w->at) < length) return false;
-      w->at += length;
-      break;
-    default: /* groups are not used */
-      return false;
-  }
-  *out_damaged = false;
-  return true;
-}
-
-static char *copy_text(wire bytes) {
-  return kn_strndup(bytes.at ? (const char *)bytes.at : "", (size_t)(bytes.end - bytes.at));
-}
-
-static bool same_text(wire bytes, const char *text) {
-  size_t length = strlen(text);
-  return (size_t)(bytes.end - bytes.at) == length && (length == 0 || memcmp(bytes.at, text, length) == 0);
+static char *copy_text(kn_protobuf bytes) {
+  return kn_strndup(bytes.at ? (const char *)bytes.at : "", kn_protobuf_length(bytes));
 }
 
 static kn_status damaged(const char *name) {
@@ -89,27 +32,26 @@ void saved_model_clear(saved_model *model) {
 }
 
 /* TensorShapeProto: dim = 2 {size = 1}, unknown_rank = 3 */
-static kn_status parse_shape(wire w, const char *name, saved_model_tensor *out) {
-  wire_field field, part;
-  bool bad = false;
+static kn_status parse_shape(kn_protobuf w, const char *name, saved_model_tensor *out) {
+  kn_protobuf_field field, part;
   out->rank_known = true;
-  while (next_field(&w, &field, &bad)) {
+  while (kn_protobuf_next(&w, &field)) {
     if (field.number == 3 && field.value) out->rank_known = false;
     if (field.number != 2) continue;
     if (out->rank == KN_MAX_RANK)
       return kn_status_make(KN_INCOMPATIBLE, "%s: tensor '%s' has more than %d dimensions", name, out->name,
                             KN_MAX_RANK);
     int64_t size = 0; /* proto3 leaves zeros out */
-    while (next_field(&field.bytes, &part, &bad))
+    while (kn_protobuf_next(&field.bytes, &part))
       if (part.number == 1) size = (int64_t)part.value;
-    if (bad) return damaged(name);
+    if (!kn_protobuf_ended(&field.bytes)) return damaged(name);
     out->shape[out->rank++] = size < 0 ? -1 : size;
   }
-  return bad ? damaged(name) : NULL;
+  return kn_protobuf_ended(&w) ? NULL : damaged(name);
 }
 
 /* "operation:index" */
-static kn_status parse_tensor_name(wire bytes, const char *name, saved_model_tensor *out) {
+static kn_status parse_tensor_name(kn_protobuf bytes, const char *name, saved_model_tensor *out) {
   char *text = copy_text(bytes);
   if (!text) return kn_status_out_of_memory();
   char *colon = strrchr(text, ':');
@@ -124,30 +66,28 @@ static kn_status parse_tensor_name(wire bytes, const char *name, saved_model_ten
 }
 
 /* TensorInfo: name = 1, dtype = 2, tensor_shape = 3 */
-static kn_status parse_tensor(wire w, const char *name, saved_model_tensor *out) {
-  wire_field field;
-  bool bad = false;
-  while (next_field(&w, &field, &bad)) {
+static kn_status parse_tensor(kn_protobuf w, const char *name, saved_model_tensor *out) {
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&w, &field)) {
     if (field.number == 1) KN_TRY(parse_tensor_name(field.bytes, name, out));
     if (field.number == 2) out->dtype = tf_dtype_of((TF_DataType)(field.value & 0xffff));
     if (field.number == 3) KN_TRY(parse_shape(field.bytes, name, out));
   }
-  if (bad) return damaged(name);
+  if (!kn_protobuf_ended(&w)) return damaged(name);
   if (!out->operation) return kn_status_make(KN_INCOMPATIBLE, "%s: '%s' is not one dense tensor", name, out->name);
   return NULL;
 }
 
 /* An entry of map<string, TensorInfo>: key = 1, value = 2 */
-static kn_status add_tensor(wire w, const char *name, saved_model_tensors *list) {
+static kn_status add_tensor(kn_protobuf w, const char *name, saved_model_tensors *list) {
   saved_model_tensor *grown = kn_realloc(list->items, (list->count + 1) * sizeof *grown);
   if (!grown) return kn_status_out_of_memory();
   list->items = grown;
   saved_model_tensor *out = &grown[list->count++];
   *out = (saved_model_tensor){0};
-  wire_field field;
-  wire info = {0};
-  bool bad = false;
-  while (next_field(&w, &field, &bad)) {
+  kn_protobuf_field field;
+  kn_protobuf info = {0};
+  while (kn_protobuf_next(&w, &field)) {
     if (field.number == 1) {
       kn_free(out->name);
       out->name = copy_text(field.bytes);
@@ -155,7 +95,7 @@ static kn_status add_tensor(wire w, const char *name, saved_model_tensors *list)
     }
     if (field.number == 2) info = field.bytes;
   }
-  if (bad || !out->name) return damaged(name);
+  if (!kn_protobuf_ended(&w) || !out->name) return damaged(name);
   return parse_tensor(info, name, out);
 }
 
@@ -164,14 +104,13 @@ static int by_name(const void *a, const void *b) {
 }
 
 /* SignatureDef: inputs = 1, outputs = 2. Maps have no order in the file; names give one. */
-static kn_status parse_signature(wire w, const char *name, saved_model *out) {
-  wire_field field;
-  bool bad = false;
-  while (next_field(&w, &field, &bad)) {
+static kn_status parse_signature(kn_protobuf w, const char *name, saved_model *out) {
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&w, &field)) {
     if (field.number == 1) KN_TRY(add_tensor(field.bytes, name, &out->inputs));
     if (field.number == 2) KN_TRY(add_tensor(field.bytes, name, &out->outputs));
   }
-  if (bad) return damaged(name);
+  if (!kn_protobuf_ended(&w)) return damaged(name);
   if (out->inputs.count == 0 || out->outputs.count == 0)
     return kn_status_make(KN_INCOMPATIBLE, "%s: signature '%s' has no inputs or no outputs", name, out->signature);
   qsort(out->inputs.items, out->inputs.count, sizeof *out->inputs.items, by_name);
@@ -180,54 +119,52 @@ static kn_status parse_signature(wire w, const char *name, saved_model *out) {
 }
 
 /* MetaInfoDef: tags = 4 */
-static kn_status has_tag(wire w, const char *tag, const char *name, bool *out_has) {
-  wire_field field;
-  bool bad = false;
-  while (next_field(&w, &field, &bad))
-    if (field.number == 4 && same_text(field.bytes, tag)) *out_has = true;
-  return bad ? damaged(name) : NULL;
+static kn_status has_tag(kn_protobuf w, const char *tag, const char *name, bool *out_has) {
+  kn_protobuf_field field;
+  while (kn_protobuf_next(&w, &field))
+    if (field.number == 4 && kn_protobuf_is(field.bytes, tag)) *out_has = true;
+  return kn_protobuf_ended(&w) ? NULL : damaged(name);
 }
 
 /* MetaGraphDef: meta_info_def = 1, signature_def = 5 (map<string, SignatureDef>). Takes the signature
  * "serving_default", or the only one besides TensorFlow's own, whose names begin with "__". */
-static kn_status find_signature(wire w, const char *name, wire *out_signature, wire *out_key, size_t *out_count,
-                                bool *out_serves) {
-  wire_field field, part;
-  bool bad = false;
-  while (next_field(&w, &field, &bad)) {
+static kn_status find_signature(kn_protobuf w, const char *name, kn_protobuf *out_signature, kn_protobuf *out_key,
+                                size_t *out_count, bool *out_serves) {
+  kn_protobuf_field field, part;
+  while (kn_protobuf_next(&w, &field)) {
     if (field.number == 1) KN_TRY(has_tag(field.bytes, "serve", name, out_serves));
     if (field.number != 5) continue;
-    wire key = {0}, value = {0};
-    while (next_field(&field.bytes, &part, &bad)) {
+    kn_protobuf key = {0}, value = {0};
+    while (kn_protobuf_next(&field.bytes, &part)) {
       if (part.number == 1) key = part.bytes;
       if (part.number == 2) value = part.bytes;
     }
-    if (bad) return damaged(name);
-    if (!key.at || (key.end - key.at >= 2 && memcmp(key.at, "__", 2) == 0)) continue;
+    if (!kn_protobuf_ended(&field.bytes)) return damaged(name);
+    if (!key.at || (kn_protobuf_length(key) >= 2 && memcmp(key.at, "__", 2) == 0)) continue;
     (*out_count)++;
-    if (out_signature->at && !same_text(key, "serving_default")) continue;
+    if (out_signature->at && !kn_protobuf_is(key, "serving_default")) continue;
     *out_key = key;
     *out_signature = value;
   }
-  return bad ? damaged(name) : NULL;
+  return kn_protobuf_ended(&w) ? NULL : damaged(name);
 }
 
 kn_status saved_model_parse(const void *data, size_t bytes, const char *name, saved_model *out_model) {
   *out_model = (saved_model){0};
-  wire w = {data, (const unsigned char *)data + bytes};
-  wire signature = {0}, key = {0};
-  wire_field field;
-  bool bad = false, serves = false;
+  kn_protobuf w = kn_protobuf_of(data, bytes);
+  kn_protobuf signature = {0}, key = {0};
+  kn_protobuf_field field;
+  bool serves = false;
   size_t count = 0;
-  while (!serves && next_field(&w, &field, &bad)) {
+  while (!serves && kn_protobuf_next(&w, &field)) {
     if (field.number != 2) continue; /* SavedModel: meta_graphs = 2 */
-    signature = key = (wire){0};
+    signature = key = (kn_protobuf){0};
     count = 0;
     KN_TRY(find_signature(field.bytes, name, &signature, &key, &count, &serves));
   }
-  if (bad) return damaged(name);
+  if (!serves && !kn_protobuf_ended(&w)) return damaged(name);
   if (!serves) return kn_status_make(KN_INCOMPATIBLE, "%s holds no graph for inference (tag 'serve')", name);
-  if (!signature.at || (count > 1 && !same_text(key, "serving_default")))
+  if (!signature.at || (count > 1 && !kn_protobuf_is(key, "serving_default")))
     return kn_status_make(KN_INCOMPATIBLE, "%s has %zu signatures, but none called 'serving_default'", name, count);
   out_model->signature = copy_text(key);
   kn_status status = out_model->signature ? parse_signature(signature, name, out_model) : kn_status_out_of_memory();

@@ -9,6 +9,7 @@
 #include <kenning/block.h>
 #include <kenning/process.h>
 #include <kenning/production.h>
+#include <kenning/protobuf.h>
 #include <kenning/services.h>
 #include <kenning/training.h>
 
@@ -19,7 +20,7 @@ extern "C" {
 #define KN_PLUGIN_MAGIC 0x4b4e504cu /* "KNPL" */
 /* Until release 1.0 the major number is 0 and both numbers must match the host's exactly. */
 #define KN_ABI_MAJOR 0
-#define KN_ABI_MINOR 7
+#define KN_ABI_MINOR 8
 
 typedef enum kn_sanitizer { KN_SANITIZER_NONE = 0, KN_SANITIZER_ADDRESS = 1, KN_SANITIZER_THREAD = 2 } kn_sanitizer;
 /* gcc says it by macros, clang by __has_feature. */
@@ -151,17 +152,21 @@ typedef struct kn_plugin {
   X(kn_status, kn_training_run,                                                                                        \
     (const kn_training_options *options, const kn_train_request *request, const kn_trainer *trainer,                   \
      kn_record *out_history),                                                                                          \
-    (options, request, trainer, out_history))
+    (options, request, trainer, out_history))                                                                          \
+  X(bool, kn_protobuf_next, (kn_protobuf * message, kn_protobuf_field * out_field), (message, out_field))              \
+  X(bool, kn_protobuf_varint, (kn_protobuf * list, uint64_t * out_value), (list, out_value))                           \
+  X(kn_status, kn_file_map, (const char *path, const void **out_data, size_t *out_bytes), (path, out_data, out_bytes))
 
 /* Functions without result (C has no `return` of void expressions in strict mode). */
-#define KN_HOST_PROCEDURES(X)                                                                         \
-  X(kn_free, (void *pointer), (pointer))                                                              \
-  X(kn_status_free, (kn_status status), (status))                                                     \
-  X(kn_directory_discard, (char *directory), (directory))                                             \
-  X(kn_tensor_free, (kn_tensor_view * tensor), (tensor))                                              \
-  X(kn_iospec_clear, (kn_iospec * spec), (spec))                                                      \
-  X(kn_vlog, (kn_log_level level, const char *format, va_list arguments), (level, format, arguments)) \
-  X(kn_progress, (const char *what, double done, double total, const char *detail), (what, done, total, detail))
+#define KN_HOST_PROCEDURES(X)                                                                                    \
+  X(kn_free, (void *pointer), (pointer))                                                                         \
+  X(kn_status_free, (kn_status status), (status))                                                                \
+  X(kn_directory_discard, (char *directory), (directory))                                                        \
+  X(kn_tensor_free, (kn_tensor_view * tensor), (tensor))                                                         \
+  X(kn_iospec_clear, (kn_iospec * spec), (spec))                                                                 \
+  X(kn_vlog, (kn_log_level level, const char *format, va_list arguments), (level, format, arguments))            \
+  X(kn_progress, (const char *what, double done, double total, const char *detail), (what, done, total, detail)) \
+  X(kn_file_unmap, (const void *data, size_t bytes), (data, bytes))
 
 typedef struct kn_host {
   size_t struct_size;

@@ -88,6 +88,11 @@ KN_API kn_status kn_file_write(const char *path, const void *data, size_t bytes)
 /* Reads a whole file of at most `limit` bytes (0: 1 GiB) into memory with a terminating NUL that is not counted. Free
  * with kn_free. KN_NOT_FOUND, KN_IO_ERROR, KN_BAD_DATA when larger. */
 KN_API kn_status kn_file_read(const char *path, size_t limit, char **out_data, size_t *out_bytes) KN_MUST_USE;
+/* Maps a regular file, for looking at parts of a large one: what is not touched is not read. An empty one gives NULL
+ * and 0 bytes. Not for files that others may cut meanwhile. Give it back with kn_file_unmap, which takes that NULL too.
+ * KN_NOT_FOUND, KN_INVALID_ARGUMENT (no permission), KN_BAD_DATA (no regular file), KN_IO_ERROR. */
+KN_API kn_status kn_file_map(const char *path, const void **out_data, size_t *out_bytes) KN_MUST_USE;
+KN_API void kn_file_unmap(const void *data, size_t bytes);
 /* A name for a temporary file beside `path` (for producers that write by themselves), and the rename that publishes
  * it. kn_file_publish removes `temporary` when it fails. */
 KN_API kn_status kn_file_temporary(const char *path, char **out_temporary) KN_MUST_USE;

@@ -2,6 +2,7 @@
 #include "core/file.h"
 
 #include <errno.h>
+#include <kenning/protobuf.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,18 +83,6 @@ static kn_content of_zip(const unsigned char *head, size_t length) {
   return zip;
 }
 
-/* A number of up to 10 bytes, seven bits each, the lowest first (Protocol Buffers: varint). Its end in *at;
- * UINT64_MAX where it is cut. */
-static uint64_t varint(const unsigned char *head, size_t length, size_t *at) {
-  uint64_t value = 0;
-  for (unsigned shift = 0; *at < length && shift < 64; shift += 7) {
-    unsigned char byte = head[(*at)++];
-    value |= (uint64_t)(byte & 0x7f) << shift;
-    if (!(byte & 0x80)) return value;
-  }
-  return UINT64_MAX;
-}
-
 /* A ModelProto (onnx.proto) begins with field 1, ir_version, a small number, and goes on with one of its others, of
  * which producer_name is a short text. A SavedModel (saved_model.proto) begins the same, but its field 2 is the graph.
  */
@@ -104,11 +93,11 @@ static kn_content of_protobuf(const unsigned char *head, size_t length) {
   const kn_content onnx = {.format = "onnx", .words = "an ONNX model"};
   for (size_t i = 0; i < sizeof others; i++)
     if (head[2] == others[i]) return onnx;
-  size_t at = 3;
   if (head[2] != PRODUCER) return (kn_content){0};
-  uint64_t name = varint(head, length, &at);
-  bool text = name < LONGEST_NAME && name <= length - at;
-  for (size_t i = 0; text && i < name; i++) text = head[at + i] >= ' ' && head[at + i] < 0x7f;
+  kn_protobuf rest = kn_protobuf_of(head + 2, length - 2);
+  kn_protobuf_field name;
+  bool text = kn_protobuf_next(&rest, &name) && kn_protobuf_length(name.bytes) < LONGEST_NAME;
+  for (const uint8_t *at = name.bytes.at; text && at < name.bytes.end; at++) text = *at >= ' ' && *at < 0x7f;
   if (text) return onnx;
   if (head[1] != 1) return (kn_content){0};
   return (kn_content){.words = "the graph of a SavedModel: give its directory"};

@@ -3,67 +3,13 @@
 #include "core/content.h"
 #include "core/file.h"
 
+#include <kenning/protobuf.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { DEEPEST = 32, MOST_FILES = 4096, LONGEST_LOCATION = 4096 };
 
-/* ---- the encoding: protobuf.dev/programming-guides/encoding ---- */
-
-typedef struct span {
-  const uint8_t *at, *end;
-} span;
-
-typedef struct field {
-  uint64_t number, value; /* value: of the integers */
-  span bytes;             /* of texts and messages, else empty */
-} field;
-
-static bool take_number(span *message, uint64_t *out_value) {
-  *out_value = 0;
-  for (unsigned shift = 0; message->at < message->end && shift < 64; shift += 7) {
-    uint8_t byte = *message->at++;
-    *out_value |= (uint64_t)(byte & 0x7f) << shift;
-    if (!(byte & 0x80)) return true;
-  }
-  return false;
-}
-
-/* The next field; false at the end, and where the bytes are no message. */
-static bool next(span *message, field *out_field) {
-  uint64_t key, length;
-  *out_field = (field){0};
-  if (message->at == message->end || !take_number(message, &key)) return false;
-  out_field->number = key >> 3;
-  switch (key & 7) {
-    case 0:
-      return take_number(message, &out_field->value);
-    case 1:
-    case 5:
-      length = (key & 7) == 1 ? 8 : 4;
-      if (length > (uint64_t)(message->end - message->at)) return false;
-      message->at += length;
-      return true;
-    case 2:
-      if (!take_number(message, &length) || length > (uint64_t)(message->end - message->at)) return false;
-      out_field->bytes = (span){message->at, message->at + length};
-      message->at += length;
-      return true;
-    default:
-      return false;
-  }
-}
-
-static size_t length_of(span text) { return (size_t)(text.end - text.at); }
-
-static bool is(span text, const char *word) {
-  return text.at && length_of(text) == strlen(word) && !memcmp(text.at, word, strlen(word));
-}
-
 /* A decimal number written as text, as offset and length are. */
-static bool number_of(span text, uint64_t *out_value) {
+static bool number_of(kn_protobuf text, uint64_t *out_value) {
   *out_value = 0;
   for (; text.at < text.end; text.at++) {
     if (*text.at < '0' || *text.at > '9' || *out_value > UINT64_MAX / 10 - 1) return false;
@@ -75,7 +21,7 @@ static bool number_of(span text, uint64_t *out_value) {
 /* ---- tensors ---- */
 
 typedef struct tensor {
-  span name, location, offset, length;
+  kn_protobuf name, location, offset, length;
   uint64_t elements, type;
   bool external;
 } tensor;
@@ -86,29 +32,30 @@ static uint64_t element_bytes(uint64_t type) {
   return type < sizeof bytes ? bytes[type] : 0;
 }
 
-static void take_entry(span message, tensor *t) { /* StringStringEntryProto: key, value */
-  field f;
-  span key = {0}, value = {0};
-  while (next(&message, &f)) {
+static void take_entry(kn_protobuf message, tensor *t) { /* StringStringEntryProto: key, value */
+  kn_protobuf_field f;
+  kn_protobuf key = {0}, value = {0};
+  while (kn_protobuf_next(&message, &f)) {
+    if (f.type != KN_PROTOBUF_BYTES) continue;
     if (f.number == 1) key = f.bytes;
     if (f.number == 2) value = f.bytes;
   }
-  if (is(key, "location")) t->location = value;
-  if (is(key, "offset")) t->offset = value;
-  if (is(key, "length")) t->length = value;
+  if (kn_protobuf_is(key, "location")) t->location = value;
+  if (kn_protobuf_is(key, "offset")) t->offset = value;
+  if (kn_protobuf_is(key, "length")) t->length = value;
 }
 
 static void multiply(tensor *t, uint64_t size) {
   t->elements = size && t->elements > UINT64_MAX / size ? UINT64_MAX : t->elements * size;
 }
 
-static tensor tensor_of(span message) {
+static tensor tensor_of(kn_protobuf message) {
   tensor t = {.elements = 1};
-  field f;
-  while (next(&message, &f)) {
+  kn_protobuf_field f;
+  while (kn_protobuf_next(&message, &f)) {
     uint64_t size;
-    if (f.number == 1 && !f.bytes.at) multiply(&t, f.value); /* dims, one by one or packed */
-    while (f.number == 1 && f.bytes.at < f.bytes.end && take_number(&f.bytes, &size)) multiply(&t, size);
+    if (f.number == 1 && f.type == KN_PROTOBUF_VARINT) multiply(&t, f.value); /* dims, one by one or packed */
+    while (f.number == 1 && kn_protobuf_varint(&f.bytes, &size)) multiply(&t, size);
     if (f.number == 2) t.type = f.value;           /* data_type */
     if (f.number == 8) t.name = f.bytes;           /* name */
     if (f.number == 13) take_entry(f.bytes, &t);   /* external_data */
@@ -181,16 +128,18 @@ static kn_status add_file(walk *w, char *path, char *name, uint64_t end) {
   return NULL;
 }
 
-static char *text_of(span text) { return text.at ? kn_strndup((const char *)text.at, length_of(text)) : kn_strdup(""); }
+static char *text_of(kn_protobuf text) {
+  return text.at ? kn_strndup((const char *)text.at, kn_protobuf_length(text)) : kn_strdup("");
+}
 
-static kn_status take_tensor(walk *w, span message) {
+static kn_status take_tensor(walk *w, kn_protobuf message) {
   tensor t = tensor_of(message);
   if (!t.external) return NULL;
   char *name = text_of(t.name), *location = text_of(t.location), *path = NULL;
   uint64_t end = 0;
   kn_status status = name && location ? NULL : kn_status_out_of_memory();
-  if (!status &&
-      (!stays_below(location) || length_of(t.location) > LONGEST_LOCATION || strlen(location) != length_of(t.location)))
+  if (!status && (!stays_below(location) || kn_protobuf_length(t.location) > LONGEST_LOCATION ||
+                  strlen(location) != kn_protobuf_length(t.location)))
     status = kn_status_make(KN_BAD_DATA,
                             "%s: the values of the tensor '%.200s' are said to lie in '%.200s': only files below the "
                             "model's directory are read, neither absolute paths nor '..'",
@@ -209,37 +158,37 @@ static kn_status take_tensor(walk *w, span message) {
 
 /* ---- where tensors stand ---- */
 
-static kn_status take_graph(walk *w, span message);
+static kn_status take_graph(walk *w, kn_protobuf message);
 
-static kn_status take_node(walk *w, span message) {
-  field f, inner;
-  while (next(&message, &f))
-    while (f.number == 5 && next(&f.bytes, &inner)) {                                   /* attribute */
+static kn_status take_node(walk *w, kn_protobuf message) {
+  kn_protobuf_field f, inner;
+  while (kn_protobuf_next(&message, &f))
+    while (f.number == 5 && kn_protobuf_next(&f.bytes, &inner)) {                       /* attribute */
       if (inner.number == 5 || inner.number == 10) KN_TRY(take_tensor(w, inner.bytes)); /* t, tensors */
       if (inner.number == 6 || inner.number == 11) KN_TRY(take_graph(w, inner.bytes));  /* g, graphs */
     }
   return NULL;
 }
 
-static kn_status take_graph(walk *w, span message) {
-  field f, inner;
+static kn_status take_graph(walk *w, kn_protobuf message) {
+  kn_protobuf_field f, inner;
   if (w->depth == DEEPEST) return NULL; /* refused by who reads the model */
   w->depth++;
-  while (next(&message, &f)) {
-    if (f.number == 1) KN_TRY(take_node(w, f.bytes));   /* node */
-    if (f.number == 5) KN_TRY(take_tensor(w, f.bytes)); /* initializer */
-    while (f.number == 15 && next(&f.bytes, &inner))    /* sparse_initializer: values, indices */
+  while (kn_protobuf_next(&message, &f)) {
+    if (f.number == 1) KN_TRY(take_node(w, f.bytes));            /* node */
+    if (f.number == 5) KN_TRY(take_tensor(w, f.bytes));          /* initializer */
+    while (f.number == 15 && kn_protobuf_next(&f.bytes, &inner)) /* sparse_initializer: values, indices */
       if (inner.number <= 2) KN_TRY(take_tensor(w, inner.bytes));
   }
   w->depth--;
   return NULL;
 }
 
-static kn_status take_model(walk *w, span message) {
-  field f, inner;
-  while (next(&message, &f)) {
-    if (f.number == 7) KN_TRY(take_graph(w, f.bytes)); /* graph */
-    while (f.number == 25 && next(&f.bytes, &inner))   /* functions */
+static kn_status take_model(walk *w, kn_protobuf message) {
+  kn_protobuf_field f, inner;
+  while (kn_protobuf_next(&message, &f)) {
+    if (f.number == 7) KN_TRY(take_graph(w, f.bytes));           /* graph */
+    while (f.number == 25 && kn_protobuf_next(&f.bytes, &inner)) /* functions */
       if (inner.number == 7) KN_TRY(take_node(w, inner.bytes));
   }
   return NULL;
@@ -258,17 +207,12 @@ void kn_external_data_clear(kn_external_data *data) {
 
 /* Mapped, so that of weights inside the file nothing is read. */
 static kn_status read_mapped(const char *path, kn_external_data *data) {
-  int file;
-  struct stat found;
-  KN_TRY(kn_file_open(path, &file));
-  void *bytes = MAP_FAILED;
-  if (fstat(file, &found) == 0 && found.st_size > 0)
-    bytes = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-  close(file);
-  if (bytes == MAP_FAILED) return kn_status_make(KN_IO_ERROR, "%s: cannot be mapped: %m", path);
+  const void *bytes;
+  size_t count;
+  KN_TRY(kn_file_map(path, &bytes, &count));
   walk w = {.model = path, .data = data};
-  kn_status status = take_model(&w, (span){bytes, (const uint8_t *)bytes + found.st_size});
-  (void)munmap(bytes, (size_t)found.st_size);
+  kn_status status = take_model(&w, kn_protobuf_of(bytes, count));
+  kn_file_unmap(bytes, count);
   return status;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -398,6 +399,27 @@ kn_status kn_file_read(const char *path, size_t limit, char **out_data, size_t *
     *out_bytes = 0;
   }
   return status;
+}
+
+kn_status kn_file_map(const char *path, const void **out_data, size_t *out_bytes) {
+  int file;
+  struct stat found;
+  void *data = NULL;
+  *out_data = NULL;
+  *out_bytes = 0;
+  KN_TRY(kn_file_open(path, &file));
+  int error = fstat(file, &found) != 0 ? errno : 0;
+  size_t bytes = error ? 0 : (size_t)found.st_size;
+  if (bytes && (data = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, file, 0)) == MAP_FAILED) error = errno;
+  close(file);
+  if (error) return kn_file_fault(path, "map", error);
+  *out_data = data;
+  *out_bytes = bytes;
+  return NULL;
+}
+
+void kn_file_unmap(const void *data, size_t bytes) {
+  if (bytes) (void)munmap((void *)(uintptr_t)data, bytes);
 }
 
 kn_status kn_file_lock(const char *path, bool shared, const char *waiting, int *out_lock) {

@@ -134,7 +134,7 @@ static void other_files_are_refused(void **state) {
   kt_assert_fault(load(&f, TFLITE_DATA "/fp32.tflite", 1, NULL), KN_INCOMPATIBLE, "a model of another framework");
   kt_assert_fault(load(&f, IREE_DATA "/make_models.py", 1, NULL), KN_BAD_DATA, "no IREE module");
   kt_assert_fault(load(&f, IREE_DATA "/nowhere.vmfb", 1, NULL), KN_NOT_FOUND, "nowhere.vmfb");
-  kt_assert_fault(load(&f, IREE_DATA, 1, NULL), KN_BAD_DATA, "is no file");
+  kt_assert_fault(load(&f, IREE_DATA, 1, NULL), KN_BAD_DATA, "a directory");
   kt_assert_fault(load(&f, IREE_DATA "/fp32.vmfb", 3, NULL), KN_INCOMPATIBLE, "takes 1 samples at a time and not 3");
   close_runtime(&f);
 }

@@ -195,6 +195,27 @@ static void reads_up_to_a_limit(void **state) {
 }
 
 /* Files of /proc have no size beforehand. */
+static void maps_what_is_looked_at(void **state) {
+  (void)state;
+  const void *data;
+  size_t bytes;
+  kt_assert_ok(kn_file_write(at("one"), "text", 4));
+  kt_assert_ok(kn_file_map(at("one"), &data, &bytes));
+  assert_int_equal(bytes, 4);
+  assert_memory_equal(data, "text", 4);
+  kn_file_unmap(data, bytes);
+  kt_assert_ok(kn_file_write(at("empty"), "", 0));
+  kt_assert_ok(kn_file_map(at("empty"), &data, &bytes));
+  assert_null(data);
+  assert_int_equal(bytes, 0);
+  kn_file_unmap(data, bytes);
+  kt_assert_fault(kn_file_map(at("missing"), &data, &bytes), KN_NOT_FOUND, "missing");
+  kt_assert_fault(kn_file_map(directory, &data, &bytes), KN_BAD_DATA, "directory");
+  assert_int_equal(mkfifo(at("pipe"), 0600), 0);
+  kt_assert_fault(kn_file_map(at("pipe"), &data, &bytes), KN_BAD_DATA, "pipe");
+  assert_null(data);
+}
+
 static void reads_files_without_a_size(void **state) {
   (void)state;
   char *data;
@@ -340,6 +361,7 @@ int main(void) {
       test(what_is_no_file_is_not_read),
       test(a_failed_write_leaves_the_old_file),
       test(reads_up_to_a_limit),
+      test(maps_what_is_looked_at),
       test(reads_files_without_a_size),
       test(temporary_files_are_published),
       test(what_killed_processes_left_is_removed),
