@@ -1,6 +1,7 @@
 /* IREECompiler: makes modules (.vmfb) of ONNX and TensorFlow Lite models. */
 #include "iree.h"
 #include "session.h"
+#include "shared/named_layers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -167,10 +168,24 @@ typedef struct work {
 
 static const char module_name[] = "module.vmfb", processor_name[] = "module.vmfb.cpu";
 
+/* The importer ends by a signal where the number of an operator has no name. */
+static kn_status check_numbers(const char *path) {
+  char *unknown = kn_named_layers(path, "");
+  kn_status status = unknown ? NULL : kn_status_out_of_memory();
+  if (unknown && *unknown)
+    status = kn_status_make(KN_INCOMPATIBLE,
+                            "%s has the %s: a number that TensorFlow Lite did not have when this "
+                            "was written",
+                            path, unknown);
+  kn_free(unknown);
+  return status;
+}
+
 /* The tool leaves the name of the processor that it compiled for in PATH.cpu. */
 static kn_status make(void *context, const char *path, kn_record *record) {
   const work *at = context;
   words list = {0};
+  if (!strcmp(at->request->input_format, "tflite")) KN_TRY(check_numbers(at->request->input_path));
   kn_status status = add(&list, kn_format("--input=%s", at->request->input_path));
   if (!status) status = add(&list, kn_format("--output=%s", path));
   if (!status) status = settings_words(at->self, at->request, &list);
@@ -181,6 +196,7 @@ static kn_status make(void *context, const char *path, kn_record *record) {
                                             .progress = "compile with IREE"},
                          record);
   clear(&list);
+  status = kn_status_name_layers(status, at->request->input_path);
   return kn_status_annotate(status, "while compiling %s", at->request->input_path);
 }
 

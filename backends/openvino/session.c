@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "ir_file.h"
+#include "shared/named_layers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -141,7 +142,9 @@ static kn_status read_model(kn_vino_session *session, const char *path) {
   result = api->core_read_model(session->core, name, weights, &session->model);
   kn_free(weights);
   kn_vino_name_free(path, name);
-  return result == KN_VINO_OK ? NULL : kn_vino_fault(api, KN_BAD_DATA, "cannot read the model", result);
+  return result == KN_VINO_OK
+             ? NULL
+             : kn_status_name_layers(kn_vino_fault(api, KN_BAD_DATA, "cannot read the model", result), path);
 }
 
 static kn_status open_session(kn_vino_session *session, const kn_load_request *request) {

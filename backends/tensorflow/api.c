@@ -81,10 +81,15 @@ kn_status tf_status_take(const tf_api *tf, const TF_Status *status, const char *
   if (code == TF_OK) return NULL;
   if (code == TF_RESOURCE_EXHAUSTED)
     return kn_status_make(KN_OUT_OF_MEMORY, "TensorFlow ran out of memory to %s: %s", what, tf->TF_Message(status));
+  /* What follows the name of an operator that it does not have is the machine's name and advice on tf.contrib. */
+  static const char unregistered[] = "Op type not registered '";
+  const char *words = tf->TF_Message(status);
+  size_t length = strlen(words), head = strlen(unregistered);
+  if (!strncmp(words, unregistered, head)) length = head + strcspn(words + head, "'") + 1;
   /* What the model asks for, not what became of it. */
   bool input = code == TF_INVALID_ARGUMENT || code == TF_NOT_FOUND || code == TF_UNIMPLEMENTED;
-  return kn_status_make(input ? KN_INCOMPATIBLE : KN_BACKEND_FAILED, "TensorFlow could not %s: %s", what,
-                        tf->TF_Message(status));
+  return kn_status_make(input ? KN_INCOMPATIBLE : KN_BACKEND_FAILED, "TensorFlow could not %s: %.*s", what, (int)length,
+                        words);
 }
 
 static const struct {

@@ -1,5 +1,6 @@
 #include "inference.h"
 #include "session.h"
+#include "shared/named_layers.h"
 
 #include <string.h>
 
@@ -212,7 +213,8 @@ static kn_status load_saved_graph(const char *path, const char *library, const s
   KN_TRY(tf_api_open(library, &loaded->tf));
   loaded->graph = loaded->tf->TF_NewGraph();
   if (!loaded->graph) return kn_status_out_of_memory();
-  KN_TRY(session_load(loaded->tf, path, "serve", loaded->threads, loaded->graph, &loaded->session));
+  KN_TRY(kn_status_name_layers(
+      session_load(loaded->tf, path, "serve", loaded->threads, loaded->graph, &loaded->session), path));
   KN_TRY(find_outputs(loaded, &model->inputs, loaded->inputs));
   return find_outputs(loaded, &model->outputs, loaded->outputs);
 }

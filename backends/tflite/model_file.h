@@ -6,6 +6,8 @@
 #ifndef KN_TFLITE_MODEL_FILE_H
 #define KN_TFLITE_MODEL_FILE_H
 
+#include "shared/tflite_operators.h"
+
 #include <kenning/block.h>
 
 /* Numbers of the schema's TensorType. */
@@ -26,8 +28,6 @@ enum {
 const char *kn_tflite_type_name(int type);
 /* KN_DTYPE_NONE for types that a tensor view cannot hold. */
 kn_dtype kn_tflite_type_dtype(int type);
-/* "CONV_2D", ... of the schema's BuiltinOperator; NULL for numbers it did not have when this was written. */
-const char *kn_tflite_operator_name(int64_t code);
 
 /* A tensor of the model's interface. */
 typedef struct kn_tflite_tensor {

@@ -2,7 +2,7 @@
 #ifndef KN_TFLITE_MODEL_READER_H
 #define KN_TFLITE_MODEL_READER_H
 
-#include "flatbuffer.h"
+#include "shared/flatbuffer.h"
 #include "model_file.h"
 
 /* Numbers of the schema's BuiltinOperator that are treated by themselves. */

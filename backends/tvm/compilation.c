@@ -7,6 +7,7 @@
 
 #include "compiler.h"
 #include "objects.h"
+#include "shared/named_layers.h"
 
 static const double timeout_s = 3600;
 static const size_t memory_limit = (size_t)16 << 30;
@@ -226,6 +227,7 @@ static kn_status run_tool(const kn_tvm_compilation *compilation, const char *pat
                              .progress = "compile with TVM"};
   kn_status status = list.failed ? kn_status_out_of_memory() : kn_tool_run(&request, record);
   clear(&list);
+  status = kn_status_name_layers(status, compilation->request->input_path);
   return kn_status_annotate(status, "while compiling %s", compilation->request->input_path);
 }
 

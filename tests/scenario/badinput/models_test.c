@@ -35,7 +35,8 @@ static const refused table[] = {
     {"pytorch", DATA "newer.pt", "2", .parts = {"version 99", "upgrade PyTorch"}},
     {"mxnet", DATA "newer.params", "2", .parts = {"MXNet 2.9", "older"}},
     /* an operator that nobody defines, named with its layer */
-    {"tensorflow", DATA "unknown.savedmodel", "2", .parts = {"'Frobnicate'"}},
+    {"tensorflow", DATA "unknown.savedmodel", "2",
+     .parts = {"'Frobnicate'\n    at the operator Frobnicate of the layer 'Softmax'"}},
     {"tflite", DATA "unknown.tflite", "2", .parts = {"unknown operator", "300"}},
     {"tflite", DATA "custom.tflite", "2", .parts = {"custom operator Frobnicate, which makes '"}},
     {"litert", DATA "unknown.tflite", "2", .parts = {"unknown operator, which makes '"}},
@@ -43,11 +44,16 @@ static const refused table[] = {
     {"onnxruntime", UNIT "onnxruntime/data/unknown.onnx", "2", .parts = {"Frobnicate", "layer7"}},
     {"onnxruntime", UNIT "onnxruntime/data/custom.onnx", "2",
      .parts = {"org.example.Frobnicate of the layer 'layer7'"}},
-    {"openvino", UNIT "onnxruntime/data/unknown.onnx", "2", .parts = {"Frobnicate"}},
-    {"openvino", UNIT "onnxruntime/data/custom.onnx", "2", .parts = {"org.example.Frobnicate"}},
-    {"openvino", UNIT "openvino/data/fp32.xml", "1, 6, 6", .parts = {"Frobnicate"}, .from = "\"Convolution\"",
+    {"openvino", UNIT "onnxruntime/data/unknown.onnx", "2",
+     .parts = {"at the operator Frobnicate of the layer 'layer7'"}},
+    {"openvino", UNIT "onnxruntime/data/custom.onnx", "2",
+     .parts = {"org.example.Frobnicate\n    at the operator Frobnicate of the layer 'layer7'"}},
+    {"openvino", UNIT "openvino/data/fp32.xml", "1, 6, 6",
+     .parts = {"at the operator Frobnicate of the layer 'conv/WithoutBiases'"}, .from = "\"Convolution\"",
      .to = "\"Frobnicate\""},
-    {"openvino", DATA "custom.tflite", "2", .parts = {"Frobnicate"}},
+    {"openvino", DATA "custom.tflite", "2", .parts = {"at the operator Frobnicate, which makes 'mul'"}},
+    {"openvino", DATA "unknown.tflite", "2", .parts = {"at the operator 300, which makes 'mul'"}},
+    {"openvino", DATA "unknown.savedmodel", "2", .parts = {"at the operator Frobnicate of the layer 'Softmax'"}},
     {"mxnet", DATA "unknown.params", "2", .parts = {"operator 'Frobnicate' of the layer 'layer7'"}},
     {"mxnet", DATA "misfit.params", "2", .parts = {"shape"}},
     /* a dimension that nobody tells */
@@ -158,6 +164,32 @@ static void what_it_does_not_take_is_named(void **state) {
   size_t tried = 0;
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (!strcmp(table[i].framework, one->framework) && !enough(one, tried++)) try_refused(one, &table[i]);
+}
+
+/* Engines that run what a compiler made: there it is the compiler that names the layer. */
+static void compilers_name_the_layer_too(void **state) {
+  static const struct {
+    const char *framework, *file, *out, *part;
+  } rows[] = {
+      {"tvm", UNIT "onnxruntime/data/unknown.onnx", "out.tar", "at the operator Frobnicate of the layer 'layer7'"},
+      {"tvm", UNIT "onnxruntime/data/custom.onnx", "out.tar", "at the operator Frobnicate of the layer 'layer7'"},
+      {"tvm", DATA "custom.tflite", "out.tar", "at the operator Frobnicate, which makes 'mul'"},
+      {"iree", UNIT "onnxruntime/data/unknown.onnx", "out.vmfb", "at the operator Frobnicate of the layer 'layer7'"},
+      {"iree", UNIT "onnxruntime/data/custom.onnx", "out.vmfb", "at the operator Frobnicate of the layer 'layer7'"},
+      {"iree", DATA "unknown.tflite", "out.vmfb", "the operator 300, which makes 'mul'"},
+      {"iree", DATA "custom.tflite", "out.vmfb", "at the operator Frobnicate, which makes 'mul'"}};
+  const engine *one = *state;
+  need(one);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    if (strcmp(rows[i].framework, one->framework) != 0) continue;
+    char *directory = kt_directory_make(), *in = copy_in(rows[i].file, directory, last_part(rows[i].file));
+    print_message("%s, %s\n", one->framework, rows[i].file);
+    kt_run run = kt_run_program((const char *const[]){kt_kenning_release(), "convert", in, rows[i].out, NULL},
+                                &(kt_run_options){.directory = directory, .timeout_s = 120});
+    assert_refused(&run, 2, (const char *const[]){rows[i].part, NULL}, directory, 0);
+    free(in);
+    kt_directory_remove(directory);
+  }
 }
 
 /* ---- models of others ---- */
@@ -272,6 +304,7 @@ int main(int count, char **arguments) {
   if (count != 2) return 2;
   void *one = (void *)(uintptr_t)engine_of(arguments[1]);
   const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(what_it_does_not_take_is_named, one),
+                                     cmocka_unit_test_prestate(compilers_name_the_layer_too, one),
                                      cmocka_unit_test_prestate(models_of_others_are_recognized, one),
                                      cmocka_unit_test_prestate(damaged_models_are_refused_or_run, one),
                                      cmocka_unit_test_prestate(a_process_of_its_own_runs_it_too, one),

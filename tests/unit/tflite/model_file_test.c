@@ -8,7 +8,7 @@
 
 #include "core/memory.h"
 #include "support/status.h"
-#include "tflite/flatbuffer.h"
+#include "shared/flatbuffer.h"
 #include "tflite/model_file.h"
 
 typedef struct bytes {

@@ -3,8 +3,8 @@
  *
  * The first fault is kept in the reader and every later call returns nothing (0, an absent table, an empty vector), so
  * callers read on and look at `fault` where it matters. Nothing is allocated; nothing outside the data is read. */
-#ifndef KN_TFLITE_FLATBUFFER_H
-#define KN_TFLITE_FLATBUFFER_H
+#ifndef KN_SHARED_FLATBUFFER_H
+#define KN_SHARED_FLATBUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>
