@@ -3,10 +3,13 @@
 #include <torch/script.h>
 #include <torch/torch.h>
 #include <torch/version.h>
+#include <caffe2/serialize/inline_container.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -14,15 +17,45 @@
 namespace {
 
 thread_local std::string error;
+/* Where in the code of the model that was, "code/__torch__.py" and the number of a line; empty: not known. */
+thread_local std::string place;
+thread_local long place_line;
 
-/* The first line: what follows it are frames of C++. */
+std::string line_at(const char *begin, const char *end) {
+  begin += std::strspn(begin, " \t\r\n");
+  while (end > begin && std::strchr(" \t\r\n.", end[-1])) end--;
+  return std::string(begin, end > begin ? static_cast<size_t>(end - begin) : 0);
+}
+
+/* What TorchScript shows of the code: 'File "NAME", line N', lines of it, and the one at fault above "~~~ <--- HERE".
+ * The last one is the innermost. */
+void keep_place(const char *words) {
+  const std::string start = "File \"";
+  place.clear();
+  const char *file = nullptr;
+  for (const char *at = words; (at = std::strstr(at, start.c_str())); at++) file = at + start.size();
+  const char *number = file ? std::strstr(file, "\", line ") : nullptr,
+             *here = file ? std::strstr(file, "<--- HERE") : nullptr;
+  if (!number || !here) return;
+  place.assign(file, std::strcspn(file, "\""));
+  place_line = std::atol(number + std::strlen("\", line "));
+  const auto back = [&](const char *at) {
+    while (at > words && at[-1] != '\n') at--;
+    return at;
+  };
+  const char *marks = back(here), *code = marks > words ? back(marks - 1) : marks;
+  error += " (" + place + ", line " + std::to_string(place_line) + ": " + line_at(code, marks) + ")";
+}
+
+/* The first line that says something: what follows it are frames of C++, or of the code of the model. */
 void keep(const char *words) {
-  error.assign(words, std::strcspn(words, "\n"));
+  words += std::strspn(words, " \t\r\n");
+  error = line_at(words, words + std::strcspn(words, "\n"));
   /* TorchScript's own errors begin with this and say what happened at the end. */
-  const std::string start = "The following operation failed in the TorchScript interpreter.";
-  if (error != start) return;
-  const char *last = std::strstr(words, "RuntimeError: ");
-  if (last) error.assign(last, std::strcspn(last, "\n"));
+  const std::string start = "The following operation failed in the TorchScript interpreter";
+  const char *last = error == start ? std::strstr(words, "RuntimeError: ") : nullptr;
+  if (last) error = line_at(last, last + std::strcspn(last, "\n"));
+  keep_place(words);
 }
 
 template <typename Function>
@@ -36,8 +69,83 @@ int32_t guarded(Function &&function) {
     keep(caught.what());
   } catch (...) {
     error = "an unknown exception";
+    place.clear();
   }
   return -1;
+}
+
+/* ---- the layer of a place in the code ---- */
+
+/* A class of the code, which is the type of a layer or of the model. */
+struct script_class {
+  std::string name, file;
+  long line;
+  std::vector<std::pair<std::string, std::string>> members; /* name, type */
+};
+
+/* "  layer7 : __torch__.Layer" or "  __annotations__["0"] = __torch__.Layer" */
+void read_member(const std::string &line, script_class &out) {
+  const std::string type = "__torch__.", quoted = "  __annotations__[\"";
+  const bool number = line.compare(0, quoted.size(), quoted) == 0;
+  const size_t from = number ? quoted.size() : 2, to = line.find(number ? "\"] = " : " : ");
+  const size_t at = to == std::string::npos ? to : to + (number ? 5 : 3);
+  if (line.compare(0, 2, "  ") != 0 || at == std::string::npos || at >= line.size()) return;
+  if (to > from && line.compare(at, type.size(), type) == 0)
+    out.members.emplace_back(line.substr(from, to - from), line.substr(at));
+}
+
+/* "code/__torch__/layers.py" has the classes "__torch__.layers.NAME". */
+void read_classes(const std::string &file, const std::string &text, std::vector<script_class> &out) {
+  std::string space = file.substr(5, file.size() - 8);
+  for (char &c : space) c = c == '/' ? '.' : c;
+  std::istringstream lines(text);
+  std::string line;
+  for (long number = 1; std::getline(lines, line); number++) {
+    if (line.compare(0, 6, "class ") == 0)
+      out.push_back({space + "." + line.substr(6, line.find('(') - 6), file, number, {}});
+    else if (!out.empty() && out.back().file == file)
+      read_member(line, out.back());
+  }
+}
+
+/* "block.layer7", or "" for a place in no layer. */
+std::string layer_at(const std::vector<script_class> &classes, const std::string &file, long line) {
+  const script_class *at = nullptr;
+  for (const script_class &each : classes)
+    if (each.file == file && each.line <= line && (!at || at->line < each.line)) at = &each;
+  std::string path;
+  for (int depth = 0; at && depth < 64; depth++) {
+    const script_class *owner = nullptr;
+    for (const script_class &each : classes)
+      for (const auto &member : each.members) {
+        if (owner || member.second != at->name) continue;
+        path = path.empty() ? member.first : member.first + "." + path;
+        owner = &each;
+      }
+    at = owner;
+  }
+  return path;
+}
+
+/* The message of a model that cannot be loaded gets the name of the layer. */
+void keep_layer(const char *path) {
+  const std::string message = error, file = place;
+  const long line = place_line;
+  if (file.empty()) return;
+  std::vector<script_class> classes;
+  try {
+    caffe2::serialize::PyTorchStreamReader reader(path);
+    for (const std::string &name : reader.getAllRecords()) {
+      if (name.size() < 9 || name.compare(0, 5, "code/") != 0 || name.compare(name.size() - 3, 3, ".py") != 0) continue;
+      const auto record = reader.getRecord(name);
+      read_classes(name, std::string(static_cast<const char *>(std::get<0>(record).get()), std::get<1>(record)),
+                   classes);
+    }
+  } catch (const std::exception &) {
+    return; /* the message stands without it */
+  }
+  const std::string layer = layer_at(classes, file, line);
+  error = layer.empty() ? message : message + " in the layer '" + layer + "'";
 }
 
 at::Tensor view(const torch_shim_tensor &tensor) {
@@ -105,13 +213,15 @@ void torch_shim_threads(int32_t threads) {
 
 int32_t torch_shim_load(const char *path, const char *extra, torch_shim_module **out) {
   *out = nullptr;
-  return guarded([&] {
+  const int32_t result = guarded([&] {
     auto loaded = std::make_unique<torch_shim_module>();
     torch::jit::ExtraFilesMap files{{extra, ""}};
     loaded->module = torch::jit::load(path, at::kCPU, files);
     loaded->extra = files[extra];
     *out = loaded.release();
   });
+  if (result) keep_layer(path);
+  return result;
 }
 
 const char *torch_shim_extra(const torch_shim_module *module) { return module->extra.c_str(); }

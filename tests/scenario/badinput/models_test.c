@@ -54,6 +54,9 @@ static const refused table[] = {
     {"openvino", DATA "custom.tflite", "2", .parts = {"at the operator Frobnicate, which makes 'mul'"}},
     {"openvino", DATA "unknown.tflite", "2", .parts = {"at the operator 300, which makes 'mul'"}},
     {"openvino", DATA "unknown.savedmodel", "2", .parts = {"at the operator Frobnicate of the layer 'Softmax'"}},
+    {"pytorch", DATA "unknown.pt", "2",
+     .parts = {"Unknown builtin op: aten::frobnicate (code/__torch__.py, line ", "torch.frobnicate(",
+               "in the layer 'block.0'"}},
     {"mxnet", DATA "unknown.params", "2", .parts = {"operator 'Frobnicate' of the layer 'layer7'"}},
     {"mxnet", DATA "misfit.params", "2", .parts = {"shape"}},
     /* a dimension that nobody tells */

@@ -91,8 +91,9 @@ def make_tensorflow():
     lite("custom.tflite", converted, custom)
     empty, _ = saved("empty", lambda x: {"y": tf.where(x > 1e30)}, x)
     write("empty.savedmodel", empty, lambda parsed: None)
-    saved("two", lambda a, b: {"p": a * 2.0, "q": b + 1.0}, tf.TensorSpec([1, 2], tf.float32, "a"),
-          tf.TensorSpec([1, 2], tf.float32, "b"))
+    two, _ = saved("two", lambda a, b: {"p": a * 2.0, "q": b + 1.0}, tf.TensorSpec([1, 2], tf.float32, "a"),
+                   tf.TensorSpec([1, 2], tf.float32, "b"))
+    write("two.savedmodel", two, lambda parsed: None)
     saved("int64", lambda x: {"y": tf.cast(x, tf.float32)}, tf.TensorSpec([1, 2], tf.int64, "x"))
     saved("bool", lambda x: {"y": tf.logical_not(x)}, tf.TensorSpec([1, 2], tf.bool, "x"))
 
@@ -112,6 +113,11 @@ def make_onnx():
     save("newer-format", "Relu", ["x"], TensorProto.FLOAT, 99)
     save("half", "Add", ["x", "x"], TensorProto.FLOAT16)
     save("bool", "Not", ["x"], TensorProto.BOOL)
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2]) for name in "abpq"]
+    nodes = [helper.make_node("Mul", ["a", "two"], ["p"]), helper.make_node("Add", ["b", "one"], ["q"])]
+    constants = [numpy_helper.from_array(np.array([i], np.float32), name) for i, name in ((2, "two"), (1, "one"))]
+    graph = helper.make_graph(nodes, "two", value[:2], value[2:], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), "two.onnx")
     constants = [numpy_helper.from_array(np.array([i], np.int64), name) for i, name in enumerate(("zero", "one"))]
     save("empty", "Slice", ["x", "zero", "zero", "one"], TensorProto.FLOAT, constants=constants, shape=("N", 0))
 
@@ -123,16 +129,41 @@ def make_pytorch():
         def forward(self, x: torch.Tensor):
             return x * 2
 
-    def entry(name, dtype):
+    class Layer(torch.nn.Module):
+        def forward(self, x: torch.Tensor):
+            return torch.relu(x * 2)
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = torch.nn.Sequential(Layer())
+
+        def forward(self, x: torch.Tensor):
+            return self.block(x)
+
+    class Two(torch.nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor):
+            return a * 2, b + 1
+
+    def entry(name, dtype="float32"):
         return {"name": name, "shape": [-1, 2], "dtype": dtype}
 
     for dtype in ("float16", "bool"):
         spec = {"input": [entry("x", dtype)], "output": [entry("y", dtype)]}
         name = "half.pt" if dtype == "float16" else "bool.pt"
         torch.jit.save(torch.jit.script(Double()), name, _extra_files={"kenning.json": json.dumps(spec)})
+    spec = {"input": [entry("a"), entry("b")], "output": [entry("p"), entry("q")]}
+    torch.jit.save(torch.jit.script(Two()), "two.pt", _extra_files={"kenning.json": json.dumps(spec)})
     with zipfile.ZipFile("half.pt") as source, zipfile.ZipFile("newer.pt", "w") as target:
         for name in source.namelist():
             target.writestr(name, b"99\n" if name.endswith("/version") else source.read(name))
+    spec = {"input": [entry("x")], "output": [entry("y")]}
+    torch.jit.save(torch.jit.script(Net()), "good.pt", _extra_files={"kenning.json": json.dumps(spec)})
+    with zipfile.ZipFile("good.pt") as source, zipfile.ZipFile("unknown.pt", "w") as target:
+        for name in source.namelist():
+            if not name.endswith(".debug_pkl"):
+                target.writestr(name, source.read(name).replace(b"torch.relu(", b"torch.frobnicate("))
+    Path("good.pt").unlink()
 
 
 def make_mxnet():
