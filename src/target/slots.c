@@ -136,9 +136,11 @@ static uint64_t offset_of(const kn_slot_block *block, const void *data) {
 static kn_status receive(kn_slots *slots, kn_slot_reply *reply) {
   struct pollfd channel = {.fd = slots->channel, .events = POLLIN};
   const int64_t until = slots->timeout_s > 0 ? kn_deadline_after(slots->timeout_s) : INT64_MAX;
+  const bool hasty = slots->timeout_s > 0 && slots->timeout_s * 1000 < LOOK_MS;
+  const int look_ms = hasty ? (int)(slots->timeout_s * 1000) + 1 : LOOK_MS;
   for (;;) {
     ssize_t got = -1;
-    if (wait_for(&channel, 1, LOOK_MS, &slots->last_wait_ns) >= 0)
+    if (wait_for(&channel, 1, look_ms, &slots->last_wait_ns) >= 0)
       got = recv(channel.fd, reply, sizeof *reply, MSG_DONTWAIT);
     if (got == (ssize_t)sizeof *reply) return NULL;
     if (got >= 0) return kn_status_make(KN_IO_ERROR, "the worker is gone");

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/registry.h"
 #include "support/directory.h"
+#include "support/instance.h"
 #include "support/status.h"
 #include "support/unit.h"
 #include "target/server.h"
@@ -83,11 +84,11 @@ static kn_status serve_clients(serving *s, bool *out_last) {
   return s->status;
 }
 
-static void set(kn_instance *instance, const char *name, const char *text) {
-  size_t index;
-  const kn_option *row = kn_option_find(instance->cls, name, &index);
-  assert_non_null(row);
-  kt_assert_ok(kn_instance_set_text(instance, row, index, text, "test"));
+/* The server is over, or serves. */
+static kn_status serve_or_end(void *context) {
+  bool last;
+  kn_status status = serve_clients(context, &last);
+  return status || last ? status : kn_status_make(KN_INTERNAL, "wrong: the server is there and does not serve");
 }
 
 static void open_server(serving *s, const char *launcher) {
@@ -97,7 +98,7 @@ static void open_server(serving *s, const char *launcher) {
       kn_registry_find("kenning.runtimeprotocols.unix_socket.UnixSocketProtocol", KN_KIND_RUNTIMEPROTOCOL, &cls));
   kt_assert_ok(kn_instance_create(cls, &s->scenario.runtime_protocol));
   kt_assert_ok(kn_instance_create(&kn_null_runtime_class, &s->scenario.runtime));
-  set(&s->scenario.runtime_protocol, "socket_path", s->place);
+  kt_set(&s->scenario.runtime_protocol, "socket_path", s->place);
 }
 
 static void close_server(serving *s) {
@@ -119,7 +120,6 @@ static void a_server(void **state) {
                                       "accept4",
                                       "ppoll",
                                       "poll",
-
                                       "pipe2",
                                       "posix_spawn_file_actions_init",
                                       "posix_spawn_file_actions_addopen",
@@ -129,24 +129,18 @@ static void a_server(void **state) {
                                       "posix_spawnattr_setflags",
                                       "posix_spawnp",
                                       NULL};
-  static const int errors[] = {EMFILE, EINTR};
   serving s;
-  bool last;
   open_server(&s, "/bin/sh -c echo" TAB "hi" TAB ">&3");
-  kt_assert_ok(serve_clients(&s, &last));
-  assert_true(last);
-  const int before = kt_descriptors();
-  for (size_t f = 0; calls[f]; f++)
-    for (int e = 0; e < 2; e++)
-      for (unsigned nth = 1; nth <= 2; nth++) {
-        if (nth > 1 && errors[e] != EMFILE) break;
-        kt_system_fail(calls[f], nth, errors[e]);
-        kn_status status = serve_clients(&s, &last);
-        bool done = kt_system_mend();
-        if (!status && !last) kt_fail("call %u of %s: the server is there and does not serve", nth, calls[f]);
-        if (status && !done) kt_fail("the server ended: %s", kn_status_message(status, 0));
-        kt_system_check(calls[f], nth, status, before);
-      }
+  kt_torture torture = {.what = "a server",
+                        .operation = serve_or_end,
+                        .context = &s,
+                        .calls = calls,
+                        .errors = (const int[]){EMFILE, 0},
+                        .most = 2};
+  kt_system_torture(&torture);
+  torture.errors = (const int[]){EINTR, 0};
+  torture.most = 1;
+  kt_system_torture(&torture);
   close_server(&s);
 }
 

@@ -63,15 +63,48 @@ int kt_descriptors(void) {
   return count;
 }
 
-bool kt_is_wrong(kn_status status) { return status && !strncmp(kn_status_message(status, 0), "wrong: ", 7); }
-
 void kt_system_check(const char *function, unsigned nth, kn_status status, int before) {
-  if (kt_is_wrong(status) || (status && !*kn_status_message(status, 0)))
-    kt_fail("call %u of %s: '%s'", nth, function, kn_status_message(status, 0));
+  const char *text = status ? kn_status_message(status, 0) : "none";
+  if (!*text || !strncmp(text, "wrong: ", 7)) kt_fail("call %u of %s: '%s'", nth, function, text);
   kn_status_free(status);
   int now = kt_descriptors();
   if (now != before) kt_fail("call %u of %s: %d descriptors, before %d", nth, function, now, before);
   if (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD) kt_fail("call %u of %s: a process is left", nth, function);
+}
+
+/* ---- again and again ---- */
+
+/* Whether there was such a call. */
+static bool attempt(const kt_torture *t, const char *function, unsigned nth, int error, int before) {
+  kt_system_fail(function, nth, error);
+  kn_status status = t->operation(t->context);
+  const bool failed = kt_system_mend(), late = t->hasty && kn_status_code(status) == KN_TIMEOUT;
+  if (status && !failed && !late)
+    kt_fail("%s, though no call %u of %s failed: '%s'", t->what, nth, function, kn_status_message(status, 0));
+  kt_system_check(function, nth, status, before);
+  return failed;
+}
+
+static void do_without(const kt_torture *t, const char *function) {
+  kt_system_fail(function, 1, EIO);
+  kn_status status = t->operation(t->context);
+  if (!kt_system_mend()) kt_fail("%s does not call %s", t->what, function);
+  if (!status) kt_fail("%s works without %s", t->what, function);
+  kn_status_free(status);
+}
+
+void kt_system_torture(const kt_torture *t) {
+  kt_system_check("none", 0, t->operation(t->context), kt_descriptors());
+  const int before = kt_descriptors();
+  for (size_t f = 0; t->calls[f]; f++)
+    for (size_t e = 0; t->errors[e]; e++) {
+      unsigned nth = 1;
+      while (nth <= t->most && attempt(t, t->calls[f], nth, t->errors[e], before)) nth++;
+      if (t->whole && nth > t->most) kt_fail("%s calls %s more than %u times", t->what, t->calls[f], t->most);
+    }
+  for (size_t v = 0; t->vital && t->vital[v]; v++) do_without(t, t->vital[v]);
+  kn_status status = t->operation(t->context);
+  if (status) kt_fail("%s, without a failing call: '%s'", t->what, kn_status_message(status, 0));
 }
 
 /* ---- system calls ---- */

@@ -27,9 +27,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const int errors[] = {EIO,    EINTR,    EAGAIN,      ENOENT, EADDRINUSE,
-                             EACCES, ENOTSOCK, EINPROGRESS, EEXIST, EWOULDBLOCK};
-enum { ERRORS = sizeof errors / sizeof *errors, MOST_CALLS = 200 };
+static const int errors[] = {EIO,    ENOTSOCK,    EINTR,  EAGAIN,      ENOENT, EADDRINUSE,
+                             EACCES, EINPROGRESS, EEXIST, EWOULDBLOCK, 0};
+enum { MOST_CALLS = 200 };
 
 static char *directory, *path, *key, *device;
 static const char *host = "127.0.0.1";
@@ -210,37 +210,20 @@ static kn_status over_tls(void) {
 
 /* ---- the driver ---- */
 
-/* A failure that is told, or none. */
-static bool attempt(const char *what, kn_status (*operation)(void), const char *function, unsigned nth, int error) {
-  int before = kt_descriptors();
-  kt_system_fail(function, nth, error);
-  kn_status status = operation();
-  bool done = kt_system_mend();
-  if (kt_is_wrong(status) || (status && !*kn_status_message(status, 0)) || (status && !done))
-    kt_fail("%s, call %u of %s, %s: '%s'", what, nth, function, strerror(error), kn_status_message(status, 0));
-  kn_status_free(status);
-  if (kt_descriptors() != before)
-    kt_fail("%s, call %u of %s, %s: %d descriptors, before %d", what, nth, function, strerror(error), kt_descriptors(),
-            before);
-  return done;
-}
+typedef kn_status (*operation)(void);
+
+static kn_status operate(void *context) { return (*(operation *)context)(); }
 
 /* `vital` (NULL-terminated) are those whose failing (EIO) cannot be overcome. */
-static void let_fail(const char *what, kn_status (*operation)(void), const char *const *vital) {
-  kt_assert_ok(operation());
-  for (size_t f = 0; kt_system_calls[f]; f++)
-    for (int e = 0; e < ERRORS; e++) {
-      unsigned nth = 1;
-      while (attempt(what, operation, kt_system_calls[f], nth, errors[e])) assert_true(nth++ < MOST_CALLS);
-    }
-  for (size_t v = 0; vital[v]; v++) {
-    kt_system_fail(vital[v], 1, EIO);
-    kn_status status = operation();
-    if (!kt_system_mend()) kt_fail("%s does not call %s", what, vital[v]);
-    if (!status) kt_fail("%s works without %s", what, vital[v]);
-    kn_status_free(status);
-  }
-  kt_assert_ok(operation());
+static void let_fail(const char *what, operation one, const char *const *vital) {
+  kt_system_torture(&(kt_torture){.what = what,
+                                  .operation = operate,
+                                  .context = &one,
+                                  .calls = kt_system_calls,
+                                  .errors = errors,
+                                  .most = MOST_CALLS,
+                                  .whole = true,
+                                  .vital = vital});
 }
 
 static void connections(void **state) {
@@ -391,18 +374,17 @@ static void lines_and_keys(void **state) {
   let_fail("key", a_key, (const char *const[]){"open", "fchmod", "getrandom", "write", "fsync", "fstat", "read", NULL});
 }
 
+/* A function of libssl fails for a reason of its own. */
 static void secure_connections(void **state) {
   (void)state;
-  kt_assert_ok(over_tls());
-  for (size_t f = 0; kt_tls_calls[f]; f++) {
-    if (!attempt("tls", over_tls, kt_tls_calls[f], 1, 0)) kt_fail("%s is not called", kt_tls_calls[f]);
-    kt_system_fail(kt_tls_calls[f], 1, 0);
-    kn_status status = over_tls();
-    (void)kt_system_mend();
-    if (!status) kt_fail("TLS is content without %s", kt_tls_calls[f]);
-    kn_status_free(status);
-  }
-  kt_assert_ok(over_tls());
+  operation one = over_tls;
+  kt_system_torture(&(kt_torture){.what = "tls",
+                                  .operation = operate,
+                                  .context = &one,
+                                  .calls = kt_tls_calls,
+                                  .errors = (const int[]){EIO, 0},
+                                  .most = 1,
+                                  .vital = kt_tls_calls});
 }
 
 static int set_up(void **state) {

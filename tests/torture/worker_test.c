@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/record_json.h"
 #include "core/registry.h"
+#include "support/instance.h"
 #include "support/status.h"
 #include "support/unit.h"
 #include "target/heartbeat.h"
@@ -25,14 +26,7 @@
 extern const kn_class kn_null_runtime_class;
 
 /* Waiting calls poll as often as it takes: not each of them is tried. */
-enum { MOST_CALLS = 4, MEMORY_STEP = 11 };
-
-static void set(kn_instance *instance, const char *name, const char *text) {
-  size_t index;
-  const kn_option *row = kn_option_find(instance->cls, name, &index);
-  assert_non_null(row);
-  kt_assert_ok(kn_instance_set_text(instance, row, index, text, "test"));
-}
+enum { MOST_CALLS = 4, MEMORY_STEP = 11, MOST_FUNCTIONS = 100 };
 
 /* ---- an isolated runtime ---- */
 
@@ -49,7 +43,8 @@ static kn_status infer(kn_isolated *isolated) {
   return y[0] == x[0] && y[1] == x[1] ? NULL : kn_status_make(KN_BAD_DATA, "wrong: another result");
 }
 
-static kn_status isolate(void) {
+static kn_status isolate(void *context) {
+  (void)context;
   kn_isolated isolated;
   kn_remote remote = {.client.connection.fd = -1};
   kn_record *record;
@@ -62,21 +57,6 @@ static kn_status isolate(void) {
   kn_isolated_inference.unload(&isolated);
   kn_record_destroy(record);
   return status;
-}
-
-/* False when there is no such call. */
-static bool isolate_without(const char *function, unsigned nth, int before) {
-  const bool waits = !strcmp(function, "waitpid"); /* a child can be waited for, sooner or later */
-  kt_system_fail(function, nth, waits ? EINTR : EIO);
-  kn_status status = isolate();
-  bool done = kt_system_mend();
-  kt_system_check(function, nth, status, before);
-  if (!done || waits) return done;
-  kt_system_fail(function, nth, EINTR);
-  status = isolate();
-  done = kt_system_mend();
-  kt_system_check(function, nth, status, before);
-  return done;
 }
 
 static void an_isolated_runtime(void **state) {
@@ -98,29 +78,34 @@ static void an_isolated_runtime(void **state) {
                                       "posix_spawnp",
                                       "send",
                                       NULL};
-  kt_assert_ok(isolate());
-  const int before = kt_descriptors();
-  for (size_t f = 0; kt_system_calls[f]; f++)
-    for (unsigned nth = 1; nth <= MOST_CALLS; nth++)
-      if (!isolate_without(kt_system_calls[f], nth, before)) break;
-  for (size_t v = 0; vital[v]; v++) {
-    kt_system_fail(vital[v], 1, EIO);
-    kn_status status = isolate();
-    if (!kt_system_mend() || !status) kt_fail("it works without %s", vital[v]);
-    kn_status_free(status);
+  const char *calls[MOST_FUNCTIONS] = {0};
+  for (size_t f = 0, count = 0; kt_system_calls[f]; f++) {
+    assert_true(count < MOST_FUNCTIONS - 1);
+    if (strcmp(kt_system_calls[f], "waitpid") != 0) calls[count++] = kt_system_calls[f];
   }
-  kt_assert_ok(isolate());
+  kt_torture torture = {.what = "an isolated runtime",
+                        .operation = isolate,
+                        .calls = calls,
+                        .errors = (const int[]){EIO, EINTR, 0},
+                        .most = MOST_CALLS,
+                        .vital = vital};
+  kt_system_torture(&torture);
+  /* A child can be waited for, sooner or later. */
+  torture.calls = (const char *const[]){"waitpid", NULL};
+  torture.errors = (const int[]){EINTR, 0};
+  torture.vital = NULL;
+  kt_system_torture(&torture);
 }
 
 static void an_isolated_runtime_without_memory(void **state) {
   (void)state;
   const int before = kt_descriptors();
   uint64_t start = kn_memory_allocations();
-  kt_assert_ok(isolate());
+  kt_assert_ok(isolate(NULL));
   uint64_t needed = kn_memory_allocations() - start;
   for (uint64_t n = 0; n < needed; n += MEMORY_STEP) {
     kn_memory_fail_after(n);
-    kn_status status = isolate();
+    kn_status status = isolate(NULL);
     kn_memory_fail_after(UINT64_MAX);
     if (status && kn_status_code(status) != KN_OUT_OF_MEMORY)
       kt_fail("allocation %llu: %s", (unsigned long long)n, kn_status_message(status, 0));
@@ -211,7 +196,8 @@ static kn_status shared_with(kn_slots *slots, sharing *s) {
   return status;
 }
 
-static kn_status share_slots(void) {
+static kn_status share_slots(void *context) {
+  (void)context;
   int channel;
   kn_slots slots;
   KN_TRY(kn_slots_create(&slots, &channel));
@@ -232,20 +218,14 @@ static kn_status share_slots(void) {
 
 static void shared_memory(void **state) {
   (void)state;
-  static const int errors[] = {EIO, EINTR};
-  kt_assert_ok(share_slots());
-  const int before = kt_descriptors();
-  static const char *const calls[] = {"socketpair", "memfd_create", "fcntl", "sendmsg", "recvmsg", "ftruncate",
-                                      "mmap",       "fstat",        "send",  "recv",    "poll"};
-  for (size_t f = 0; f < sizeof calls / sizeof *calls; f++)
-    for (int e = 0; e < 2; e++)
-      for (unsigned nth = 1; nth <= MOST_CALLS; nth++) {
-        kt_system_fail(calls[f], nth, errors[e]);
-        kn_status status = share_slots();
-        bool done = kt_system_mend();
-        kt_system_check(calls[f], nth, status, before);
-        if (!done) break;
-      }
+  kt_system_torture(
+      &(kt_torture){.what = "shared memory",
+                    .operation = share_slots,
+                    .calls = (const char *const[]){"socketpair", "memfd_create", "fcntl", "sendmsg", "recvmsg",
+                                                   "ftruncate", "mmap", "fstat", "send", "recv", "poll", NULL},
+                    .errors = (const int[]){EIO, EINTR, 0},
+                    .most = MOST_CALLS,
+                    .hasty = true});
   kn_slots slots;
   int channel;
   void *memory;
@@ -322,7 +302,7 @@ static int set_up(void **state) {
   kn_log_set_level(KN_LOG_CRITICAL + 1);
   signal(SIGPIPE, SIG_IGN);
   kt_assert_ok(kn_instance_create(&kn_null_runtime_class, &runtime));
-  set(&runtime, "result", "echo");
+  kt_set(&runtime, "result", "echo");
   kt_assert_ok(kn_iospec_parse(json, sizeof json - 1, "test", &spec));
   return 0;
 }

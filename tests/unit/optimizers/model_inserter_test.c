@@ -4,6 +4,7 @@
 #include "core/record_json.h"
 #include "core/registry.h"
 #include "support/directory.h"
+#include "support/instance.h"
 #include "support/status.h"
 
 #include <stdlib.h>
@@ -33,11 +34,7 @@ static int set_up(void **state) {
   kt_assert_ok(kn_instance_create(cls, &at->block));
   const char *const values[][2] = {
       {"model_framework", "tflite"}, {"input_model_path", at->inserted}, {"compiled_model_path", at->compiled}};
-  for (size_t i = 0; i < 3; i++) {
-    size_t index;
-    const kn_option *row = kn_option_find(cls, values[i][0], &index);
-    kt_assert_ok(kn_instance_set_text(&at->block, row, index, values[i][1], "test"));
-  }
+  for (size_t i = 0; i < 3; i++) kt_set(&at->block, values[i][0], values[i][1]);
   kt_assert_ok(kn_record_create(&at->record));
   add_input(&at->before, "of the model before");
   *state = at;

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/registry.h"
 #include "support/directory.h"
+#include "support/instance.h"
 #include "support/status.h"
 #include "support/unit.h"
 
@@ -26,13 +27,6 @@ typedef struct place {
   kn_optimization optimization;
 } place;
 
-static void set(kn_instance *instance, const char *name, const char *text) {
-  size_t index;
-  const kn_option *row = kn_option_find(instance->cls, name, &index);
-  assert_non_null(row);
-  kt_assert_ok(kn_instance_set_text(instance, row, index, text, "test"));
-}
-
 static int set_up(void **state) {
   static place p;
   const kn_class *cls;
@@ -44,9 +38,9 @@ static int set_up(void **state) {
   for (int i = 0; i < 2; i++) {
     p.results[i] = kt_path(p.directory, i ? "second.onnx" : "first.onnx");
     kt_assert_ok(kn_instance_create(cls, &p.own[i]));
-    set(&p.own[i], "model_framework", "onnx");
-    set(&p.own[i], "input_model_path", p.inserted);
-    set(&p.own[i], "compiled_model_path", p.results[i]);
+    kt_set(&p.own[i], "model_framework", "onnx");
+    kt_set(&p.own[i], "input_model_path", p.inserted);
+    kt_set(&p.own[i], "compiled_model_path", p.results[i]);
   }
   p.optimization = (kn_optimization){.own = p.own, .own_count = 2, .place = p.place};
   *state = &p;
@@ -99,7 +93,7 @@ static void values_of_every_type_are_judged(void **state) {
     if (code != cases[i].code) kt_fail("%s: %s", cases[i].wish, kn_code_name(code));
     kn_status_free(status);
     assert_int_equal(p->optimization.count > 0, code == KN_OK); /* a wish that is refused leaves nothing */
-    set(&p->own[0], "model_framework", "onnx");
+    kt_set(&p->own[0], "model_framework", "onnx");
   }
 }
 
@@ -160,10 +154,10 @@ static void a_chain_is_run(void **state) {
   assert_int_equal(bytes, 8);
   assert_string_equal(model, "inserted");
   kn_free(model);
-  set(&p->own[0], "input_model_path", p->results[1]);
+  kt_set(&p->own[0], "input_model_path", p->results[1]);
   kt_assert_ok(choose(p, WISH("m.onnx", "onnx", INSERTER(""))));
   kt_assert_ok(kn_optimization_take(&p->optimization, "unoptimized", 11));
-  set(&p->own[0], "input_model_path", "/nonexistent");
+  kt_set(&p->own[0], "input_model_path", "/nonexistent");
   kt_assert_fault(kn_optimization_run(&p->optimization, 1000, &model, &bytes), KN_NOT_FOUND, "ModelInserter");
   assert_null(model);
 }

@@ -1,6 +1,7 @@
 #include "unit/target/peer.h"
 
 #include "support/directory.h"
+#include "support/instance.h"
 #include "support/status.h"
 #include "support/unit.h"
 
@@ -64,9 +65,7 @@ void kt_target_open_for(kt_target *target, const kn_wire_config *wire, uint64_t 
   *target = (kt_target){.directory = kt_directory_make()};
   target->model = kt_path(target->directory, "model.bin");
   kt_assert_ok(kn_instance_create(&kn_null_runtime_class, &target->runtime));
-  size_t index;
-  const kn_option *row = kn_option_find(&kn_null_runtime_class, "result", &index);
-  kt_assert_ok(kn_instance_set_text(&target->runtime, row, index, "echo", "test"));
+  kt_set(&target->runtime, "result", "echo");
   const kn_runtime_ops *ops = kn_null_runtime_class.ops;
   kt_assert_ok(ops->open(target->runtime.self));
   target->engine = (kn_target_engine){.ops = ops->inference, .self = target->runtime.self, .payload_limit = 1 << 20};

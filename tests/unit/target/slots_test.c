@@ -2,6 +2,7 @@
 #include "target/slots.h"
 #include "core/instance.h"
 #include "support/directory.h"
+#include "support/instance.h"
 #include "support/status.h"
 #include "support/unit.h"
 
@@ -34,11 +35,9 @@ static void *serve(void *context) {
 
 static void start(worker *w, bool loaded) {
   int channel;
-  size_t index;
   *w = (worker){0};
   kt_assert_ok(kn_instance_create(&kn_null_runtime_class, &w->runtime));
-  const kn_option *row = kn_option_find(&kn_null_runtime_class, "result", &index);
-  kt_assert_ok(kn_instance_set_text(&w->runtime, row, index, "echo", "test"));
+  kt_set(&w->runtime, "result", "echo");
   w->engine = (kn_target_engine){.ops = ((const kn_runtime_ops *)kn_null_runtime_class.ops)->inference,
                                  .self = w->runtime.self,
                                  .payload_limit = 1 << 20};

@@ -2,6 +2,7 @@
 #include "core/record_json.h"
 #include "core/registry.h"
 #include "support/directory.h"
+#include "support/instance.h"
 #include "support/status.h"
 #include "support/unit.h"
 #include "target/remote.h"
@@ -34,21 +35,14 @@ static void *serve(void *context) {
   return NULL;
 }
 
-static void set(kn_instance *instance, const char *name, const char *text) {
-  size_t index;
-  const kn_option *row = kn_option_find(instance->cls, name, &index);
-  assert_non_null(row);
-  kt_assert_ok(kn_instance_set_text(instance, row, index, text, "test"));
-}
-
 static kn_instance make_protocol(const char *device, const char *timeout) {
   const kn_class *cls;
   kn_instance protocol;
   kt_assert_ok(kn_registry_find("kenning.protocols.uart.UARTProtocol", KN_KIND_RUNTIMEPROTOCOL, &cls));
   kt_assert_ok(kn_instance_create(cls, &protocol));
-  set(&protocol, "port", device);
-  set(&protocol, "baudrate", "115200");
-  set(&protocol, "timeout", timeout);
+  kt_set(&protocol, "port", device);
+  kt_set(&protocol, "baudrate", "115200");
+  kt_set(&protocol, "timeout", timeout);
   return protocol;
 }
 
