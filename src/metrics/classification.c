@@ -93,11 +93,12 @@ double kn_mean_f1(const double *cells, size_t classes) {
 
 /* ---- uncertainty ---- */
 
+static const double z = 1.959963984540054; /* 97.5% point of the standard normal distribution */
+
 void kn_wilson95(double successes, double total, double out_interval[2]) {
   out_interval[0] = 0;
   out_interval[1] = 1;
   if (!(total > 0)) return;
-  const double z = 1.959963984540054; /* 97.5% point of the standard normal distribution */
   double share = successes / total, z2 = z * z;
   double centre = (share + z2 / (2 * total)) / (1 + z2 / total);
   double half = z / (1 + z2 / total) * sqrt(share * (1 - share) / total + z2 / (4 * total * total));
@@ -113,6 +114,17 @@ static double fair_coin(size_t n, size_t k) {
   return exp(logarithm);
 }
 
+static void bound_difference(const kn_paired_test *test, double out_interval[2]) {
+  out_interval[0] = -1;
+  out_interval[1] = 1;
+  if (!test->count) return;
+  double total = (double)test->count + 2;
+  double lost = ((double)test->only_first + 1) / total, gained = ((double)test->only_second + 1) / total;
+  double centre = gained - lost, half = z * sqrt((lost + gained - centre * centre) / total);
+  out_interval[0] = fmax(-1, centre - half);
+  out_interval[1] = fmin(1, centre + half);
+}
+
 kn_paired_test kn_paired_test_of(const int64_t *targets, const int64_t *first, const int64_t *second, size_t count) {
   kn_paired_test test = {0};
   for (size_t i = 0; i < count; i++) {
@@ -122,6 +134,7 @@ kn_paired_test kn_paired_test_of(const int64_t *targets, const int64_t *first, c
     test.agree += first[i] == second[i];
     *(a && b ? &test.both_correct : a ? &test.only_first : b ? &test.only_second : &test.both_wrong) += 1;
   }
+  bound_difference(&test, test.difference_ci95);
   test.p_exact = test.p_mid = 1;
   size_t discordant = test.only_first + test.only_second;
   if (!discordant) return test; /* nothing speaks for a difference */

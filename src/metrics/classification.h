@@ -64,6 +64,9 @@ typedef struct kn_paired_test {
   size_t agree;   /* samples with equal predictions, right or wrong */
   double p_exact; /* two-sided exact McNemar test */
   double p_mid;   /* its mid-p variant, less conservative (Fagerland, Lydersen, Laake 2013, formulas 2 and 3) */
+  /* Of the second's share of right predictions less the first's: Wald's interval after one more sample of either kind
+   * (Bonett, Price 2012; recommended by Fagerland, Lydersen, Laake 2014). [-1, 1] when `count` is 0. */
+  double difference_ci95[2];
 } kn_paired_test;
 
 /* Samples with a negative prediction on either side (not reached) are left out. */

@@ -284,5 +284,7 @@ kn_status kn_derive_comparison(const kn_run *reference, kn_run *run) {
   set(run, KN_FACT_ONLY_REFERENCE, (double)test.only_first);
   set(run, KN_FACT_ONLY_THIS, (double)test.only_second);
   set(run, KN_FACT_P_VALUE, test.p_mid);
+  if (test.count == first->prediction_count && kn_value_known(run->facts[KN_FACT_ACCURACY_CHANGE]))
+    set_bounded(run, KN_FACT_ACCURACY_CHANGE, run->facts[KN_FACT_ACCURACY_CHANGE].value, test.difference_ci95);
   return NULL;
 }

@@ -60,7 +60,7 @@ typedef enum kn_fact_section {
   X(OTHER_BYTES, SIZE, BYTES, "size.other", "Else in the file")                                       \
   X(SPEED_BOOST, COMPARISON, RATIO, "comparison.speed", "Speed boost")                                \
   X(SIZE_REDUCTION, COMPARISON, RATIO, "comparison.size", "Size reduction")                           \
-  X(ACCURACY_CHANGE, COMPARISON, CHANGE, "comparison.accuracy", "Accuracy change")                    \
+  X(ACCURACY_CHANGE, PAIRED, CHANGE, "comparison.accuracy", "Accuracy change")                        \
   X(AGREEMENT, PAIRED, FRACTION, "paired.agreement", "Same prediction")                               \
   X(OUTPUT_DIFFERENCE, PAIRED, DIFFERENCE, "paired.outputs", "Largest output difference")             \
   X(OUTPUTS_COMPARED, PAIRED, COUNT, "paired.outputs_compared", "Samples whose outputs are compared") \

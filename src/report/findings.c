@@ -62,7 +62,7 @@ static void file_sentence(const kn_report_model *model, const kn_run *run, kn_te
 static void accuracy_sentence(const kn_report_model *model, const kn_run *run, kn_text *text) {
   kn_value change = run->facts[KN_FACT_ACCURACY_CHANGE];
   if (!kn_value_known(change)) return;
-  char number[KN_NUMBER_SIZE], before[KN_NUMBER_SIZE], after[KN_NUMBER_SIZE];
+  char number[KN_VALUE_SIZE], before[KN_NUMBER_SIZE], after[KN_NUMBER_SIZE];
   if (text->length) kn_text_add(text, ". ");
   kn_value_text(KN_FACT_ACCURACY, model->runs[0].facts[KN_FACT_ACCURACY], before);
   kn_value_text(KN_FACT_ACCURACY, run->facts[KN_FACT_ACCURACY], after);
@@ -70,7 +70,7 @@ static void accuracy_sentence(const kn_report_model *model, const kn_run *run, k
     kn_text_format(text, "Its accuracy is the same, %s", after);
   else
     kn_text_format(text, "Its accuracy changes by %s, from %s to %s",
-                   kn_value_text(KN_FACT_ACCURACY_CHANGE, change, number), before, after);
+                   kn_value_sentence(KN_FACT_ACCURACY_CHANGE, change, number), before, after);
 }
 
 static void paired_sentence(const kn_run *run, kn_text *text) {

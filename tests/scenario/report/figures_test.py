@@ -8,8 +8,8 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from reports import (GOLDEN, PNG, Page, ReportTest, expected_facts, markdown_facts, markdown_tables, own_run, rst_facts,
-                     rst_tables)
+from reports import (GOLDEN, PNG, Page, ReportTest, expected_facts, markdown_facts, markdown_tables, own_run, paired_interval,
+                     rst_facts, rst_tables)
 
 ERAS = {"2022": ["native", "tflite-fp32", "tflite-int8"], "2026": ["native", "tflite-int8"]}
 
@@ -88,6 +88,12 @@ class Figures(ReportTest):
         self.assertTrue(page.fact(2, "paired.agreement").startswith(f"{sum(p[2] for p in pairs) / len(pairs):.4f} "))
         self.assertEqual(page.fact(2, "paired.only_reference"), str(sum(p[0] and not p[1] for p in pairs)))
         self.assertEqual(page.fact(2, "paired.only_this"), str(sum(p[1] and not p[0] for p in pairs)))
+        lost, gained = sum(p[0] and not p[1] for p in pairs), sum(p[1] and not p[0] for p in pairs)
+        change, (low, high) = (gained - lost) / len(pairs), paired_interval(lost, gained, len(pairs))
+        signed = [f"{value:+.4f}".replace("-", "\u2212") for value in (change, low, high)]
+        self.assertLess(change, 0)
+        self.assertEqual(page.fact(2, "comparison.accuracy"), f"{signed[0]} (95% interval {signed[1]} \u2013 {signed[2]})")
+        self.assertIn(f"Its accuracy changes by {page.fact(2, 'comparison.accuracy')}, from ", rst)
         self.assertTrue(page.fact(1, "paired.agreement").startswith("1.0000 "))
         # The outputs' difference: computed here, and the same in the page and in both texts.
         reference, other = first["model_outputs"], own_run(1, 0.001, 0.1)["model_outputs"]

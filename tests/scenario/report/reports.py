@@ -101,6 +101,13 @@ def wilson(successes, total, z=1.959963984540054):
     return center - half, center + half
 
 
+def paired_interval(lost, gained, total, z=1.959963984540054):
+    """Of the difference of two accuracies on the same samples (Bonett and Price)."""
+    p, q = (lost + 1) / (total + 2), (gained + 1) / (total + 2)
+    half = z * math.sqrt((p + q - (q - p) ** 2) / (total + 2))
+    return q - p - half, q - p + half
+
+
 def expected_facts(measurements):
     """Label -> text of the figures of one run that have a closed form."""
     warmup = measurements.get("warmup_inferences", 0)

@@ -134,6 +134,27 @@ static void mcnemar_has_known_probabilities(void **state) {
   }
 }
 
+static void differences_have_intervals(void **state) {
+  (void)state;
+  static const struct {
+    size_t a, b; /* of a + b + 10 samples */
+    double low, high;
+  } known[] = {{5, 15, 0.0464020107, 0.5785979893},
+               {15, 5, -0.5785979893, -0.0464020107},
+               {0, 0, -0.2309839707, 0.2309839707},
+               {1000, 0, -0.9953519274, -0.9809326576}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    kn_paired_test test = test_of(known[i].a, known[i].b);
+    kt_assert_near(test.difference_ci95[0], known[i].low, 1e-9);
+    kt_assert_near(test.difference_ci95[1], known[i].high, 1e-9);
+    double difference = ((double)known[i].b - (double)known[i].a) / (double)test.count;
+    assert_true(test.difference_ci95[0] <= difference && difference <= test.difference_ci95[1]);
+  }
+  kn_paired_test none = kn_paired_test_of(NULL, NULL, NULL, 0);
+  kt_assert_near(none.difference_ci95[0], -1, 0);
+  kt_assert_near(none.difference_ci95[1], 1, 0);
+}
+
 static void samples_not_reached_are_left_out(void **state) {
   (void)state;
   kn_paired_test test = kn_paired_test_of((int64_t[]){0, 1, 2}, (int64_t[]){0, -1, 2}, (int64_t[]){0, 1, -1}, 3);
@@ -147,7 +168,7 @@ int main(void) {
       cmocka_unit_test(degenerate_matrices_stay_finite),   cmocka_unit_test(g_mean_of_many_classes_does_not_underflow),
       cmocka_unit_test(argmax_takes_the_lowest_of_equals), cmocka_unit_test(top_k_ranks_as_argmax_does),
       cmocka_unit_test(wilson_intervals_have_known_ends),  cmocka_unit_test(mcnemar_has_known_probabilities),
-      cmocka_unit_test(samples_not_reached_are_left_out),
+      cmocka_unit_test(differences_have_intervals),        cmocka_unit_test(samples_not_reached_are_left_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

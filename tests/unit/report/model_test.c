@@ -92,6 +92,9 @@ static void figures_are_derived(void **state) {
   kt_assert_near(fact(&model, 1, KN_FACT_SIZE_REDUCTION), 4, 0);
   kt_assert_near(fact(&model, 0, KN_FACT_OTHER_BYTES), 500, 0);
   kt_assert_near(fact(&model, 1, KN_FACT_ACCURACY_CHANGE), -1.0 / 6, 1e-12);
+  /* One of six samples lost, none gained: -1/8 -+ 1.96 sqrt((3/8 - 1/64) / 8). */
+  kt_assert_near(model.runs[1].facts[KN_FACT_ACCURACY_CHANGE].low, -0.5404101, 1e-6);
+  kt_assert_near(model.runs[1].facts[KN_FACT_ACCURACY_CHANGE].high, 0.2904101, 1e-6);
   kt_assert_near(fact(&model, 1, KN_FACT_AGREEMENT), 5.0 / 6, 1e-12);
   kt_assert_near(fact(&model, 1, KN_FACT_ONLY_REFERENCE), 1, 0);
   kt_assert_near(fact(&model, 1, KN_FACT_ONLY_THIS), 0, 0);
