@@ -18,6 +18,7 @@ typedef struct vino_quantizer {
   bool accuracy_control;
   double max_accuracy_drop;
   int preset;
+  bool reduce_range;
 } vino_quantizer;
 
 static const kn_choice presets[] = {
@@ -35,6 +36,8 @@ static const kn_option rows[] = {
      KN_OPTION_FLOAT, 0, KN_FIELD(vino_quantizer, max_accuracy_drop), .def.f = 0.01, .min = 0, .max = 1},
     {"preset", "How values are quantized", KN_OPTION_ENUM, 0, KN_FIELD(vino_quantizer, preset),
      .def.i = PRESET_PERFORMANCE, .choices = presets},
+    {"reduce_range", "Weights of 7 bits: with 8, sums overflow on x86 processors without VNNI", KN_OPTION_BOOL, 0,
+     KN_FIELD(vino_quantizer, reduce_range), .def.b = true},
     {0}};
 
 static kn_status quantizer_check(const void *instance) {
@@ -103,10 +106,10 @@ static kn_status make_key(const quantization *q, char **out_key) {
   KN_TRY(kn_tool_identity("openvino", "quantize.py", &tool));
   const kn_samples *calibration = q->request->calibration, *validation = q->validation ? q->request->validation : NULL;
   *out_key = kn_format(
-      "openvino int8 1\ntool %s\ninput %s %s\nseed %llu\npreset %d\ncalibration %zu of %s\n"
+      "openvino int8 1\ntool %s\ninput %s %s\nseed %llu\npreset %d reduce_range %d\ncalibration %zu of %s\n"
       "validation %zu of %s drop %.9g\n",
       tool, kn_vino_format_name(q->format), hex, (unsigned long long)q->request->seed, q->options->preset,
-      q->calibration, calibration->identity ? calibration->identity : "", q->validation,
+      q->options->reduce_range, q->calibration, calibration->identity ? calibration->identity : "", q->validation,
       validation && validation->identity ? validation->identity : "", validation ? q->options->max_accuracy_drop : 0.0);
   kn_free(tool);
   return *out_key ? NULL : kn_status_out_of_memory();
@@ -132,6 +135,7 @@ static kn_status run_tool(const quantization *q, const char *path, const sample_
                                "--seed",         seed};
   size_t n = 12;
   if (q->options->preset == PRESET_MIXED) arguments[n++] = "--mixed";
+  if (!q->options->reduce_range) arguments[n++] = "--full-range";
   if (q->validation) {
     arguments[n++] = "--validation";
     arguments[n++] = files->validation;

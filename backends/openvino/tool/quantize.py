@@ -1,7 +1,7 @@
 """Quantizes a model to 8 bits after training, with NNCF, and saves it as an OpenVINO IR.
 
     python3 quantize.py --input FILE --output FILE.xml --calibration RAW --sample-shape 224,224,3 --sample-type float32
-        [--validation RAW --validation-labels RAW --max-accuracy-drop 0.01] [--mixed] [--seed N]
+        [--validation RAW --validation-labels RAW --max-accuracy-drop 0.01] [--mixed] [--full-range] [--seed N]
 
 RAW files hold samples one behind the other, labels as int64. With a validation set, layers go back to floating point until
 the share of right answers on it has fallen by at most the given amount. RESULT lines: compiler_version, reverted, and with a
@@ -16,6 +16,7 @@ os.environ["NNCF_CI"] = "1"
 
 import numpy as np
 import openvino
+from openvino._offline_transformations import apply_moc_transformations
 import nncf
 
 
@@ -51,6 +52,9 @@ def read_model(path, shape):
     concrete = [batch] + [d.get_length() if d.is_static else s for d, s in zip(list(partial)[1:], shape)]
     if int(np.prod(concrete[1:])) != int(np.prod(shape)):
         fail("incompatible", f"a sample of the data set has the shape {shape}, the model's input {partial}")
+    # What the engine does to every graph before it runs it, here before places for quantization are chosen. From ONNX come
+    # depthwise weights behind a computed shape and normalizations beside their layers: left so, such layers stay float32.
+    apply_moc_transformations(model, cf=False)
     return model, concrete
 
 
@@ -82,6 +86,7 @@ def main():
     parser.add_argument("--validation-labels")
     parser.add_argument("--max-accuracy-drop", type=float)
     parser.add_argument("--mixed", action="store_true")
+    parser.add_argument("--full-range", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     np.random.seed(arguments.seed % 2**32)
@@ -99,7 +104,8 @@ def main():
     if not len(calibration):
         fail("invalid", f"the model takes {concrete[0]} samples at a time, and there are fewer for calibration")
     # Half the range of weights: processors without VNNI add two products of bytes in 16 bits, which saturates.
-    advanced = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE)
+    fix = nncf.OverflowFix.DISABLE if arguments.full_range else nncf.OverflowFix.ENABLE
+    advanced = nncf.AdvancedQuantizationParameters(overflow_fix=fix)
     settings = {"preset": nncf.QuantizationPreset.MIXED if arguments.mixed else nncf.QuantizationPreset.PERFORMANCE,
                 "subset_size": len(calibration)}
     items = nncf.Dataset(list(calibration.batches()), as_input)
