@@ -111,6 +111,22 @@ static void files(void **state) {
   free(path);
 }
 
+/* What a test of this run has found whole is not asked for again; a framework of this name would skip this test else.
+ */
+static void frameworks_are_judged_once_in_a_run(void **state) {
+  (void)state;
+  const char *before = getenv("KENNING_TEST_CHECKED");
+  char *directory = kt_directory_make(), *mark = kt_path(directory, "frobnicate"),
+       *kept = before ? strdup(before) : NULL;
+  kt_file_write_text(mark, "");
+  assert_int_equal(setenv("KENNING_TEST_CHECKED", directory, 1), 0);
+  kt_need("frobnicate");
+  assert_int_equal(kept ? setenv("KENNING_TEST_CHECKED", kept, 1) : unsetenv("KENNING_TEST_CHECKED"), 0);
+  free(kept);
+  free(mark);
+  kt_directory_remove(directory);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(streams_and_exit_code),
@@ -120,6 +136,7 @@ int main(void) {
       cmocka_unit_test(peak_memory_is_that_of_the_program),
       cmocka_unit_test(servers),
       cmocka_unit_test(files),
+      cmocka_unit_test(frameworks_are_judged_once_in_a_run),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,11 +53,25 @@ const char *kt_kenning_release(void) {
   return existing_program(path, "run `make` first");
 }
 
+/* Made by scripts/run-tests for the tests of one run: a framework that one of them found whole is not judged again.
+ * NULL where a test runs by itself. Free it. */
+static char *checked_mark(const char *framework) {
+  const char *directory = getenv("KENNING_TEST_CHECKED");
+  return directory ? kt_path(directory, framework) : NULL;
+}
+
 void kt_need(const char *framework) {
+  char *mark = checked_mark(framework);
+  if (mark && access(mark, F_OK) == 0) {
+    free(mark);
+    return;
+  }
   const kt_run_options options = {.environment = (const char *const[]){"KENNING_PLUGIN_PATH", NULL}};
   kt_run run = kt_run_program((const char *const[]){kt_kenning_release(), "doctor", framework, NULL}, &options);
   bool installed = run.exit_code == 0;
   kt_run_free(&run);
+  if (mark && installed) kt_file_write_text(mark, "");
+  free(mark);
   if (!installed) kt_skip("kenning install %s", framework);
 }
 
