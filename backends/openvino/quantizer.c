@@ -8,8 +8,6 @@
 
 #include <kenning/production.h>
 
-#define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
-
 enum { PRESET_PERFORMANCE, PRESET_MIXED };
 
 typedef struct vino_quantizer {

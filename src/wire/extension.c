@@ -27,7 +27,7 @@ void kn_offer_write(uint8_t out[KN_OFFER_BYTES]) {
   for (size_t i = 0; i < KN_OFFER_BYTES; i++) out[i] = mark[i / 8] >> (7 - i % 8) & 1 ? '\t' : ' ';
 }
 
-void kn_offer_write_packed(uint8_t *packed) { memcpy(packed + KN_PACKED_IOSPEC - sizeof mark, mark, sizeof mark); }
+void kn_offer_write_packed(uint8_t *packed) { memcpy(&packed[KN_PACKED_IOSPEC - sizeof mark], mark, sizeof mark); }
 
 bool kn_offer_found(const uint8_t *payload, size_t bytes) {
   if (bytes == KN_PACKED_IOSPEC && payload[0] != '{')
