@@ -1,8 +1,8 @@
-/* Compiles the seed's pet classifier with TensorFlow Lite.
+/* Compiles the pet classifier of the original's example with TensorFlow Lite.
  *
  *   compile [DATASET MODEL.h5 COMPILED.tflite [default|int8]]
  *
- * Without arguments it takes the places of the seed's example and downloads the data set. */
+ * Without arguments it takes the places of the original's example and downloads the data set. */
 #include <kenning/kenning.h>
 
 #include <stdio.h>
@@ -45,6 +45,10 @@ static kn_status make_compiler(const places *places, kn_block **out_compiler) {
 }
 
 int main(int argc, char **argv) {
+  if (argc != 1 && argc != 4 && argc != 5) {
+    fputs("usage: compile [DATASET MODEL.h5 COMPILED.tflite [default|int8]]\n", stderr);
+    return 2;
+  }
   places places = {"./build/pet-dataset",
                    "./kenning/resources/models/classification/tensorflow_pet_dataset_mobilenetv2.h5",
                    "./build/compiled-model.tflite", argc > 4 ? argv[4] : "default"};

@@ -12,6 +12,10 @@ static kn_status make_block(kn_kind kind, const char *class_name, const char *ke
 }
 
 int main(int argc, char **argv) {
+  if (argc != 1 && argc != 5) {
+    fputs("usage: run [DATASET MODEL.h5 COMPILED.tflite OUT.json]\n", stderr);
+    return 2;
+  }
   const char *root = argc > 4 ? argv[1] : "./build/pet-dataset";
   const char *native =
       argc > 4 ? argv[2] : "./kenning/resources/models/classification/tensorflow_pet_dataset_mobilenetv2.h5";

@@ -192,7 +192,8 @@ static kn_status run_all(kn_loop *loop) {
       result->samples = slot->first + slot->count;
     }
     kn_ring_release(ring, ticket);
-    if (times->output_end - shown > PROGRESS_NS && loop->request->progress) {
+    bool last = ticket + 1 == ring->total; /* shown behind the loop */
+    if (!last && times->output_end - shown > PROGRESS_NS && loop->request->progress) {
       shown = times->output_end;
       kn_progress(loop->request->progress, (double)result->samples, (double)loop->request->samples->count, NULL);
     }

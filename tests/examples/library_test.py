@@ -62,6 +62,9 @@ def check_messages(programs, work):
     text = run(programs / "run", work / "nowhere", work / "none.h5", work / "none.tflite", out, code=1)
     assert "none.h5" in text and "none.tflite" in text, text
     assert not out.exists()
+    for name, words in (("compile", ["--help"]), ("compile", ["set", "model.h5"]), ("run", ["set", "m.h5", "m.tflite"])):
+        text = run(programs / name, *words, code=2)
+        assert text.startswith(f"usage: {name} ["), text
 
 
 def prepare(work):

@@ -5,6 +5,9 @@
 
 #include <kenning/services.h>
 #include <math.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "support/status.h"
 
@@ -136,6 +139,38 @@ static void every_sample_is_judged_once(void **state) {
       assert_times(&r.result);
       finish(&r);
     }
+}
+
+static kn_status slow_load(void *context, size_t index, const kn_tensor_view *out) {
+  nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL); /* longer than from one line to the next */
+  return source_load(context, index, out);
+}
+
+static void the_end_is_shown_once(void **state) {
+  (void)state;
+  source s;
+  run r;
+  make_source(&s, 2);
+  s.samples.load = slow_load;
+  prepare(&r, &s, 1);
+  r.request.loaders = 1;
+  r.request.progress = "the slow samples";
+  int file = memfd_create("stderr", 0), before = dup(STDERR_FILENO);
+  assert_true(file >= 0 && before >= 0);
+  fflush(stderr);
+  dup2(file, STDERR_FILENO);
+  kn_status status = kn_loop_run(&r.request, &r.result);
+  fflush(stderr);
+  dup2(before, STDERR_FILENO);
+  close(before);
+  char text[512] = "";
+  assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+  close(file);
+  kt_assert_ok(status);
+  const char *end = strstr(text, "the slow samples 100%\n");
+  assert_non_null(end);
+  assert_null(strstr(end + 1, "the slow samples"));
+  finish(&r);
 }
 
 static void the_last_batch_is_filled_with_copies(void **state) {
@@ -413,6 +448,7 @@ static void memory_may_run_out(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_sample_is_judged_once),
+      cmocka_unit_test(the_end_is_shown_once),
       cmocka_unit_test(the_last_batch_is_filled_with_copies),
       cmocka_unit_test(warmup_repeats_the_first_samples),
       cmocka_unit_test(a_failing_engine_names_the_sample),
