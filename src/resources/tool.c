@@ -36,8 +36,9 @@ typedef struct run {
   const kn_tool_request *request;
   kn_record *result;
   FILE *log;
-  bool has_progress; /* the tool tells where it is */
-  char *error;       /* text of its last ERROR line */
+  double done, total; /* where the tool says it is; total 0: it has said nothing */
+  char stage[96];
+  char *error; /* text of its last ERROR line */
   kn_code error_code;
   bool full;      /* it said that a disk is */
   char lacks[96]; /* what it could not import, in Python's words; "": nothing */
@@ -67,9 +68,11 @@ static void take_progress(run *r, const char *rest) {
   const char *second = end + 1;
   double total = strtod(second, &end);
   if (end == second || (*end && *end != ' ') || !(total > 0) || !(done >= 0)) return;
-  r->has_progress = true;
-  /* The full count belongs to the end of the run. */
-  if (r->request->progress && done < total) kn_progress(r->request->progress, done, total, *end ? end + 1 : NULL);
+  if (!(done < total)) return; /* the full count belongs to the end of the run */
+  r->done = done;
+  r->total = total;
+  snprintf(r->stage, sizeof r->stage, "%s", *end ? end + 1 : "");
+  if (r->request->progress) kn_progress(r->request->progress, done, total, r->stage);
 }
 
 static kn_status take_error(run *r, const char *rest) {
@@ -108,10 +111,10 @@ static kn_status take_line(void *context, kn_stream stream, const char *line) {
 
 static void show_time(void *context, double elapsed_s) {
   run *r = context;
-  char text[32];
-  if (!r->request->progress || r->has_progress) return;
-  snprintf(text, sizeof text, "%.0f s", elapsed_s);
-  kn_progress(r->request->progress, 0, 0, text);
+  char text[sizeof r->stage + 32];
+  if (!r->request->progress) return;
+  snprintf(text, sizeof text, "%s%s%.0f s", r->stage, *r->stage ? ", " : "", elapsed_s);
+  kn_progress(r->request->progress, r->done, r->total, text);
 }
 
 /* Where a tool writes, as far as its arguments tell: where our first temporary file or directory is, else beside its

@@ -9,6 +9,7 @@
 #include <kenning/process.h>
 #include <kenning/services.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,28 @@ static void results_reach_the_record(void **state) {
   assert_int_equal(yyjson_mut_obj_size(kn_record_value(record)), 3);
   kn_record_destroy(record);
   kt_assert_ok(run_tool("print('RESULT nobody listens')\n", NULL, NULL));
+}
+
+/* A stage that takes long is shown again with the time: off a terminal every five seconds. */
+static void a_long_stage_shows_the_time(void **state) {
+  (void)state;
+  int file = memfd_create("stderr", 0), before = dup(STDERR_FILENO);
+  assert_true(file >= 0 && before >= 0);
+  fflush(stderr);
+  dup2(file, STDERR_FILENO);
+  kn_status status = run_tool("import time\nprint('PROGRESS 2 5 half way')\ntime.sleep(6.5)\n",
+                              &(kn_tool_request){.progress = "working"}, NULL);
+  fflush(stderr);
+  dup2(before, STDERR_FILENO);
+  close(before);
+  char text[512] = "";
+  assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+  close(file);
+  kt_assert_ok(status);
+  const char *at = strstr(text, "kenning: working  40%  half way\n");
+  assert_non_null(at);
+  assert_non_null(at = strstr(at, "kenning: working  40%  half way, "));
+  assert_non_null(strstr(at, " s\nkenning: working 100%"));
 }
 
 /* The user's Python settings stay outside; frameworks are told to be quiet. */
@@ -277,6 +300,7 @@ static void the_identity_follows_scripts_and_environment(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(results_reach_the_record),
+      test(a_long_stage_shows_the_time),
       test(tools_have_an_environment_of_their_own),
       test(failures_are_told),
       test(temporary_files_go_with_the_tool),
