@@ -130,37 +130,30 @@ static bool loads_pickled(const conversion *at) {
   return at->self->load_pickled_modules && (at->format == TORCH || at->format == TORCHSCRIPT);
 }
 
-static kn_status run_tool(const conversion *at, const char *path, const char *spec, kn_record *record) {
-  char opset[24], seed[24];
-  snprintf(opset, sizeof opset, "%lld", (long long)at->self->opset_version);
-  snprintf(seed, sizeof seed, "%llu", (unsigned long long)at->request->seed);
-  const char *arguments[] = {"--input",  at->request->input_path,
-                             "--format", converters[at->format].format,
-                             "--output", path,
-                             "--opset",  opset,
-                             "--seed",   seed,
-                             NULL,       NULL,
-                             NULL,       NULL};
-  if (!tells_inputs(at->format)) {
-    arguments[10] = "--specification";
-    arguments[11] = spec;
-    if (loads_pickled(at)) arguments[12] = "--load-pickled";
-  }
-  const kn_tool_request request = {.framework = converters[at->format].framework,
-                                   .script = converters[at->format].script,
-                                   .arguments = arguments,
-                                   .progress = "convert to ONNX"};
-  return kn_status_annotate(kn_tool_run(&request, record), "while converting %s", at->request->input_path);
-}
-
 /* The input's io specification is told to the tools of formats that do not hold it. */
 static kn_status produce(void *context, const char *path, kn_record *record) {
   const conversion *at = context;
-  char *spec = kn_format("%s.json", path);
-  kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
-  if (!status) status = run_tool(at, path, spec, record);
-  kn_free(spec);
-  return status;
+  char opset[24], seed[24];
+  snprintf(opset, sizeof opset, "%lld", (long long)at->self->opset_version);
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)at->request->seed);
+  const char *arguments[] = {"--input",
+                             at->request->input_path,
+                             "--format",
+                             converters[at->format].format,
+                             "--output",
+                             path,
+                             "--opset",
+                             opset,
+                             "--seed",
+                             seed,
+                             loads_pickled(at) ? "--load-pickled" : NULL,
+                             NULL};
+  const kn_tool_request request = {.framework = converters[at->format].framework,
+                                   .script = converters[at->format].script,
+                                   .arguments = arguments,
+                                   .specification = tells_inputs(at->format) ? NULL : at->request->input_spec,
+                                   .progress = "convert to ONNX"};
+  return kn_status_annotate(kn_tool_run(&request, record), "while converting %s", at->request->input_path);
 }
 
 static kn_status verify(void *context, const kn_onnx_model *model, const kn_onnx_layers *layers) {

@@ -48,7 +48,8 @@ typedef struct conversion {
   kn_iospec *spec; /* of the result */
 } conversion;
 
-static kn_status run_tool(const conversion *at, const char *path, const char *spec, kn_record *record) {
+static kn_status make(void *context, const char *path, kn_record *record) {
+  const conversion *at = context;
   char batch[24], seed[24];
   (void)snprintf(batch, sizeof batch, "%lld", (long long)at->self->batch_size);
   (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)at->request->seed);
@@ -60,26 +61,18 @@ static kn_status run_tool(const conversion *at, const char *path, const char *sp
                              at->to,
                              "--output",
                              path,
-                             "--specification",
-                             spec,
                              "--batch",
                              batch,
                              "--seed",
                              seed,
                              at->self->load_pickled_modules ? "--load-pickled" : NULL,
                              NULL};
-  const kn_tool_request request = {.framework = tools, .script = script, .arguments = arguments, .progress = at->to};
+  const kn_tool_request request = {.framework = tools,
+                                   .script = script,
+                                   .arguments = arguments,
+                                   .specification = at->request->input_spec,
+                                   .progress = at->to};
   return kn_status_annotate(kn_tool_run(&request, record), "while converting %s", at->request->input_path);
-}
-
-/* The specification goes by a file of its own. */
-static kn_status make(void *context, const char *path, kn_record *record) {
-  const conversion *at = context;
-  char *spec = kn_format("%s.json", path);
-  kn_status status = spec ? kn_iospec_write(at->request->input_spec, spec) : kn_status_out_of_memory();
-  if (!status) status = run_tool(at, path, spec, record);
-  kn_free(spec);
-  return status;
 }
 
 static kn_status verify(const conversion *at, const char *path) {

@@ -3,6 +3,7 @@
 #ifndef KENNING_SERVICES_H
 #define KENNING_SERVICES_H
 
+#include <kenning/iospec.h>
 #include <kenning/record.h>
 #include <kenning/status.h>
 
@@ -54,9 +55,11 @@ typedef struct kn_tool_request {
   const char *framework;        /* environment: `kenning install <framework>` makes it */
   const char *script;           /* file name in the plug-in's tool directory, e.g. "convert.py" */
   const char *const *arguments; /* NULL-terminated, without the script */
-  double timeout_s;             /* 0: one hour */
-  size_t memory_limit_bytes;    /* 0: no limit */
-  const char *progress;         /* shown while it runs; lines "PROGRESS done total text" of the tool move it */
+  /* Of the model that the tool reads, or NULL: a file that holds it is one more argument, "--specification FILE". */
+  const kn_iospec *specification;
+  double timeout_s;          /* 0: one hour */
+  size_t memory_limit_bytes; /* 0: no limit */
+  const char *progress;      /* shown while it runs; lines "PROGRESS done total text" of the tool move it */
 } kn_tool_request;
 
 /* Runs the tool and waits. Its stdout and stderr go to a log that is kept; on failure the status holds the last lines

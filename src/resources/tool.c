@@ -139,15 +139,28 @@ static kn_status disk_is_full(const run *r, const char *scratch) {
       r->request->script, length, place ? place : "", place ? " or " : "", scratch);
 }
 
-static const char **command_line(const char *python, const char *script, const char *const *arguments) {
+/* `specification` is a file's path, or NULL. */
+static const char **command_line(const char *python, const char *script, const char *const *arguments,
+                                 const char *specification) {
   size_t count = 0;
   while (arguments && arguments[count]) count++;
-  const char **result = kn_alloc_array(count + 3, sizeof *result);
+  const char **result = kn_alloc_array(count + 5, sizeof *result);
   if (!result) return NULL;
   result[0] = python;
   result[1] = script;
   for (size_t i = 0; i < count; i++) result[i + 2] = arguments[i];
+  if (!specification) return result;
+  result[count + 2] = "--specification";
+  result[count + 3] = specification;
   return result;
+}
+
+/* *out_path is NULL where the request has none. */
+static kn_status write_specification(const kn_iospec *spec, const char *scratch, char **out_path) {
+  *out_path = NULL;
+  if (!spec) return NULL;
+  *out_path = kn_format("%s/specification.json", scratch);
+  return *out_path ? kn_iospec_write(spec, *out_path) : kn_status_out_of_memory();
 }
 
 /* What the tool said itself outweighs that it failed. */
@@ -176,7 +189,9 @@ static kn_status explain(run *r, kn_status status, int signal, const char *log_p
 }
 
 static kn_status run_logged(run *r, const char *python, const char *script, const char *log_path, const char *scratch) {
-  const char **arguments = command_line(python, script, r->request->arguments);
+  char *specification;
+  kn_status status = write_specification(r->request->specification, scratch, &specification);
+  const char **arguments = command_line(python, script, r->request->arguments, specification);
   char *temporary = kn_format("TMPDIR=%s", scratch);
   const char *environment[sizeof environment_changes / sizeof *environment_changes + 1];
   memcpy(environment, environment_changes, sizeof environment_changes);
@@ -192,7 +207,7 @@ static kn_status run_logged(run *r, const char *python, const char *script, cons
       .context = r,
   };
   kn_process_result result = {0};
-  kn_status status = arguments && temporary ? kn_process_run(&process, &result) : kn_status_out_of_memory();
+  if (!status) status = arguments && temporary ? kn_process_run(&process, &result) : kn_status_out_of_memory();
   (void)fclose(r->log);
   if (status) {
     status = explain(r, status, result.signal, log_path, scratch);
@@ -203,6 +218,7 @@ static kn_status run_logged(run *r, const char *python, const char *script, cons
   }
   kn_free(r->error);
   kn_free(arguments);
+  kn_free(specification);
   kn_free(temporary);
   return status;
 }

@@ -121,6 +121,28 @@ static void a_long_stage_shows_the_time(void **state) {
   assert_non_null(strstr(at, " s\nkenning: working 100%"));
 }
 
+static void specifications_go_by_a_file_of_their_own(void **state) {
+  (void)state;
+  kn_record *record;
+  kn_iospec spec;
+  static const char text[] =
+      "{\"input\": [{\"name\": \"x\", \"shape\": [1, 2], \"dtype\": \"float32\"}], \"output\": [{\"name\": \"y\", "
+      "\"shape\": [1], \"dtype\": \"float32\"}]}";
+  kt_assert_ok(kn_record_create(&record));
+  kt_assert_ok(kn_iospec_parse(text, sizeof text - 1, "text", &spec));
+  kt_assert_ok(
+      run_tool("import json, sys\n"
+               "print('RESULT others', *sys.argv[1:4])\n"
+               "print('RESULT file', sys.argv[4])\n"
+               "print('RESULT name', json.load(open(sys.argv[4]))['input'][0]['name'])\n",
+               &(kn_tool_request){.specification = &spec}, record));
+  assert_result(record, "others", "first argument --second --specification");
+  assert_result(record, "name", "x");
+  assert_int_not_equal(access(yyjson_mut_get_str(yyjson_mut_obj_get(kn_record_value(record), "file")), F_OK), 0);
+  kn_record_destroy(record);
+  kn_iospec_clear(&spec);
+}
+
 /* The user's Python settings stay outside; frameworks are told to be quiet. */
 static void tools_have_an_environment_of_their_own(void **state) {
   (void)state;
@@ -301,6 +323,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(results_reach_the_record),
       test(a_long_stage_shows_the_time),
+      test(specifications_go_by_a_file_of_their_own),
       test(tools_have_an_environment_of_their_own),
       test(failures_are_told),
       test(temporary_files_go_with_the_tool),
