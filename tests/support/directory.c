@@ -1,5 +1,6 @@
 #include "support/directory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -29,6 +30,15 @@ void kt_directory_remove(char *path) {
     kt_fail("removing %s: %s", path, strerror(errno));
   }
   free(path);
+}
+
+int kt_directory_entries(const char *path) {
+  DIR *listing = opendir(path);
+  if (!listing) return -1;
+  int count = -2; /* "." and ".." */
+  while (readdir(listing)) count++;
+  closedir(listing);
+  return count;
 }
 
 char *kt_path(const char *directory, const char *name) {

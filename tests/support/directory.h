@@ -9,6 +9,9 @@ char *kt_directory_make(void);
 /* Removes `path` with all that is in it, and frees the string. NULL is allowed. */
 void kt_directory_remove(char *path);
 
+/* How many names there are in it; -1: it cannot be listed. */
+int kt_directory_entries(const char *path);
+
 /* `directory`/`name`; free with free(). */
 char *kt_path(const char *directory, const char *name);
 /* A file below the source tree, for example "scenarios/native.json"; free with free(). */

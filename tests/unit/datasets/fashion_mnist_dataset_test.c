@@ -2,7 +2,6 @@
  * Debian package) they are read; everything else works with files made here. */
 #include "support/unit.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,16 +157,6 @@ static void apts_own_words_are_shown_when_it_fails(void **state) {
   kt_directory_remove(directory);
 }
 
-static size_t count_entries(const char *directory) {
-  size_t count = 0;
-  DIR *entries = opendir(directory);
-  assert_non_null(entries);
-  for (struct dirent *entry; (entry = readdir(entries));)
-    count += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
-  closedir(entries);
-  return count;
-}
-
 static void a_damaged_download_leaves_nothing_behind(void **state) {
   (void)state;
   if (!access("/usr/share/datasets/fashion-mnist", F_OK))
@@ -182,7 +171,7 @@ static void a_damaged_download_leaves_nothing_behind(void **state) {
   opened set;
   assert_fault(OPEN(cls, &set, "dataset_root", root, "download_dataset", "true"), KN_BAD_DATA, "not an IDX file");
   opened_close(&set);
-  assert_int_equal(count_entries(root), 0);
+  assert_int_equal(kt_directory_entries(root), 0);
   free(root);
   kt_directory_remove(directory);
 }

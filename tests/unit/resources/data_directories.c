@@ -1,6 +1,5 @@
 #include "unit/resources/data_directories.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,11 +57,7 @@ void kt_world_write_program(const kt_world *world, const char *name, const char 
 
 int kt_world_entries(const kt_world *world, const char *name) {
   char *path = kt_world_path(world, name);
-  DIR *listing = opendir(path);
+  int count = kt_directory_entries(path);
   free(path);
-  if (!listing) return -1;
-  int count = -2;
-  while (readdir(listing)) count++;
-  closedir(listing);
   return count;
 }

@@ -4,7 +4,6 @@
 #include "support/directory.h"
 #include "support/status.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -47,22 +46,13 @@ static void assert_content(const char *path, const char *expected) {
   kn_free(data);
 }
 
-static int entries(const char *path) {
-  DIR *listing = opendir(path);
-  assert_non_null(listing);
-  int count = -2;
-  while (readdir(listing)) count++;
-  closedir(listing);
-  return count;
-}
-
 static void writes_whole_files(void **state) {
   (void)state;
   kt_assert_ok(kn_file_write(at("a/b/c.txt"), "first", 5));
   assert_content(at("a/b/c.txt"), "first");
   kt_assert_ok(kn_file_write(at("a/b/c.txt"), "", 0));
   assert_content(at("a/b/c.txt"), "");
-  assert_int_equal(entries(at("a/b")), 1);
+  assert_int_equal(kt_directory_entries(at("a/b")), 1);
   struct stat found;
   mode_t mask = umask(0);
   umask(mask);
@@ -91,7 +81,7 @@ static void writes_beside_nothing_that_is_no_file(void **state) {
   memset(name, 'n', sizeof name - 1);
   name[sizeof name - 1] = '\0';
   kt_assert_fault(kn_file_write(at(name), "x", 1), KN_IO_ERROR, "too long");
-  assert_int_equal(entries(directory), 3);
+  assert_int_equal(kt_directory_entries(directory), 3);
 }
 
 static void devices_are_written_through(void **state) {
@@ -128,8 +118,8 @@ static void links_are_written_through(void **state) {
     assert_int_equal(lstat(at(links[i]), &found), 0);
     assert_true(S_ISLNK(found.st_mode));
   }
-  assert_int_equal(entries(directory), 5);
-  assert_int_equal(entries(at("real")), 2); /* no temporary file is left */
+  assert_int_equal(kt_directory_entries(directory), 5);
+  assert_int_equal(kt_directory_entries(at("real")), 2); /* no temporary file is left */
 }
 
 /* Pipes, sockets, devices and directories are told, not opened: opening a pipe would wait for its writer. */
@@ -168,7 +158,7 @@ static void a_failed_write_leaves_the_old_file(void **state) {
   kt_assert_fault(first, KN_IO_ERROR, "File too large");
   kt_assert_fault(second, KN_IO_ERROR, "File too large");
   assert_content(at("kept"), "old");
-  assert_int_equal(entries(directory), 1);
+  assert_int_equal(kt_directory_entries(directory), 1);
 }
 
 static void reads_up_to_a_limit(void **state) {
@@ -238,7 +228,7 @@ static void temporary_files_are_published(void **state) {
   assert_content(at("sub/model.h5"), "one");
   kt_assert_fault(kn_file_publish(two, at("sub/model.h5")), KN_NOT_FOUND, NULL);
   assert_content(at("sub/model.h5"), "one");
-  assert_int_equal(entries(at("sub")), 1);
+  assert_int_equal(kt_directory_entries(at("sub")), 1);
   kn_free(one);
   kn_free(two);
 }
@@ -272,12 +262,12 @@ static void what_killed_processes_left_is_removed(void **state) {
   const struct timespec old[2] = {{.tv_sec = time(NULL) - 8 * 24 * 3600}, {.tv_sec = time(NULL) - 8 * 24 * 3600}};
   assert_int_equal(utimensat(AT_FDCWD, at(".tmp-00000000-1-2-3-week-old"), old, 0), 0);
   leave_behind();
-  assert_int_equal(entries(directory), 7);
+  assert_int_equal(kt_directory_entries(directory), 7);
   kt_assert_ok(kn_file_write(at("elsewhere/x"), "x", 1)); /* another directory; the next one is looked through again */
   kt_assert_ok(kn_file_write(at("out.json"), "whole", 5));
   for (size_t i = 0; i < 3; i++) assert_int_equal(access(at(kept[i]), F_OK), 0);
   assert_int_equal(access(own, F_OK), 0);
-  assert_int_equal(entries(directory), 6); /* these, "elsewhere" and "out.json" */
+  assert_int_equal(kt_directory_entries(directory), 6); /* these, "elsewhere" and "out.json" */
   kn_free(own);
 }
 
@@ -297,7 +287,7 @@ static void directories_are_made_counted_and_removed(void **state) {
   kt_assert_ok(kn_directory_remove(at("x")));
   kt_assert_ok(kn_directory_remove(at("x")));
   assert_content(at("outside"), "stays");
-  assert_int_equal(entries(directory), 1);
+  assert_int_equal(kt_directory_entries(directory), 1);
 }
 
 static void *take_lock(void *argument) {
@@ -347,7 +337,7 @@ static void failing_allocations(void **state) {
     assert_true(!status || kn_status_code(status) == KN_OUT_OF_MEMORY);
   } while (status);
   assert_true(allowed > 3);
-  assert_int_equal(entries(at("made")), 1);
+  assert_int_equal(kt_directory_entries(at("made")), 1);
 }
 
 #define test(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
