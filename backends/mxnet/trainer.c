@@ -305,7 +305,7 @@ static kn_status evaluate(void *self, const kn_train_batch *batch, float *out_lo
 
 /* ---- the result ---- */
 
-static kn_status save(const trainer *t, const char *temporary, mx_ndarray **arrays, char **names) {
+static kn_status save(const trainer *t, const char *path, mx_ndarray **arrays, char **names) {
   size_t count = 0, length = strlen(t->symbol_json);
   uint32_t shape = (uint32_t)length;
   for (size_t i = 0; i < t->variable_count; i++) {
@@ -323,25 +323,17 @@ static kn_status save(const trainer *t, const char *temporary, mx_ndarray **arra
   kn_status status =
       mx_result(t->mx, t->mx->MXNDArraySyncCopyFromCPU(symbol, t->symbol_json, length), "keep the graph");
   if (!status)
-    status = mx_result(t->mx, t->mx->MXNDArraySave(temporary, (uint32_t)count, arrays, (const char **)names),
-                       "write the model");
+    status =
+        mx_result(t->mx, t->mx->MXNDArraySave(path, (uint32_t)count, arrays, (const char **)names), "write the model");
   (void)t->mx->MXNDArrayFree(symbol);
   return status;
 }
 
 static kn_status write_model(void *self, const char *path) {
   const trainer *t = self;
-  char *temporary, **names = kn_alloc_array(t->variable_count + 1, sizeof *names);
+  char **names = kn_alloc_array(t->variable_count + 1, sizeof *names);
   mx_ndarray **arrays = kn_alloc_array(t->variable_count + 1, sizeof *arrays);
-  kn_status status = names && arrays ? kn_file_temporary(path, &temporary) : kn_status_out_of_memory();
-  if (!status) {
-    status = save(t, temporary, arrays, names);
-    if (status)
-      (void)remove(temporary);
-    else
-      status = kn_file_publish(temporary, path);
-    kn_free(temporary);
-  }
+  kn_status status = names && arrays ? save(t, path, arrays, names) : kn_status_out_of_memory();
   for (size_t i = 0; names && i <= t->variable_count; i++) kn_free(names[i]);
   kn_free(names);
   kn_free(arrays);
@@ -360,8 +352,7 @@ static const kn_trainer_ops ops = {.struct_size = sizeof(kn_trainer_ops),
 static kn_status run(trainer *t, const model *start, kn_record *history) {
   const kn_train_request *request = t->request;
   const kn_samples *train = request->train;
-  if (train->count == 0) return kn_status_make(KN_INVALID_ARGUMENT, "there are no samples to train on");
-  if (request->batch_size < 1) return kn_status_make(KN_INVALID_ARGUMENT, "the batch size must be at least 1");
+  KN_TRY(kn_training_batch_size(request, &t->batch));
   if (train->dtype != KN_FLOAT32) return kn_status_make(KN_INCOMPATIBLE, "the samples of the data set are not float32");
   char *logits;
   KN_TRY(symbol_without_softmax(t->symbol_json, &logits));
@@ -369,7 +360,6 @@ static kn_status run(trainer *t, const model *start, kn_record *history) {
   if (!status) status = mx_result(t->mx, t->mx->MXSymbolCreateFromJSON(logits, &t->symbol), "read the network");
   kn_free(logits);
   KN_TRY(status);
-  t->batch = kn_training_batch_size(request);
   t->classes = (size_t)train->classes;
   t->probabilities = kn_alloc_array(t->batch, t->classes * sizeof *t->probabilities);
   if (!t->probabilities) return kn_status_out_of_memory();

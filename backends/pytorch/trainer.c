@@ -1,7 +1,6 @@
 #include "trainer.h"
 
 #include <kenning/layout.h>
-#include <stdio.h>
 #include <string.h>
 
 typedef struct trainer {
@@ -95,17 +94,9 @@ static char *specification(const network *n) {
 
 static kn_status write_model(void *self, const char *path) {
   const trainer *t = self;
-  char *temporary, *spec = specification(t->network);
+  char *spec = specification(t->network);
   if (!spec) return kn_status_out_of_memory();
-  kn_status status = kn_file_temporary(path, &temporary);
-  if (!status) {
-    status = result(t, t->torch->torch_shim_save(t->module, temporary, "kenning.json", spec), "write the model");
-    if (status)
-      (void)remove(temporary);
-    else
-      status = kn_file_publish(temporary, path);
-    kn_free(temporary);
-  }
+  kn_status status = result(t, t->torch->torch_shim_save(t->module, path, "kenning.json", spec), "write the model");
   kn_free(spec);
   return status;
 }
@@ -122,9 +113,8 @@ static const kn_trainer_ops ops = {.struct_size = sizeof(kn_trainer_ops),
 static kn_status prepare_samples(trainer *t) {
   const network *n = t->network;
   const kn_samples *train = t->request->train;
-  size_t batch = kn_training_batch_size(t->request), bytes;
-  if (train->count == 0) return kn_status_make(KN_INVALID_ARGUMENT, "there are no samples to train on");
-  if (t->request->batch_size < 1) return kn_status_make(KN_INVALID_ARGUMENT, "the batch size must be at least 1");
+  size_t batch, bytes;
+  KN_TRY(kn_training_batch_size(t->request, &batch));
   t->samples = (torch_shim_tensor){.dtype = TORCH_FLOAT32, .rank = 4, .shape = {(int64_t)batch}};
   memcpy(t->samples.shape + 1, n->input, sizeof n->input);
   bool same = train->rank == 3 && !memcmp(train->shape, n->input, sizeof n->input);

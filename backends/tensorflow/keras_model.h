@@ -58,7 +58,7 @@ kn_status keras_model_add_weight(keras_model *model, size_t group, const char *o
 kn_status keras_model_read_weight(const keras_model *model, keras_weight *weight) KN_MUST_USE;
 /* Frees the values of a weight that can be read again. */
 void keras_model_drop_weight(const keras_model *model, keras_weight *weight);
-/* Writes architecture and weights as an .h5 file in the layout of Keras 3, whole or not at all. */
+/* Writes architecture and weights as an .h5 file in the layout of Keras 3. */
 kn_status keras_model_write(keras_model *model, const char *path) KN_MUST_USE;
 
 /* ---- for readers of formats ---- */

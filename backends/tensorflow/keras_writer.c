@@ -1,8 +1,6 @@
 /* Writes .h5 files in the layout that Keras's legacy HDF5 format has had since Keras 2. */
 #include "keras_model.h"
 
-#include <stdio.h>
-
 typedef struct name_list {
   const char **items;
   size_t count;
@@ -71,16 +69,8 @@ static kn_status write_model(keras_model *model, const hdf5_file *file) {
 }
 
 kn_status keras_model_write(keras_model *model, const char *path) {
-  char *temporary;
-  KN_TRY(kn_file_temporary(path, &temporary));
   hdf5_file file;
-  kn_status status = hdf5_file_create(temporary, &file);
-  if (!status) {
-    status = write_model(model, &file);
-    status = kn_status_join(status, hdf5_file_close(&file));
-  }
-  status = status ? status : kn_file_publish(temporary, path);
-  if (status) (void)remove(temporary);
-  kn_free(temporary);
-  return kn_status_annotate(status, "while writing %s", path);
+  KN_TRY(hdf5_file_create(path, &file));
+  kn_status status = write_model(model, &file);
+  return kn_status_join(status, hdf5_file_close(&file));
 }

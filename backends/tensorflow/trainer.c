@@ -26,8 +26,6 @@ typedef struct trainer {
 
 static kn_status check_request(const keras_model *model, const kn_train_request *request) {
   const kn_samples *train = request->train;
-  if (train->count == 0) return kn_status_make(KN_INVALID_ARGUMENT, "there are no samples to train on");
-  if (request->batch_size < 1) return kn_status_make(KN_INVALID_ARGUMENT, "the batch size must be at least 1");
   uint32_t rank;
   int64_t shape[KN_MAX_RANK];
   kn_dtype dtype;
@@ -272,6 +270,8 @@ static const kn_trainer_ops ops = {.struct_size = sizeof(kn_trainer_ops),
 
 static kn_status run(trainer *t, const trainer_options *options, kn_record *history) {
   const kn_train_request *request = t->request;
+  size_t batch;
+  KN_TRY(kn_training_batch_size(request, &batch));
   KN_TRY(check_request(t->model, request));
   KN_TRY(graph_check(&t->model->network, t->model->path));
   tf_api_prefer_onednn();
@@ -279,7 +279,7 @@ static kn_status run(trainer *t, const trainer_options *options, kn_record *hist
   const training_settings settings = {.optimizer = (kn_train_optimizer)options->training->optimizer,
                                       .late_layers = options->base_layers,
                                       .seed = kn_random(request->seed, STREAM_WEIGHTS),
-                                      .batch = (int64_t)kn_training_batch_size(request),
+                                      .batch = (int64_t)batch,
                                       .classes = request->train->classes};
   KN_TRY(training_graph_build(t->tf, t->model, &settings, &t->graph));
   KN_TRY(session_open(t->tf, t->graph.g.graph, options->threads, !t->graph.g.grouped, &t->session));

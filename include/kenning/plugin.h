@@ -148,7 +148,7 @@ typedef struct kn_plugin {
   X(kn_status, kn_ioentry_fetch, (const kn_ioentry *entry, const void *from, const kn_tensor_view *out),               \
     (entry, from, out))                                                                                                \
   X(kn_status, kn_training_check, (const kn_training_options *options), (options))                                     \
-  X(size_t, kn_training_batch_size, (const kn_train_request *request), (request))                                      \
+  X(kn_status, kn_training_batch_size, (const kn_train_request *request, size_t *out_size), (request, out_size))       \
   X(kn_status, kn_training_run,                                                                                        \
     (const kn_training_options *options, const kn_train_request *request, const kn_trainer *trainer,                   \
      kn_record *out_history),                                                                                          \

@@ -210,7 +210,7 @@ typedef struct kn_trainer_ops {
   /* Copies the state out and in: one pointer for each tensor; NULL pointers are left out. */
   kn_status (*fetch)(void *self, float *const *values);
   kn_status (*store)(void *self, const float *const *values);
-  /* Writes the model as it is now, whole or not at all. */
+  /* Writes the model as it is now to `path`, where there is nothing yet: the run puts it in its place. */
   kn_status (*write)(void *self, const char *path);
 } kn_trainer_ops;
 
@@ -225,8 +225,9 @@ typedef struct kn_trainer {
   const char *identity;
 } kn_trainer;
 
-/* The batch size of a run: what was asked for, or all samples where these are fewer. */
-KN_API size_t kn_training_batch_size(const kn_train_request *request);
+/* The batch size of a run: what was asked for, or all samples where these are fewer; never 0. KN_INVALID_ARGUMENT
+ * without samples, and for a batch size below 1. */
+KN_API kn_status kn_training_batch_size(const kn_train_request *request, size_t *out_size) KN_MUST_USE;
 
 /* Trains and writes the model of the epoch with the best validation accuracy (of equals, the one with the lower loss;
  * without validation samples the last) to request->model_path. What does not fill a batch is left out of an epoch;

@@ -8,9 +8,10 @@ kn_status kn_training_check(const kn_training_options *options) {
   return refuse();
 }
 
-size_t kn_training_batch_size(const kn_train_request *request) {
+kn_status kn_training_batch_size(const kn_train_request *request, size_t *out_size) {
   (void)request;
-  return 0;
+  *out_size = 0;
+  return refuse();
 }
 
 kn_status kn_training_run(const kn_training_options *options, const kn_train_request *request,

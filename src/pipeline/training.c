@@ -30,8 +30,13 @@ typedef struct run {
   size_t *order; /* of the longer set */
 } run;
 
-size_t kn_training_batch_size(const kn_train_request *request) {
-  return (uint64_t)request->batch_size < request->train->count ? (size_t)request->batch_size : request->train->count;
+kn_status kn_training_batch_size(const kn_train_request *request, size_t *out_size) {
+  size_t samples = request->train->count;
+  *out_size = 0;
+  if (!samples) return kn_status_make(KN_INVALID_ARGUMENT, "there are no samples to train on");
+  if (request->batch_size < 1) return kn_status_make(KN_INVALID_ARGUMENT, "the batch size must be at least 1");
+  *out_size = (uint64_t)request->batch_size < samples ? (size_t)request->batch_size : samples;
+  return NULL;
 }
 
 kn_status kn_training_check(const kn_training_options *options) {
@@ -50,9 +55,7 @@ static bool validates(const run *r) { return r->request->validation && r->reques
 
 static kn_status check_request(const run *r) {
   const kn_train_request *request = r->request;
-  if (request->train->count == 0) return kn_status_make(KN_INVALID_ARGUMENT, "there are no samples to train on");
-  if (request->batch_size < 1 || request->num_epochs < 1)
-    return kn_status_make(KN_INVALID_ARGUMENT, "batch size and number of epochs must be at least 1");
+  if (request->num_epochs < 1) return kn_status_make(KN_INVALID_ARGUMENT, "the number of epochs must be at least 1");
   if (!(request->learning_rate > 0))
     return kn_status_make(KN_INVALID_ARGUMENT, "the learning rate must be more than 0");
   KN_TRY(kn_training_check(r->options));
@@ -341,11 +344,20 @@ static bool finished(const run *r) {
   return enough || r->state.epoch >= r->request->num_epochs;
 }
 
-/* The best model so far; before the first epoch is over, what there is by now. */
+/* The best model so far; before the first epoch is over, what there is by now. Whole or not at all. */
 static kn_status write_model(run *r) {
   const kn_trainer *trainer = r->trainer;
+  const char *path = r->request->model_path;
+  char *temporary;
   if (r->state.has_best) KN_TRY(trainer->ops->store(trainer->self, (const float *const *)r->state.best_values));
-  return trainer->ops->write(trainer->self, r->request->model_path);
+  KN_TRY(kn_file_temporary(path, &temporary));
+  kn_status status = trainer->ops->write(trainer->self, temporary);
+  if (status)
+    (void)remove(temporary);
+  else
+    status = kn_file_publish(temporary, path);
+  kn_free(temporary);
+  return kn_status_annotate(status, "while writing %s", path);
 }
 
 static kn_status stopped(run *r, kn_status status) {
@@ -382,9 +394,9 @@ static kn_status resume(run *r) {
 
 static kn_status execute(run *r, kn_record *history) {
   const kn_train_request *request = r->request;
+  KN_TRY(kn_training_batch_size(request, &r->batch_size));
   KN_TRY(check_request(r));
   r->classes = (size_t)request->train->classes;
-  r->batch_size = kn_training_batch_size(request);
   r->steps_per_epoch = request->train->count / r->batch_size;
   KN_TRY(kn_augmentation_make(r->options, request->train, &r->augments, &r->augmentation));
   KN_TRY(kn_record_create(&r->settings));

@@ -26,6 +26,7 @@ typedef struct model {
   size_t stop_at_step, break_at_step; /* 0: never */
   double seen_weight;                 /* sum over all samples of all steps */
   bool worsens;                       /* evaluations get worse from step to step */
+  bool breaks_in_writing;
 } model;
 
 static void compute(const model *m, const kn_train_batch *batch, float *out) {
@@ -87,7 +88,10 @@ static kn_status store(void *self, const float *const *values) {
 }
 
 static kn_status write_model(void *self, const char *path) {
-  return kn_file_write(path, ((model *)self)->weights, sizeof((model *)self)->weights);
+  const model *m = self;
+  assert_int_equal(access(path, F_OK), -1);
+  KN_TRY(kn_file_write(path, m->weights, sizeof m->weights));
+  return m->breaks_in_writing ? kn_status_make(KN_BACKEND_FAILED, "half of it is written") : NULL;
 }
 
 static const kn_trainer_ops ops = {.struct_size = sizeof(kn_trainer_ops),
@@ -399,6 +403,43 @@ static void faults_of_the_trainer_come_through(void **state) {
   tear_down(&c);
 }
 
+/* What the trainer writes is there whole or not at all, in place of what was there. */
+static void the_model_is_put_in_its_place(void **state) {
+  (void)state;
+  course c;
+  set_up(&c, 1);
+  kt_file_write_text(c.path, "before");
+  c.model.breaks_in_writing = true;
+  kt_assert_fault(train(&c), KN_BACKEND_FAILED, "while writing");
+  char *text = kt_file_read(c.path, NULL);
+  assert_string_equal(text, "before");
+  free(text);
+  int files = kt_directory_entries(c.directory);
+  c.model = (model){0};
+  kt_assert_ok(train(&c));
+  text = kt_file_read(c.path, NULL);
+  assert_memory_equal(text, c.model.weights, sizeof c.model.weights);
+  free(text);
+  assert_int_equal(kt_directory_entries(c.directory), files);
+  tear_down(&c);
+}
+
+static void there_is_something_to_train_on(void **state) {
+  (void)state;
+  course c;
+  set_up(&c, 1);
+  size_t size, count = c.train.count;
+  c.train.count = 0;
+  kt_assert_fault(train(&c), KN_INVALID_ARGUMENT, "no samples to train on");
+  c.train.count = count;
+  c.request.batch_size = 0;
+  kt_assert_fault(train(&c), KN_INVALID_ARGUMENT, "batch size must be at least 1");
+  c.request.batch_size = (int64_t)count + 1;
+  kt_assert_ok(kn_training_batch_size(&c.request, &size));
+  assert_int_equal(size, count);
+  tear_down(&c);
+}
+
 /* Known answers: RFC 3720, appendix B.4. */
 static void event_files_have_their_sums(void **state) {
   (void)state;
@@ -466,6 +507,7 @@ int main(void) {
       cmocka_unit_test(classes_can_count_the_same),          cmocka_unit_test(schedules_are_what_their_formulas_say),
       cmocka_unit_test(the_base_is_unfrozen_when_asked_for), cmocka_unit_test(an_interrupted_run_goes_on_exactly),
       cmocka_unit_test(strange_checkpoints_are_refused),     cmocka_unit_test(faults_of_the_trainer_come_through),
+      cmocka_unit_test(the_model_is_put_in_its_place),       cmocka_unit_test(there_is_something_to_train_on),
       cmocka_unit_test(event_files_have_their_sums),         cmocka_unit_test(memory_may_run_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
