@@ -217,19 +217,3 @@ kn_status kn_model_file_companions(const char *path, kn_companions *out_companio
   kn_external_data_clear(&data);
   return status;
 }
-
-kn_status kn_model_file_bytes(const char *path, uint64_t *out_bytes) {
-  kn_companions companions;
-  *out_bytes = 0;
-  if (!kn_file_exists(path, out_bytes)) {
-    *out_bytes = kn_directory_bytes(path);
-    return NULL;
-  }
-  KN_TRY(kn_model_file_companions(path, &companions));
-  for (size_t i = 0; i < companions.count; i++) {
-    uint64_t more = 0;
-    if (kn_file_exists(companions.paths[i], &more)) *out_bytes += more;
-  }
-  kn_companions_clear(&companions);
-  return NULL;
-}

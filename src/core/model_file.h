@@ -1,4 +1,4 @@
-/* Model files: whether they are what they are taken for, and whole; and how large they are. */
+/* Model files: whether they are what they are taken for, and whole; and what belongs to them. */
 #ifndef KENNING_CORE_MODEL_FILE_H
 #define KENNING_CORE_MODEL_FILE_H
 
@@ -28,7 +28,5 @@ typedef struct kn_companions {
 } kn_companions;
 kn_status kn_model_file_companions(const char *path, kn_companions *out_companions) KN_MUST_USE;
 void kn_companions_clear(kn_companions *companions);
-/* Bytes of the whole model: all files of a directory, companions included. 0: there is none. */
-kn_status kn_model_file_bytes(const char *path, uint64_t *out_bytes) KN_MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 /* Models of more than one file. */
 #include "core/model_file.h"
+#include "pipeline/held_model.h"
 #include "support/directory.h"
 #include "support/status.h"
 
@@ -45,9 +46,11 @@ static void a_model_is_counted_whole(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char *path = kt_path(directory, cases[i].name);
     kn_companions companions;
-    uint64_t bytes;
-    kt_assert_ok(kn_model_file_bytes(path, &bytes));
-    if (bytes != cases[i].bytes) kt_fail("%s has %llu bytes", cases[i].name, (unsigned long long)bytes);
+    kn_held_model held;
+    kt_assert_ok(kn_held_model_open("input", path, NULL, -1, &held));
+    if (kn_held_model_bytes(&held) != cases[i].bytes)
+      kt_fail("%s has %llu bytes", cases[i].name, (unsigned long long)kn_held_model_bytes(&held));
+    kn_held_model_close(&held);
     kt_assert_ok(kn_model_file_companions(path, &companions));
     char *expected = cases[i].companion ? kt_path(directory, cases[i].companion) : NULL;
     assert_int_equal(companions.count, expected != NULL);
