@@ -4,18 +4,13 @@
 #include <string.h>
 
 static kn_status resolve(kn_iree_api *api, void *handle, const char *path) {
-  void *symbol;
-#define KN_IREE_RESOLVE(result, name, parameters)                                                          \
-  symbol = dlsym(handle, "kenning_iree_" #name);                                                           \
-  if (!symbol)                                                                                             \
-    return kn_status_make(KN_INCOMPATIBLE,                                                                 \
-                          "%s lacks the function kenning_iree_" #name                                      \
-                          ": it is not the library that `kenning install iree` makes, or one of an older " \
-                          "kenning; `kenning install --force iree` makes it anew",                         \
-                          path);                                                                           \
-  memcpy(&api->name, &symbol, sizeof symbol);
-  KENNING_IREE_FUNCTIONS(KN_IREE_RESOLVE)
-#undef KN_IREE_RESOLVE
+#define SYMBOL(result, name, parameters) {"kenning_iree_" #name, offsetof(kn_iree_api, name)},
+  static const kn_symbol symbols[] = {KENNING_IREE_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  KN_TRY(kn_library_functions(handle, path, symbols, sizeof symbols / sizeof *symbols,
+                              "it is not the library that `kenning install iree` makes, or one of an older "
+                              "kenning; `kenning install --force iree` makes it anew",
+                              api));
   if (api->interface_number() != KENNING_IREE_INTERFACE)
     return kn_status_make(
         KN_INCOMPATIBLE,

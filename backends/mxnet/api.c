@@ -18,16 +18,12 @@ __attribute__((constructor)) static void choose_engine(void) {
 static mx_api api; /* complete once the library is open */
 
 static kn_status load_symbols(void *handle, const char *path, mx_api *out_api) {
-#define MX_LOAD(type, name, parameters)                                                                 \
-  *(void **)&out_api->name = dlsym(handle, #name);                                                      \
-  if (!out_api->name)                                                                                   \
-    return kn_status_make(                                                                              \
-        KN_INCOMPATIBLE,                                                                                \
-        "%s has no function " #name                                                                     \
-        ": it is not the MXNet library that this plug-in was written for; run `kenning install mxnet`", \
-        path);
-  MX_FUNCTIONS(MX_LOAD)
-#undef MX_LOAD
+#define SYMBOL(result, name, parameters) {#name, offsetof(mx_api, name)},
+  static const kn_symbol symbols[] = {MX_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  KN_TRY(kn_library_functions(
+      handle, path, symbols, sizeof symbols / sizeof *symbols,
+      "it is not the MXNet library that this plug-in was written for; run `kenning install mxnet`", out_api));
   int version = 0;
   KN_TRY(mx_result(out_api, out_api->MXGetVersion(&version), "tell its version"));
   (void)snprintf(out_api->version, sizeof out_api->version, "%d.%d.%d", version / 10000, version / 100 % 100,

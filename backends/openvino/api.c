@@ -8,19 +8,13 @@
 enum { OLDEST_YEAR = 2025, NEWEST_TRIED_YEAR = 2026, NEWEST_TRIED_MINOR = 4 };
 
 static kn_status resolve(kn_vino_api *api, void *handle, const char *path) {
-  void *symbol;
-#define KN_VINO_RESOLVE(result, name, parameters)                                                 \
-  symbol = dlsym(handle, "ov_" #name);                                                            \
-  if (!symbol)                                                                                    \
-    return kn_status_make(KN_INCOMPATIBLE,                                                        \
-                          "%s lacks the function ov_" #name                                       \
-                          ": it is no C library of OpenVINO, or one of a version before 2025.0; " \
-                          "`kenning install openvino` provides one that fits",                    \
-                          path);                                                                  \
-  memcpy(&api->name, &symbol, sizeof symbol);
-  KN_VINO_FUNCTIONS(KN_VINO_RESOLVE)
-#undef KN_VINO_RESOLVE
-  return NULL;
+#define SYMBOL(result, name, parameters) {"ov_" #name, offsetof(kn_vino_api, name)},
+  static const kn_symbol symbols[] = {KN_VINO_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  return kn_library_functions(handle, path, symbols, sizeof symbols / sizeof *symbols,
+                              "it is no C library of OpenVINO, or one of a version before 2025.0; "
+                              "`kenning install openvino` provides one that fits",
+                              api);
 }
 
 /* "2026.4.1-22982-3e7bc2d8b9a-releases/2026/4" */

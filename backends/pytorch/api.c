@@ -5,16 +5,12 @@
 static torch_api api; /* complete once the library is open */
 
 static kn_status load_symbols(void *handle, const char *path, torch_api *out_api) {
-#define TORCH_LOAD(type, name, parameters)                                                                        \
-  *(void **)&out_api->name = dlsym(handle, #name);                                                                \
-  if (!out_api->name)                                                                                             \
-    return kn_status_make(KN_INCOMPATIBLE,                                                                        \
-                          "%s has no function " #name                                                             \
-                          ": it is not what this program was written for; run `kenning install --force pytorch`", \
-                          path);
-  TORCH_SHIM_FUNCTIONS(TORCH_LOAD)
-  AOTI_FUNCTIONS(TORCH_LOAD)
-#undef TORCH_LOAD
+#define SYMBOL(result, name, parameters) {#name, offsetof(torch_api, name)},
+  static const kn_symbol symbols[] = {TORCH_SHIM_FUNCTIONS(SYMBOL) AOTI_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  KN_TRY(kn_library_functions(handle, path, symbols, sizeof symbols / sizeof *symbols,
+                              "it is not what this program was written for; run `kenning install --force pytorch`",
+                              out_api));
   if (out_api->torch_shim_abi() == TORCH_SHIM_ABI) return NULL;
   return kn_status_make(KN_INCOMPATIBLE,
                         "%s was made by another version of Kenning; run `kenning install --force pytorch`", path);

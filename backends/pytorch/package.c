@@ -86,14 +86,11 @@ kn_status package_read_producer(const char *path, char **out_version) {
 }
 
 static kn_status load_functions(const char *path, package *p) {
-#define PACKAGE_LOAD(name, parameters)                                       \
-  *(void **)&p->name = dlsym(p->library, "AOTInductorModelContainer" #name); \
-  if (!p->name)                                                              \
-    return kn_status_make(                                                   \
-        KN_INCOMPATIBLE,                                                     \
-        "%s has no function AOTInductorModelContainer" #name ": it is no package for CPUs of AOTInductor", path);
-  PACKAGE_FUNCTIONS(PACKAGE_LOAD)
-#undef PACKAGE_LOAD
+#define SYMBOL(name, parameters) {"AOTInductorModelContainer" #name, offsetof(package, name)},
+  static const kn_symbol symbols[] = {PACKAGE_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  KN_TRY(kn_library_functions(p->library, path, symbols, sizeof symbols / sizeof *symbols,
+                              "it is no package for CPUs of AOTInductor", p));
   *(void **)&p->set_threads = dlsym(p->library, "omp_set_num_threads");
   return NULL;
 }

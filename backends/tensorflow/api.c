@@ -16,17 +16,12 @@ void tf_api_prefer_onednn(void) { (void)setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
 static tf_api api; /* complete once the library is open */
 
 static kn_status load_symbols(void *handle, const char *path, tf_api *out_api) {
-#define TF_LOAD(type, name, parameters)                                           \
-  *(void **)&out_api->name = dlsym(handle, #name);                                \
-  if (!out_api->name)                                                             \
-    return kn_status_make(KN_INCOMPATIBLE,                                        \
-                          "%s has no function " #name                             \
-                          ": it is not the TensorFlow library that this plug-in " \
-                          "was written for; run `kenning install tensorflow`",    \
-                          path);
-  TF_FUNCTIONS(TF_LOAD)
-#undef TF_LOAD
-  return NULL;
+#define SYMBOL(result, name, parameters) {#name, offsetof(tf_api, name)},
+  static const kn_symbol symbols[] = {TF_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  return kn_library_functions(
+      handle, path, symbols, sizeof symbols / sizeof *symbols,
+      "it is not the TensorFlow library that this plug-in was written for; run `kenning install tensorflow`", out_api);
 }
 
 /* The library's initializers write two lines to stderr ("oneDNN custom operations are on", ...) whatever the log level.

@@ -21,11 +21,10 @@ static kn_status load_library(hdf5_api *out_api) {
     return kn_status_make(KN_NOT_INSTALLED,
                           "libhdf5, which reads and writes Keras .h5 files, is not installed: install the package "
                           "libhdf5-103-1 (Debian 12: `apt-get install libhdf5-103-1`)");
-#define HDF5_LOAD(type, name, parameters)          \
-  *(void **)&out_api->name = dlsym(handle, #name); \
-  if (!out_api->name) return kn_status_make(KN_INCOMPATIBLE, "libhdf5 has no function " #name ": it is too old");
-  HDF5_FUNCTIONS(HDF5_LOAD)
-#undef HDF5_LOAD
+#define SYMBOL(result, name, parameters) {#name, offsetof(hdf5_api, name)},
+  static const kn_symbol symbols[] = {HDF5_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  KN_TRY(kn_library_functions(handle, "libhdf5", symbols, sizeof symbols / sizeof *symbols, "it is too old", out_api));
   unsigned major = 0, minor = 0, release = 0;
   if (out_api->H5open() < 0 || out_api->H5get_libversion(&major, &minor, &release) < 0)
     return kn_status_make(KN_BACKEND_FAILED, "libhdf5 does not start");

@@ -38,12 +38,11 @@ static kn_status load_library(archive_api *out_api) {
     return kn_status_make(KN_NOT_INSTALLED,
                           "libarchive, which reads .keras files, is not installed: install the "
                           "package libarchive13 (Debian: `apt-get install libarchive13`)");
-#define ARCHIVE_LOAD(type, name, parameters)       \
-  *(void **)&out_api->name = dlsym(handle, #name); \
-  if (!out_api->name) return kn_status_make(KN_INCOMPATIBLE, "libarchive has no function " #name ": it is too old");
-  ARCHIVE_FUNCTIONS(ARCHIVE_LOAD)
-#undef ARCHIVE_LOAD
-  return NULL;
+#define SYMBOL(result, name, parameters) {#name, offsetof(archive_api, name)},
+  static const kn_symbol symbols[] = {ARCHIVE_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  return kn_library_functions(handle, "libarchive", symbols, sizeof symbols / sizeof *symbols, "it is too old",
+                              out_api);
 }
 
 static kn_status use_library(void) {

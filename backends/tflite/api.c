@@ -17,19 +17,13 @@ static void quieten(void *handle) {
 }
 
 static kn_status resolve(kn_tflite_api *api, void *handle, const char *path) {
-  void *symbol;
-#define KN_TFLITE_RESOLVE(result, name, parameters)                                               \
-  symbol = dlsym(handle, "TfLite" #name);                                                         \
-  if (!symbol)                                                                                    \
-    return kn_status_make(KN_INCOMPATIBLE,                                                        \
-                          "%s lacks the function TfLite" #name                                    \
-                          ": it is no TensorFlow Lite library or one of a "                       \
-                          "version before 2.17; `kenning install tflite` provides one that fits", \
-                          path);                                                                  \
-  memcpy(&api->name, &symbol, sizeof symbol);
-  KN_TFLITE_FUNCTIONS(KN_TFLITE_RESOLVE)
-#undef KN_TFLITE_RESOLVE
-  return NULL;
+#define SYMBOL(result, name, parameters) {"TfLite" #name, offsetof(kn_tflite_api, name)},
+  static const kn_symbol symbols[] = {KN_TFLITE_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  return kn_library_functions(handle, path, symbols, sizeof symbols / sizeof *symbols,
+                              "it is no TensorFlow Lite library or one of a version before 2.17; "
+                              "`kenning install tflite` provides one that fits",
+                              api);
 }
 
 /* "2.21.0" */

@@ -24,14 +24,11 @@ static kn_status check_hash(kn_litert_api *api, const char *path) {
 }
 
 static kn_status resolve(kn_litert_api *api, void *handle, const char *path) {
-  void *symbol;
-#define KN_LITERT_RESOLVE(result, name, parameters)                                   \
-  symbol = dlsym(handle, "LiteRt" #name);                                             \
-  if (!symbol) return kn_status_make(KN_INCOMPATIBLE, "%s lacks LiteRt" #name, path); \
-  memcpy(&api->name, &symbol, sizeof symbol);
-  KN_LITERT_FUNCTIONS(KN_LITERT_RESOLVE)
-#undef KN_LITERT_RESOLVE
-  return NULL;
+#define SYMBOL(result, name, parameters) {"LiteRt" #name, offsetof(kn_litert_api, name)},
+  static const kn_symbol symbols[] = {KN_LITERT_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  return kn_library_functions(handle, path, symbols, sizeof symbols / sizeof *symbols,
+                              "`kenning install litert` provides one that fits", api);
 }
 
 kn_status kn_litert_api_open(kn_litert_api *api, const char *library) {

@@ -12,17 +12,11 @@ _Static_assert(sizeof(kn_relax_object) == 24 && sizeof(kn_relax_value) == 16, "t
 enum { MAJOR = 0, MINOR = 1 };
 
 static kn_status resolve(kn_relax_api *api, void *handle, const char *path) {
-  void *symbol;
-#define KN_RELAX_RESOLVE(result, name, parameters)                                                      \
-  symbol = dlsym(handle, "TVMFFI" #name);                                                               \
-  if (!symbol)                                                                                          \
-    return kn_status_make(KN_INCOMPATIBLE,                                                              \
-                          "%s lacks the function TVMFFI" #name                                          \
-                          ": it is no tvm-ffi of version 0.1; `kenning install tvm` puts one in place", \
-                          path);                                                                        \
-  memcpy(&api->name, &symbol, sizeof symbol);
-  KN_RELAX_FUNCTIONS(KN_RELAX_RESOLVE)
-#undef KN_RELAX_RESOLVE
+#define SYMBOL(result, name, parameters) {"TVMFFI" #name, offsetof(kn_relax_api, name)},
+  static const kn_symbol symbols[] = {KN_RELAX_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  KN_TRY(kn_library_functions(handle, path, symbols, sizeof symbols / sizeof *symbols,
+                              "it is no tvm-ffi of version 0.1; `kenning install tvm` puts one in place", api));
   kn_relax_version version = {0};
   api->GetVersion(&version);
   snprintf(api->version, sizeof api->version, "%u.%u.%u", version.major, version.minor, version.patch);

@@ -6,19 +6,12 @@
 #include <kenning/services.h>
 
 static kn_status resolve(kn_relay_api *api, void *handle, const char *path) {
-  void *symbol;
-#define KN_RELAY_RESOLVE(result, name, parameters)                                                                 \
-  symbol = dlsym(handle, "TVM" #name);                                                                             \
-  if (!symbol)                                                                                                     \
-    return kn_status_make(KN_INCOMPATIBLE,                                                                         \
-                          "%s lacks the function TVM" #name                                                        \
-                          ": it is no run time of a TVM with relay (0.8 to 0.16); `kenning install tvm` puts one " \
-                          "in place",                                                                              \
-                          path);                                                                                   \
-  memcpy(&api->name, &symbol, sizeof symbol);
-  KN_RELAY_FUNCTIONS(KN_RELAY_RESOLVE)
-#undef KN_RELAY_RESOLVE
-  return NULL;
+#define SYMBOL(result, name, parameters) {"TVM" #name, offsetof(kn_relay_api, name)},
+  static const kn_symbol symbols[] = {KN_RELAY_FUNCTIONS(SYMBOL)};
+#undef SYMBOL
+  return kn_library_functions(
+      handle, path, symbols, sizeof symbols / sizeof *symbols,
+      "it is no run time of a TVM with relay (0.8 to 0.16); `kenning install tvm` puts one in place", api);
 }
 
 kn_status kn_relay_api_open(kn_relay_api *api, const char *library) {

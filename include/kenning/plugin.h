@@ -155,7 +155,10 @@ typedef struct kn_plugin {
     (options, request, trainer, out_history))                                                                          \
   X(bool, kn_protobuf_next, (kn_protobuf * message, kn_protobuf_field * out_field), (message, out_field))              \
   X(bool, kn_protobuf_varint, (kn_protobuf * list, uint64_t * out_value), (list, out_value))                           \
-  X(kn_status, kn_file_map, (const char *path, const void **out_data, size_t *out_bytes), (path, out_data, out_bytes))
+  X(kn_status, kn_file_map, (const char *path, const void **out_data, size_t *out_bytes), (path, out_data, out_bytes)) \
+  X(kn_status, kn_library_functions,                                                                                   \
+    (void *handle, const char *path, const kn_symbol *symbols, size_t count, const char *meaning, void *table),        \
+    (handle, path, symbols, count, meaning, table))
 
 /* Functions without result (C has no `return` of void expressions in strict mode). */
 #define KN_HOST_PROCEDURES(X)                                                                                    \

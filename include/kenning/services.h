@@ -41,6 +41,17 @@ KN_API kn_status kn_framework_file(const char *framework, const char *key, const
  * handle is never closed. KN_NOT_INSTALLED when `path` cannot be loaded; the loader's words are in the message. */
 KN_API kn_status kn_library_open(const char *path, void **out_handle) KN_MUST_USE;
 
+/* A function of a library, and where its address goes in the caller's table: offsetof. */
+typedef struct kn_symbol {
+  const char *name;
+  size_t place;
+} kn_symbol;
+/* Finds `count` functions in a library that is open, and puts their addresses into `table`. KN_INCOMPATIBLE for the
+ * first that it has not; `meaning` says what that tells of the library at `path`, and what to do ("it is none of
+ * version 2; `kenning install x` provides one that fits"). */
+KN_API kn_status kn_library_functions(void *handle, const char *path, const kn_symbol *symbols, size_t count,
+                                      const char *meaning, void *table) KN_MUST_USE;
+
 /* Opens a framework of which a process can have one copy only, since a second would register its operators twice. The
  * first call gives the path of its library, which lives as long as the process (found as by kn_framework_file under the
  * key "library"), to `opener`, which opens it and keeps what it needs; when that fails the next call tries again. Later

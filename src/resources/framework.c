@@ -112,6 +112,16 @@ kn_status kn_library_open(const char *path, void **out_handle) {
   return NULL;
 }
 
+kn_status kn_library_functions(void *handle, const char *path, const kn_symbol *symbols, size_t count,
+                               const char *meaning, void *table) {
+  for (size_t i = 0; i < count; i++) {
+    void *function = kn_dynamic_symbol(handle, symbols[i].name);
+    if (!function) return kn_status_make(KN_INCOMPATIBLE, "%s has no function %s: %s", path, symbols[i].name, meaning);
+    memcpy((char *)table + symbols[i].place, &function, sizeof function);
+  }
+  return NULL;
+}
+
 /* ---- one copy per process ---- */
 
 typedef struct opened {

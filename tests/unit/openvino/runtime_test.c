@@ -168,7 +168,7 @@ static void missing_devices_are_told(void **state) {
 static void other_libraries_are_refused(void **state) {
   (void)state;
   fixture f = open_runtime("library", OTHER_LIBRARY);
-  kt_assert_fault(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_INCOMPATIBLE, "lacks the function ov_version_free");
+  kt_assert_fault(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_INCOMPATIBLE, "has no function ov_version_free");
   close_runtime(&f);
   f = open_runtime("library", VINO_DATA "/fp32.xml");
   kt_assert_fault(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");

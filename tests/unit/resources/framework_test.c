@@ -181,6 +181,25 @@ static void libraries_that_cannot_be_opened(void **state) {
   free(path);
 }
 
+static void functions_are_found_by_name(void **state) {
+  (void)state;
+  void *handle;
+  struct {
+    int before;
+    double (*cosine)(double);
+    double (*absent)(double);
+  } table = {.before = 7};
+  const kn_symbol symbols[] = {{"cos", offsetof(__typeof__(table), cosine)},
+                               {"no_such", offsetof(__typeof__(table), absent)}};
+  kt_assert_ok(kn_library_open("libm.so.6", &handle));
+  kt_assert_ok(kn_library_functions(handle, "libm", symbols, 1, "not told", &table));
+  assert_int_equal(table.before, 7);
+  assert_true(table.cosine(0) == 1);
+  kt_assert_fault(kn_library_functions(handle, "libm", symbols, 2, "it is too old", &table), KN_INCOMPATIBLE,
+                  "libm has no function no_such: it is too old");
+  assert_null(table.absent);
+}
+
 /* Cut in its segments or its headers, for another machine, or no library at all; the loader would map it all and read.
  */
 static void libraries_are_judged_before_they_are_mapped(void **state) {
@@ -224,10 +243,15 @@ static void failing_allocations(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(an_installation_comes_back_as_written),       test(locks_hold_relative_paths),
-      test(damaged_locks_are_told_with_the_command),     test(files_are_found_in_their_order),
-      test(opening_a_library_keeps_signal_handlers),     test(libraries_that_cannot_be_opened),
-      test(libraries_are_judged_before_they_are_mapped), test(failing_allocations),
+      test(an_installation_comes_back_as_written),
+      test(locks_hold_relative_paths),
+      test(damaged_locks_are_told_with_the_command),
+      test(files_are_found_in_their_order),
+      test(opening_a_library_keeps_signal_handlers),
+      test(libraries_that_cannot_be_opened),
+      test(functions_are_found_by_name),
+      test(libraries_are_judged_before_they_are_mapped),
+      test(failing_allocations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

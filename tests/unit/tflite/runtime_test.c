@@ -171,7 +171,7 @@ static void refuses_libraries(void **state) {
   } cases[] = {{"tflite-2.16", "is TensorFlow Lite 2.16.1; versions from 2.17 up are supported"},
                {"tflite-3", "is TensorFlow Lite 3.0.0"},
                {"tflite-odd", "does not tell its version"},
-               {"tflite-incomplete", "lacks the function TfLiteOperatorGetBuiltInCode"}};
+               {"tflite-incomplete", "has no function TfLiteOperatorGetBuiltInCode"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     subject s = make(cases[i].engine);
     kt_assert_fault(load(&s), KN_INCOMPATIBLE, cases[i].message);
