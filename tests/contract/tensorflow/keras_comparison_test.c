@@ -21,7 +21,7 @@
 
 static void recorded_results_come_out(void **state) {
   (void)state;
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *samples = kt_source_path("tests/unit/tensorflow/data/samples.f32");
   for (int version = 2; version <= 3; version++) {
     char model[96], results[96];
@@ -161,7 +161,7 @@ static void train_new(kn_train_optimizer optimizer, double rate, int64_t epochs,
 
 static void training_learns(void **state) {
   (void)state;
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   train_new(KN_TRAIN_SGD, 0.2, 8, path);
   train_new(KN_TRAIN_ADAM, 0.01, 8, path);
@@ -172,7 +172,7 @@ static void training_learns(void **state) {
 /* The same seed gives the same file, another seed another one; a trained model can be trained further. */
 static void training_repeats(void **state) {
   (void)state;
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   char *files[3];
   size_t bytes[3];
@@ -204,7 +204,7 @@ static void training_repeats(void **state) {
 
 static void impossible_training_is_refused(void **state) {
   (void)state;
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   training t;
   keras_model model;
@@ -240,7 +240,7 @@ static kn_status load_and_stop(void *context, size_t index, const kn_tensor_view
 /* The model of the best epoch so far is written when the user stops the run. */
 static void stopping_keeps_the_model(void **state) {
   (void)state;
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5"),
        *table = kt_path(directory, "training.csv");
   training t;
@@ -272,7 +272,7 @@ static void stopping_keeps_the_model(void **state) {
 
 static void memory_may_run_out_while_loading(void **state) {
   (void)state;
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *path = kt_source_path("tests/unit/tensorflow/data/keras3.h5");
   inference loaded;
   kt_assert_ok(inference_load(path, 1, NULL, NULL, 1, &loaded)); /* what is made once for all */
@@ -306,7 +306,7 @@ static kn_status train_once(const char *path, uint64_t allowed) {
 
 static void memory_may_run_out_while_training(void **state) {
   (void)state;
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *directory = kt_directory_make(), *path = kt_path(directory, "model.h5");
   uint64_t before = kn_memory_allocations();
   kt_assert_ok(train_once(path, UINT64_MAX));
@@ -361,10 +361,5 @@ int main(void) {
       cmocka_unit_test(memory_may_run_out_while_training),
       cmocka_unit_test(keras_opens_what_was_trained),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  if (failed) return failed;
-  char *python = keras_python();
-  bool complete = keras_has_tensorflow() && python;
-  kn_free(python);
-  return complete ? 0 : 77; /* shows as skipped, not as passed */
+  return keras_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

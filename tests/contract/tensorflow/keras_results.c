@@ -1,30 +1,16 @@
 #include "keras_results.h"
 
-#include "support/unit.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <kenning/services.h>
-
 #include "resources/installation.h"
 #include "support/directory.h"
 #include "support/program.h"
-#include "support/status.h"
 #include "tensorflow/inference.h"
 
 /* The most that two results may differ, relative to the largest one. */
 static const double tolerance = 1e-5;
-
-bool keras_has_tensorflow(void) {
-  char *path;
-  kn_status status = kn_framework_file("tensorflow", "library", NULL, &path);
-  bool found = !status;
-  if (found) kn_free(path);
-  kn_status_free(status);
-  return found;
-}
 
 static char *installed_python(void) {
   kn_installation installation;
@@ -44,15 +30,18 @@ char *keras_python(void) {
   return named && *named ? kn_strdup(named) : installed_python();
 }
 
-void keras_require_tensorflow(void) {
-  if (!keras_has_tensorflow()) kt_skip("kenning install tensorflow");
-}
-
 char *keras_require_python(void) {
-  keras_require_tensorflow();
+  kt_need_library("tensorflow");
   char *python = keras_python();
   if (!python) kt_skip("kenning install tflite, for a Python with Keras");
   return python;
+}
+
+int keras_result(int failed) {
+  char *python = keras_python();
+  bool complete = python && kt_has_library("tensorflow");
+  kn_free(python);
+  return failed ? failed : complete ? 0 : 77; /* shows as skipped, not as passed */
 }
 
 void keras_run_script(const char *python, int keras, const char *script, const char *const arguments[KERAS_ARGUMENTS]) {

@@ -2,17 +2,17 @@
 #ifndef TESTS_KERAS_RESULTS_H
 #define TESTS_KERAS_RESULTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* Whether TensorFlow's library is installed. */
-bool keras_has_tensorflow(void);
+#include "support/runtime.h"
+
 /* A Python that has Keras 2 and 3: KENNING_TEST_KERAS_PYTHON, or that of `kenning install tflite`; NULL without one.
  * Free with kn_free. */
 char *keras_python(void);
-/* Skip the running test where they are missing. */
-void keras_require_tensorflow(void);
+/* The same; skips the running test where it, or TensorFlow, is missing. */
 char *keras_require_python(void);
+/* What main returns: of `failed` tests, or that some were skipped for want of either. */
+int keras_result(int failed);
 
 enum { KERAS_ARGUMENTS = 14 };
 /* Runs a script of the source tree with Keras 2 or 3; the list of arguments ends with NULL. It must succeed. */

@@ -14,14 +14,6 @@ const recorded recorded_keras = {"tests/contract/data/images28.h5", "tests/contr
                recorded_mxnet = {"tests/unit/mxnet/data/small.params", "tests/unit/mxnet/data/samples.f32",
                                  "tests/unit/mxnet/data/small.f32", "2, 6, 5", 3};
 
-void need(const char *framework) {
-  kt_run run = kt_run_program((const char *const[]){kt_kenning_release(), "doctor", framework, NULL},
-                              &(kt_run_options){.timeout_s = 300});
-  bool installed = run.exit_code == 0;
-  kt_run_free(&run);
-  if (!installed) kt_skip("kenning install %s", framework);
-}
-
 char *recorded_path(const char *file) { return *file == '/' ? strdup(file) : kt_source_path(file); }
 
 char *recorded_copy(const recorded *of, const char *directory, const char *name) {

@@ -15,9 +15,6 @@ typedef struct recorded {
 
 extern const recorded recorded_keras, recorded_script, recorded_state, recorded_mxnet;
 
-/* Skips the running test unless the framework is installed. */
-void need(const char *framework);
-
 /* A file of the source tree, or an absolute one; free it. */
 char *recorded_path(const char *file);
 /* Copies the model to `directory`/`name`, with its io specification beside it; free the path. */

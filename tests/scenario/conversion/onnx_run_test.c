@@ -69,7 +69,7 @@ static void run_flags(const char *directory, const char *wrapper, const recorded
 }
 
 static void converted_in_a_run(const char *wrapper, const recorded *of) {
-  need("onnxruntime");
+  kt_need("onnxruntime");
   char *directory = kt_directory_make(), *by_file = kt_path(directory, "file.onnx"),
        *by_flags = kt_path(directory, "flags.onnx");
   run_scenario(directory, wrapper, of);
@@ -88,23 +88,23 @@ static void converted_in_a_run(const char *wrapper, const recorded *of) {
 
 static void tensorflow_models(void **state) {
   (void)state;
-  need("tensorflow");
-  need("onnx");
+  kt_need("tensorflow");
+  kt_need("onnx");
   converted_in_a_run("TensorFlowFashionMNISTCNN", &recorded_keras);
 }
 
 static void pytorch_models(void **state) {
   (void)state;
-  need("pytorch");
-  need("pytorch-tools");
+  kt_need("pytorch");
+  kt_need("pytorch-tools");
   converted_in_a_run("PyTorchFashionMNISTCNN", &recorded_state);
   converted_in_a_run("PyTorchWrapper", &recorded_script);
 }
 
 static void mxnet_models(void **state) {
   (void)state;
-  need("mxnet");
-  need("onnx-mxnet");
+  kt_need("mxnet");
+  kt_need("onnx-mxnet");
   converted_in_a_run("MXNetWrapper", &recorded_mxnet);
 }
 

@@ -11,8 +11,8 @@ enum { MODELS = sizeof models / sizeof *models };
 
 static void models_become_onnx(void **state) {
   (void)state;
-  need("pytorch-tools");
-  need("onnxruntime");
+  kt_need("pytorch-tools");
+  kt_need("onnxruntime");
   for (size_t i = 0; i < MODELS; i++) {
     char *directory = kt_directory_make(), *in = recorded_copy(models[i], directory, "in.pt"),
          *out = kt_path(directory, "out.onnx");
@@ -27,8 +27,8 @@ static void models_become_onnx(void **state) {
 /* ... and an ONNX model becomes TorchScript again. */
 static void models_become_torchscript(void **state) {
   (void)state;
-  need("pytorch-tools");
-  need("pytorch");
+  kt_need("pytorch-tools");
+  kt_need("pytorch");
   char *directory = kt_directory_make(), *in = recorded_copy(&recorded_state, directory, "in.pth"),
        *onnx = kt_path(directory, "out.onnx"), *out = kt_path(directory, "out.torchscript"),
        *again = kt_path(directory, "again.torchscript");
@@ -47,8 +47,8 @@ static void models_become_torchscript(void **state) {
 /* Compiled of TorchScript and of a state dictionary; compiling takes a minute each, so the second is for test-all. */
 static void packages_run_in_libtorch(void **state) {
   (void)state;
-  need("pytorch-tools");
-  need("pytorch");
+  kt_need("pytorch-tools");
+  kt_need("pytorch");
   for (size_t i = 0; i < (getenv("KENNING_TEST_ALL") ? MODELS : 1); i++) {
     char *directory = kt_directory_make(), *in = recorded_copy(models[i], directory, "in.pt"),
          *out = kt_path(directory, "out.pt2"), *other = kt_path(directory, "other.onnx");
@@ -69,7 +69,7 @@ static void packages_run_in_libtorch(void **state) {
 
 static void pickled_modules_are_refused_by_name(void **state) {
   (void)state;
-  need("pytorch-tools");
+  kt_need("pytorch-tools");
   static const struct {
     const char *file, *part;
   } cases[] = {{"module.pth", "torchvision.models.mobilenetv2.MobileNetV2"}, {"attack.pth", "posix.system"}};
@@ -93,7 +93,7 @@ static void pickled_modules_are_refused_by_name(void **state) {
 /* A module that torch.save pickled as a whole, by the Python of the tools. */
 static void pickled_modules_are_converted_when_told_to(void **state) {
   (void)state;
-  need("pytorch-tools");
+  kt_need("pytorch-tools");
   char *directory = kt_directory_make(), *in = kt_path(directory, "in.pth"), *out = kt_path(directory, "out.onnx"),
        *script = kt_source_path("tests/scenario/conversion/pickle-module");
   kt_run run = kt_run_program((const char *const[]){script, in, NULL}, &(kt_run_options){.timeout_s = 300});

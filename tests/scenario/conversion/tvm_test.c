@@ -7,7 +7,7 @@
 static const char fragile[] = "a library holds machine code, which runs as it is";
 
 static void compiled_as_recorded(const recorded *of, const char *name) {
-  need("tvm");
+  kt_need("tvm");
   char *directory = kt_directory_make(), *in = recorded_copy(of, directory, name), *out = kt_path(directory, "out.so");
   assert_converted(directory, in, out);
   assert_runs(directory, "tvm", "TVMRuntime", "tvm", out, of, fragile);
@@ -18,26 +18,26 @@ static void compiled_as_recorded(const recorded *of, const char *name) {
 
 static void keras_models(void **state) {
   (void)state;
-  need("onnx");
+  kt_need("onnx");
   compiled_as_recorded(&recorded_keras, "in.h5");
 }
 
 static void torchscript(void **state) {
   (void)state;
-  need("pytorch-tools");
+  kt_need("pytorch-tools");
   compiled_as_recorded(&recorded_script, "in.pt");
 }
 
 static void state_dictionaries(void **state) {
   (void)state;
-  need("pytorch-tools");
+  kt_need("pytorch-tools");
   compiled_as_recorded(&recorded_state, "in.pth");
 }
 
 /* A network of seeded weights, as Darknet's two files, against what plain arithmetic makes of them. */
 static void darknet_networks(void **state) {
   (void)state;
-  need("tvm");
+  kt_need("tvm");
   char *directory = kt_directory_make(), *runner = kt_source_path("tests/unit/tvm/run-in-environment"),
        *script = kt_source_path("tests/unit/tvm/darknet_network.py"), *in = kt_path(directory, "net.weights"),
        *out = kt_path(directory, "net.so"), *samples = kt_path(directory, "samples.f32"),

@@ -7,17 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const release[] = {"KENNING_PLUGIN_PATH", NULL}; /* the release finds its own */
-
-static bool is_installed(const char *framework) {
-  const kt_run_options options = {.environment = release};
-  kt_run run = kt_run_program((const char *const[]){kt_kenning_release(), "doctor", framework, NULL}, &options);
-  bool installed = run.exit_code == 0;
-  kt_run_free(&run);
-  if (!installed) print_message("%s is not installed: kenning install %s\n", framework, framework);
-  return installed;
-}
-
 static void write_scenario(const pair *p, const char *name, const char *protocol, const char *location,
                            const char *compiled) {
   static const char pattern[] =
@@ -66,7 +55,8 @@ static void expect_same_file(const pair *p, const char *name, const char *other)
 static void a_model_is_compiled_where_it_runs(void **state) {
   (void)state;
   static const char *const wires[] = {"12-byte", "8-byte"};
-  if (!is_installed("tensorflow") || !is_installed("tflite")) kt_skip("kenning install tensorflow tflite");
+  kt_need("tensorflow");
+  kt_need("tflite");
   pair p = {.directory = kt_directory_make()};
   char *cache = kt_path(p.directory, "cache"), variable[4096];
   snprintf(variable, sizeof variable, "KENNING_CACHE_DIR=%s", cache); /* a result of an earlier run proves nothing */

@@ -6,71 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kenning/services.h>
-
-#include "core/instance.h"
 #include "core/record_json.h"
 #include "iree/iree.h"
-#include "support/status.h"
-
-static bool installed(void) {
-  char *path;
-  kn_status status = kn_framework_file("iree", "library", NULL, &path);
-  bool found = !status;
-  if (found) kn_free(path);
-  kn_status_free(status);
-  return found;
-}
-
-typedef struct fixture {
-  kn_instance instance;
-  const kn_inference_ops *ops;
-  void *self;
-} fixture;
-
-static fixture open_runtime(const char *name, const char *value) {
-  fixture f = {0};
-  if (!installed()) kt_skip("kenning install iree");
-  kt_assert_ok(kn_instance_create(&kn_iree_runtime_class, &f.instance));
-  size_t index;
-  const kn_option *row = name ? kn_option_find(&kn_iree_runtime_class, name, &index) : NULL;
-  if (row) kt_assert_ok(kn_instance_set_text(&f.instance, row, index, value, name));
-  const kn_runtime_ops *ops = kn_iree_runtime_class.ops;
-  f.self = f.instance.self;
-  f.ops = ops->inference;
-  kt_assert_ok(ops->open(f.self));
-  return f;
-}
-
-static void close_runtime(fixture *f) {
-  ((const kn_runtime_ops *)kn_iree_runtime_class.ops)->close(f->self);
-  kn_instance_destroy(&f->instance);
-}
-
-static kn_status load(const fixture *f, const char *path, int64_t batch, const kn_iospec *spec) {
-  return f->ops->load(f->self, &(kn_load_request){.path = path, .batch = batch, .spec = spec});
-}
-
-static kn_tensor_view floats(float *data, size_t count) {
-  return (kn_tensor_view){.data = data, .bytes = 4 * count, .dtype = KN_FLOAT32, .rank = 1, .shape = {(int64_t)count}};
-}
-
-static void add_entry(kn_iolist *list, const char *name, uint32_t rank, const int64_t *shape) {
-  kn_ioentry entry = {.name = (char *)(uintptr_t)name, .dtype = KN_FLOAT32, .rank = rank, .order = -1};
-  memcpy(entry.shape, shape, rank * sizeof *shape);
-  kt_assert_ok(kn_iolist_add(list, &entry));
-}
+#include "support/runtime.h"
 
 /* ---- several inputs and outputs, and their types ---- */
 
 static void inputs_and_outputs_go_by_name(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
-  kt_assert_ok(load(&f, IREE_DATA "/two.vmfb", 1, NULL));
+  kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, NULL, NULL);
+  kt_assert_ok(kt_runtime_load(&f, IREE_DATA "/two.vmfb", 1, NULL));
   float b[3] = {1, -1, 0}, a[2] = {10, 20}, sum = 0;
   unsigned char signs[3] = {9, 9, 9};
-  kn_tensor_view inputs[2] = {floats(a, 2), floats(b, 3)};
-  kn_tensor_view outputs[2] = {floats(&sum, 1),
+  kn_tensor_view inputs[2] = {kt_floats(a, 2), kt_floats(b, 3)};
+  kn_tensor_view outputs[2] = {kt_floats(&sum, 1),
                                {.data = signs, .bytes = 3, .dtype = KN_BOOL8, .rank = 1, .shape = {3}}};
   kt_assert_ok(f.ops->set_input(f.self, inputs, 2));
   kt_assert_fault(f.ops->output(f.self, outputs, 2), KN_INVALID_ARGUMENT, "has not run");
@@ -78,29 +27,30 @@ static void inputs_and_outputs_go_by_name(void **state) {
   kt_assert_ok(f.ops->output(f.self, outputs, 2));
   assert_true(sum == 30);
   assert_memory_equal(signs, ((unsigned char[]){1, 0, 0}), 3);
-  kn_tensor_view swapped[2] = {floats(b, 3), floats(a, 2)};
+  kn_tensor_view swapped[2] = {kt_floats(b, 3), kt_floats(a, 2)};
   kt_assert_fault(f.ops->set_input(f.self, swapped, 2), KN_INVALID_ARGUMENT, "'a' has 2 elements");
   float text[3];
-  outputs[1] = floats(text, 3);
+  outputs[1] = kt_floats(text, 3);
   kt_assert_fault(f.ops->output(f.self, outputs, 2), KN_INVALID_ARGUMENT, "is bool in the model; float32");
   /* A specification may have them in another order. */
   kn_iospec spec = {0};
-  add_entry(&spec.input, "b", 2, (const int64_t[]){1, 3});
-  add_entry(&spec.input, "a", 2, (const int64_t[]){1, 2});
-  kt_assert_ok(load(&f, IREE_DATA "/two.vmfb", 1, &spec));
+  kt_iolist_add(&spec.input, "b", 2, (const int64_t[]){1, 3});
+  kt_iolist_add(&spec.input, "a", 2, (const int64_t[]){1, 2});
+  kt_assert_ok(kt_runtime_load(&f, IREE_DATA "/two.vmfb", 1, &spec));
   kt_assert_ok(f.ops->set_input(f.self, swapped, 2));
   kn_iospec_clear(&spec);
-  add_entry(&spec.input, "a", 2, (const int64_t[]){1, 4});
-  add_entry(&spec.input, "b", 2, (const int64_t[]){1, 3});
-  kt_assert_fault(load(&f, IREE_DATA "/two.vmfb", 1, &spec), KN_INCOMPATIBLE, "'a' is float32 [1,4], but the model's");
+  kt_iolist_add(&spec.input, "a", 2, (const int64_t[]){1, 4});
+  kt_iolist_add(&spec.input, "b", 2, (const int64_t[]){1, 3});
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/two.vmfb", 1, &spec), KN_INCOMPATIBLE,
+                  "'a' is float32 [1,4], but the model's");
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void integers_stay_integers(void **state) {
   (void)state;
-  fixture f = open_runtime("function", "scale");
-  kt_assert_ok(load(&f, IREE_DATA "/several.vmfb", 1, NULL));
+  kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, "function", "scale");
+  kt_assert_ok(kt_runtime_load(&f, IREE_DATA "/several.vmfb", 1, NULL));
   int64_t values[2] = {5, -3}, twice[2];
   float wrong[2];
   kn_tensor_view input = {.data = values, .bytes = sizeof values, .dtype = KN_INT64, .rank = 1, .shape = {2}};
@@ -110,43 +60,47 @@ static void integers_stay_integers(void **state) {
   kt_assert_ok(f.ops->invoke(f.self));
   kt_assert_ok(f.ops->output(f.self, &output, 1));
   assert_true(twice[0] == 10 && twice[1] == -6);
-  input = floats(wrong, 2);
+  input = kt_floats(wrong, 2);
   kt_assert_fault(f.ops->set_input(f.self, &input, 1), KN_INVALID_ARGUMENT, "int64 in the model; float32");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void several_functions_need_a_name(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
-  kt_assert_fault(load(&f, IREE_DATA "/several.vmfb", 1, NULL), KN_INCOMPATIBLE,
+  kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, NULL, NULL);
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/several.vmfb", 1, NULL), KN_INCOMPATIBLE,
                   "which function of the module? Set `function` to one of: add, scale");
-  close_runtime(&f);
-  f = open_runtime("function", "subtract");
-  kt_assert_fault(load(&f, IREE_DATA "/several.vmfb", 1, NULL), KN_INCOMPATIBLE, "no function 'subtract'; it has: add");
-  close_runtime(&f);
+  kt_runtime_close(&f);
+  f = kt_runtime_open(&kn_iree_runtime_class, "function", "subtract");
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/several.vmfb", 1, NULL), KN_INCOMPATIBLE,
+                  "no function 'subtract'; it has: add");
+  kt_runtime_close(&f);
 }
 
 /* ---- what does not work ---- */
 
 static void other_files_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
-  kt_assert_fault(load(&f, TFLITE_DATA "/fp32.tflite", 1, NULL), KN_INCOMPATIBLE, "a model of another framework");
-  kt_assert_fault(load(&f, IREE_DATA "/make_models.py", 1, NULL), KN_BAD_DATA, "no IREE module");
-  kt_assert_fault(load(&f, IREE_DATA "/nowhere.vmfb", 1, NULL), KN_NOT_FOUND, "nowhere.vmfb");
-  kt_assert_fault(load(&f, IREE_DATA, 1, NULL), KN_BAD_DATA, "a directory");
-  kt_assert_fault(load(&f, IREE_DATA "/fp32.vmfb", 3, NULL), KN_INCOMPATIBLE, "takes 1 samples at a time and not 3");
-  close_runtime(&f);
+  kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, NULL, NULL);
+  kt_assert_fault(kt_runtime_load(&f, TFLITE_DATA "/fp32.tflite", 1, NULL), KN_INCOMPATIBLE,
+                  "a model of another framework");
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/make_models.py", 1, NULL), KN_BAD_DATA, "no IREE module");
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/nowhere.vmfb", 1, NULL), KN_NOT_FOUND, "nowhere.vmfb");
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA, 1, NULL), KN_BAD_DATA, "is no file");
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/fp32.vmfb", 3, NULL), KN_INCOMPATIBLE,
+                  "takes 1 samples at a time and not 3");
+  kt_runtime_close(&f);
 }
 
 static void other_libraries_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime("library", OTHER_LIBRARY);
-  kt_assert_fault(load(&f, IREE_DATA "/fp32.vmfb", 1, NULL), KN_INCOMPATIBLE, "kenning install --force iree");
-  close_runtime(&f);
-  f = open_runtime("library", IREE_DATA "/fp32.vmfb");
-  kt_assert_fault(load(&f, IREE_DATA "/fp32.vmfb", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");
-  close_runtime(&f);
+  kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, "library", OTHER_LIBRARY);
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/fp32.vmfb", 1, NULL), KN_INCOMPATIBLE,
+                  "kenning install --force iree");
+  kt_runtime_close(&f);
+  f = kt_runtime_open(&kn_iree_runtime_class, "library", IREE_DATA "/fp32.vmfb");
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/fp32.vmfb", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");
+  kt_runtime_close(&f);
 }
 
 static void drivers_are_judged(void **state) {
@@ -175,8 +129,8 @@ static void facts_tell_what_ran(void **state) {
     int64_t least;
   } cases[] = {{"dylib", "local-task", 1}, {"dylib-sync", "local-sync", 1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    fixture f = open_runtime("driver", cases[i].driver);
-    kt_assert_ok(load(&f, IREE_DATA "/fp32.vmfb", 1, NULL));
+    kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, "driver", cases[i].driver);
+    kt_assert_ok(kt_runtime_load(&f, IREE_DATA "/fp32.vmfb", 1, NULL));
     kn_record *record;
     kt_assert_ok(kn_record_create(&record));
     kt_assert_ok(f.ops->statistics(f.self, record));
@@ -185,7 +139,7 @@ static void facts_tell_what_ran(void **state) {
     assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(facts, "function")), "main");
     assert_true(yyjson_mut_get_sint(yyjson_mut_obj_get(facts, "threads")) >= cases[i].least);
     kn_record_destroy(record);
-    close_runtime(&f);
+    kt_runtime_close(&f);
   }
 }
 
@@ -196,6 +150,5 @@ int main(void) {
       cmocka_unit_test(other_libraries_are_refused),   cmocka_unit_test(drivers_are_judged),
       cmocka_unit_test(facts_tell_what_ran),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  return failed ? failed : installed() ? 0 : 77;
+  return kt_library_result("iree", cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -3,68 +3,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <kenning/services.h>
-
-#include "core/instance.h"
 #include "mxnet/mxnet.h"
 #include "support/directory.h"
-#include "support/status.h"
+#include "support/runtime.h"
 #include "support/unit.h"
-
-static bool installed(void) {
-  char *path = NULL;
-  kn_status status = kn_framework_file("mxnet", "library", NULL, &path);
-  kn_free(path);
-  bool found = !status;
-  kn_status_free(status);
-  return found;
-}
-
-typedef struct fixture {
-  kn_instance instance;
-  const kn_inference_ops *ops;
-  void *self;
-  char *directory;
-} fixture;
-
-static fixture open_runtime(const char *library) {
-  fixture f = {0};
-  if (!installed()) kt_skip("kenning install mxnet");
-  kt_assert_ok(kn_instance_create(&mxnet_runtime_class, &f.instance));
-  size_t index;
-  const kn_option *row = kn_option_find(&mxnet_runtime_class, "library", &index);
-  if (library) kt_assert_ok(kn_instance_set_text(&f.instance, row, index, library, "library"));
-  const kn_runtime_ops *ops = mxnet_runtime_class.ops;
-  f.self = f.instance.self;
-  f.ops = ops->inference;
-  kt_assert_ok(ops->open(f.self));
-  f.directory = kt_directory_make();
-  return f;
-}
-
-static void close_runtime(fixture *f) {
-  ((const kn_runtime_ops *)mxnet_runtime_class.ops)->close(f->self);
-  kn_instance_destroy(&f->instance);
-  kt_directory_remove(f->directory);
-}
-
-static kn_status load(const fixture *f, const char *path, int64_t batch, const kn_iospec *spec) {
-  return f->ops->load(f->self, &(kn_load_request){.path = path, .batch = batch, .spec = spec});
-}
 
 #define VARIABLE(name, attributes) \
   "{\"op\": \"null\", \"name\": \"" name "\", \"attrs\": {" attributes "}, \"inputs\": []}"
 
 /* A graph without weights, and beside it a list of no arrays. */
-static kn_status load_graph(const fixture *f, const char *nodes, const char *heads, const kn_iospec *spec) {
+static kn_status load_graph(const kt_runtime *f, const char *nodes, const char *heads, const kn_iospec *spec) {
   static const unsigned char no_arrays[32] = {0x12, 0x01};
-  char text[2048], *symbol = kt_path(f->directory, "m-symbol.json"), *params = kt_path(f->directory, "m-0000.params");
+  char text[2048], *directory = kt_directory_make();
+  char *symbol = kt_path(directory, "m-symbol.json"), *params = kt_path(directory, "m-0000.params");
   snprintf(text, sizeof text, "{\"nodes\": [%s], \"arg_nodes\": [0, 1], \"heads\": [%s]}", nodes, heads);
   kt_file_write_text(symbol, text);
   kt_file_write(params, no_arrays, sizeof no_arrays);
-  kn_status status = load(f, symbol, 1, spec);
+  kn_status status = kt_runtime_load(f, symbol, 1, spec);
   free(symbol);
   free(params);
+  kt_directory_remove(directory);
   return status;
 }
 
@@ -82,7 +40,7 @@ static void add_entry(kn_iolist *list, const char *name, kn_dtype dtype, int64_t
 /* The specification lists them the other way round than the graph; their shapes go by name. */
 static void inputs_and_outputs_go_by_name(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&mxnet_runtime_class, NULL, NULL);
   kn_iospec spec = {0}, found;
   add_entry(&spec.input, "b", KN_FLOAT32, 3);
   add_entry(&spec.input, "a", KN_FLOAT32, 2);
@@ -111,12 +69,12 @@ static void inputs_and_outputs_go_by_name(void **state) {
   kt_assert_fault(f.ops->set_input(f.self, swapped, 2), KN_INVALID_ARGUMENT, NULL);
   kn_iospec_clear(&found);
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void shapes_and_types_must_be_known(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&mxnet_runtime_class, NULL, NULL);
   kt_assert_fault(load_graph(&f, TWO, "[2, 0, 0], [3, 0, 0]", NULL), KN_INCOMPATIBLE, "the shape of its input 'a'");
   kn_iospec spec = {0};
   add_entry(&spec.input, "a", KN_FLOAT32, -1);
@@ -127,14 +85,15 @@ static void shapes_and_types_must_be_known(void **state) {
   add_entry(&spec.input, "b", KN_FLOAT32, 3);
   kt_assert_fault(load_graph(&f, TWO, "[2, 0, 0], [3, 0, 0]", &spec), KN_INCOMPATIBLE, "'a' is not float32");
   kn_iospec_clear(&spec);
-  kt_assert_fault(load(&f, MXNET_DATA "/pair-symbol.json", 1, NULL), KN_INCOMPATIBLE, "the shape of its input 'data'");
-  kt_assert_ok(load(&f, MXNET_DATA "/small.params", 1, NULL)); /* none of it has left a trace */
-  close_runtime(&f);
+  kt_assert_fault(kt_runtime_load(&f, MXNET_DATA "/pair-symbol.json", 1, NULL), KN_INCOMPATIBLE,
+                  "the shape of its input 'data'");
+  kt_assert_ok(kt_runtime_load(&f, MXNET_DATA "/small.params", 1, NULL)); /* none of it has left a trace */
+  kt_runtime_close(&f);
 }
 
 static void unknown_operators_are_named(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&mxnet_runtime_class, NULL, NULL);
   kn_iospec spec = {0};
   add_entry(&spec.input, "a", KN_FLOAT32, 2);
   kt_assert_fault(load_graph(&f,
@@ -143,17 +102,18 @@ static void unknown_operators_are_named(void **state) {
                              "[1, 0, 0]", &spec),
                   KN_INCOMPATIBLE, "the operator 'Frobnicate' of the layer 'layer7'");
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void other_libraries_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime(OTHER_LIBRARY);
-  kt_assert_fault(load(&f, MXNET_DATA "/small.params", 1, NULL), KN_INCOMPATIBLE, "has no function MXGetLastError");
-  close_runtime(&f);
-  f = open_runtime(MXNET_DATA "/small.params");
-  kt_assert_fault(load(&f, MXNET_DATA "/small.params", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");
-  close_runtime(&f);
+  kt_runtime f = kt_runtime_open(&mxnet_runtime_class, "library", OTHER_LIBRARY);
+  kt_assert_fault(kt_runtime_load(&f, MXNET_DATA "/small.params", 1, NULL), KN_INCOMPATIBLE,
+                  "has no function MXGetLastError");
+  kt_runtime_close(&f);
+  f = kt_runtime_open(&mxnet_runtime_class, "library", MXNET_DATA "/small.params");
+  kt_assert_fault(kt_runtime_load(&f, MXNET_DATA "/small.params", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");
+  kt_runtime_close(&f);
 }
 
 int main(void) {

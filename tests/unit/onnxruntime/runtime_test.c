@@ -7,71 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <kenning/services.h>
-
-#include "core/instance.h"
 #include "core/record_json.h"
 #include "onnxruntime/onnxruntime.h"
 #include "support/directory.h"
-#include "support/status.h"
+#include "support/runtime.h"
 
-/* The library's place is kept where it is found also with another home. */
-static bool installed(void) {
-  static int found = -1;
-  if (found >= 0) return found;
-  char *path;
-  kn_status status = kn_framework_file("onnxruntime", "library", NULL, &path);
-  found = !status;
-  if (found) {
-    setenv("KENNING_ONNXRUNTIME_LIBRARY", path, 1);
-    kn_free(path);
-  }
-  kn_status_free(status);
-  return found;
-}
-
-typedef struct fixture {
-  kn_instance instance;
-  const kn_inference_ops *ops;
-  void *self;
-} fixture;
-
-static fixture open_runtime(const char *name, const char *value) {
-  fixture f = {0};
-  if (!installed()) kt_skip("kenning install onnxruntime");
-  kt_assert_ok(kn_instance_create(&kn_onnx_runtime_class, &f.instance));
-  size_t index;
-  const kn_option *row = name ? kn_option_find(&kn_onnx_runtime_class, name, &index) : NULL;
-  if (row) kt_assert_ok(kn_instance_set_text(&f.instance, row, index, value, name));
-  const kn_runtime_ops *ops = kn_onnx_runtime_class.ops;
-  f.self = f.instance.self;
-  f.ops = ops->inference;
-  kt_assert_ok(ops->open(f.self));
-  return f;
-}
-
-static void close_runtime(fixture *f) {
-  ((const kn_runtime_ops *)kn_onnx_runtime_class.ops)->close(f->self);
-  kn_instance_destroy(&f->instance);
-}
-
-static kn_status load(const fixture *f, const char *name, int64_t batch, const kn_iospec *spec) {
+static kn_status load(const kt_runtime *f, const char *name, int64_t batch, const kn_iospec *spec) {
   char path[512];
   snprintf(path, sizeof path, "%s/%s", ONNX_DATA, name);
-  return f->ops->load(f->self, &(kn_load_request){.path = path, .batch = batch, .spec = spec});
+  return kt_runtime_load(f, path, batch, spec);
 }
 
 /* ---- several inputs and outputs ---- */
 
-static kn_tensor_view floats(float *data, size_t count) {
-  return (kn_tensor_view){.data = data, .bytes = 4 * count, .dtype = KN_FLOAT32, .rank = 1, .shape = {(int64_t)count}};
-}
-
-static void check_two(const fixture *f, bool swapped) {
+static void check_two(const kt_runtime *f, bool swapped) {
   float a[2] = {1, 2}, b[3] = {-10, 20, 30}, sum = 0;
   bool signs[3] = {false};
-  kn_tensor_view inputs[2] = {floats(a, 2), floats(b, 3)}, swapped_inputs[2] = {inputs[1], inputs[0]};
-  kn_tensor_view outputs[2] = {floats(&sum, 1),
+  kn_tensor_view inputs[2] = {kt_floats(a, 2), kt_floats(b, 3)}, swapped_inputs[2] = {inputs[1], inputs[0]};
+  kn_tensor_view outputs[2] = {kt_floats(&sum, 1),
                                {.data = signs, .bytes = 3, .dtype = KN_BOOL8, .rank = 1, .shape = {3}}};
   kn_tensor_view swapped_outputs[2] = {outputs[1], outputs[0]};
   kt_assert_ok(f->ops->set_input(f->self, swapped ? swapped_inputs : inputs, 2));
@@ -84,7 +37,7 @@ static void check_two(const fixture *f, bool swapped) {
 
 static void inputs_and_outputs_go_by_name(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, NULL, NULL);
   kt_assert_ok(load(&f, "two.onnx", 1, NULL));
   check_two(&f, false);
   static const char json[] =
@@ -97,30 +50,30 @@ static void inputs_and_outputs_go_by_name(void **state) {
   kt_assert_ok(load(&f, "two.onnx", 1, &spec));
   check_two(&f, true);
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void integers_stay_integers(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, NULL, NULL);
   kt_assert_ok(load(&f, "ids.onnx", 1, NULL));
   int64_t ids[2] = {7, -3};
   float wrong[2] = {0}, result[2];
   kn_tensor_view input = {.data = ids, .bytes = sizeof ids, .dtype = KN_INT64, .rank = 2, .shape = {1, 2}};
-  kn_tensor_view refused = floats(wrong, 2), output = floats(result, 2);
+  kn_tensor_view refused = kt_floats(wrong, 2), output = kt_floats(result, 2);
   kt_assert_fault(f.ops->set_input(f.self, &refused, 1), KN_INVALID_ARGUMENT, "'x' is int64");
   kt_assert_ok(f.ops->set_input(f.self, &input, 1));
   kt_assert_ok(f.ops->invoke(f.self));
   kt_assert_ok(f.ops->output(f.self, &output, 1));
   assert_true(result[0] == 7 && result[1] == -3);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 /* ---- shapes ---- */
 
 static void free_dimensions_come_from_the_specification(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, NULL, NULL);
   kt_assert_fault(load(&f, "free.onnx", 1, NULL), KN_INCOMPATIBLE, "dimension 1 of the input 'x' is free, called T");
   static const char json[] =
       "{\"input\": [{\"name\": \"x\", \"dtype\": \"float32\", \"shape\": [1, 5, 2]}],"
@@ -137,68 +90,71 @@ static void free_dimensions_come_from_the_specification(void **state) {
   spec.input.entries[0].shape[2] = 4;
   kt_assert_fault(load(&f, "free.onnx", 1, &spec), KN_INCOMPATIBLE, "remove or mend the .json file");
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void empty_outputs_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, NULL, NULL);
   kt_assert_fault(load(&f, "empty.onnx", 1, NULL), KN_INCOMPATIBLE, "the output 'y' is empty");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 /* ---- what the engine does not have ---- */
 
 static void unknown_operators_are_named(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, NULL, NULL);
   kt_assert_fault(load(&f, "custom.onnx", 1, NULL), KN_INCOMPATIBLE,
                   "the operator org.example.Frobnicate of the layer 'layer7'");
   kt_assert_fault(load(&f, "unknown.onnx", 1, NULL), KN_INCOMPATIBLE, "Frobnicate");
   kt_assert_fault(load(&f, "newer.onnx", 1, NULL), KN_INCOMPATIBLE, "operator set 99");
   kt_assert_fault(load(&f, "text.onnx", 1, NULL), KN_INCOMPATIBLE, "'x' is STRING");
   kt_assert_ok(load(&f, "fp32.onnx", 1, NULL)); /* none of it has left a trace */
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void missing_providers_are_told(void **state) {
   (void)state;
-  fixture f = open_runtime("execution_providers", "NoSuchExecutionProvider");
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, "execution_providers", "NoSuchExecutionProvider");
   kt_assert_fault(load(&f, "fp32.onnx", 1, NULL), KN_NOT_INSTALLED, "CPUExecutionProvider");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void other_libraries_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime("library", "libm.so.6");
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, "library", "libm.so.6");
   char path[512];
   snprintf(path, sizeof path, "%s/fp32.onnx", ONNX_DATA);
   kn_status status = load(&f, "fp32.onnx", 1, NULL);
   kn_code code = kn_status_code(status);
   kn_status_free(status);
   assert_true(code == KN_INCOMPATIBLE || code == KN_NOT_INSTALLED || code == KN_NOT_FOUND);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 /* ---- privacy, facts ---- */
 
 static void nothing_is_left_in_the_home(void **state) {
   (void)state;
-  if (!installed()) kt_skip("kenning install onnxruntime");
-  char *home = kt_directory_make();
+  kt_need_library("onnxruntime");
+  char *home = kt_directory_make(), *library;
+  kt_assert_ok(kn_framework_file("onnxruntime", "library", NULL, &library));
+  setenv("KENNING_ONNXRUNTIME_LIBRARY", library, 1); /* it is found with another home too */
+  kn_free(library);
   setenv("HOME", home, 1);
   unsetenv("ORT_DISABLE_TELEMETRY");
-  fixture f = open_runtime(NULL, NULL);
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, NULL, NULL);
   kt_assert_ok(load(&f, "fp32.onnx", 1, NULL));
   assert_string_equal(getenv("ORT_DISABLE_TELEMETRY"), "1");
-  close_runtime(&f);
+  kt_runtime_close(&f);
   assert_int_equal(rmdir(home), 0); /* still empty */
   free(home);
 }
 
 static void facts_tell_what_ran(void **state) {
   (void)state;
-  fixture f = open_runtime("num_threads", "2");
+  kt_runtime f = kt_runtime_open(&kn_onnx_runtime_class, "num_threads", "2");
   kt_assert_ok(load(&f, "int8.onnx", 1, NULL));
   kn_record *record;
   kt_assert_ok(kn_record_create(&record));
@@ -211,7 +167,7 @@ static void facts_tell_what_ran(void **state) {
   yyjson_mut_val *delegate = yyjson_mut_arr_get_first(yyjson_mut_obj_get(facts, "delegates"));
   assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(delegate, "name")), "CPUExecutionProvider");
   kn_record_destroy(record);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 int main(void) {
@@ -226,6 +182,5 @@ int main(void) {
       cmocka_unit_test(other_libraries_are_refused),
       cmocka_unit_test(facts_tell_what_ran),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  return failed ? failed : installed() ? 0 : 77;
+  return kt_library_result("onnxruntime", cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -7,79 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <kenning/services.h>
-
-#include "core/instance.h"
 #include "core/record_json.h"
 #include "openvino/openvino.h"
 #include "support/directory.h"
-#include "support/status.h"
-
-static bool installed(void) {
-  char *path;
-  kn_status status = kn_framework_file("openvino", "library", NULL, &path);
-  bool found = !status;
-  if (found) kn_free(path);
-  kn_status_free(status);
-  return found;
-}
-
-typedef struct fixture {
-  kn_instance instance;
-  const kn_inference_ops *ops;
-  void *self;
-} fixture;
-
-static void require_engine(void) {
-  if (!installed()) kt_skip("kenning install openvino");
-}
-
-static fixture open_runtime(const char *name, const char *value) {
-  fixture f = {0};
-  require_engine();
-  kt_assert_ok(kn_instance_create(&kn_vino_runtime_class, &f.instance));
-  size_t index;
-  const kn_option *row = name ? kn_option_find(&kn_vino_runtime_class, name, &index) : NULL;
-  if (row) kt_assert_ok(kn_instance_set_text(&f.instance, row, index, value, name));
-  const kn_runtime_ops *ops = kn_vino_runtime_class.ops;
-  f.self = f.instance.self;
-  f.ops = ops->inference;
-  kt_assert_ok(ops->open(f.self));
-  return f;
-}
-
-static void close_runtime(fixture *f) {
-  ((const kn_runtime_ops *)kn_vino_runtime_class.ops)->close(f->self);
-  kn_instance_destroy(&f->instance);
-}
-
-static kn_status load(const fixture *f, const char *path, int64_t batch, const kn_iospec *spec) {
-  return f->ops->load(f->self, &(kn_load_request){.path = path, .batch = batch, .spec = spec});
-}
-
-static kn_tensor_view floats(float *data, size_t count) {
-  return (kn_tensor_view){.data = data, .bytes = 4 * count, .dtype = KN_FLOAT32, .rank = 1, .shape = {(int64_t)count}};
-}
-
-static void add_entry(kn_iolist *list, const char *name, uint32_t rank, const int64_t *shape) {
-  kn_ioentry entry = {.name = (char *)(uintptr_t)name, .dtype = KN_FLOAT32, .rank = rank, .order = -1};
-  memcpy(entry.shape, shape, rank * sizeof *shape);
-  kt_assert_ok(kn_iolist_add(list, &entry));
-}
+#include "support/runtime.h"
 
 /* ---- several inputs and outputs, and their types ---- */
 
 static void inputs_and_outputs_go_by_name(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, NULL, NULL);
   kn_iospec spec = {0};
-  add_entry(&spec.input, "b", 2, (const int64_t[]){1, 3});
-  add_entry(&spec.input, "a", 2, (const int64_t[]){1, 2});
-  kt_assert_ok(load(&f, ONNX_DATA "/two.onnx", 1, &spec));
+  kt_iolist_add(&spec.input, "b", 2, (const int64_t[]){1, 3});
+  kt_iolist_add(&spec.input, "a", 2, (const int64_t[]){1, 2});
+  kt_assert_ok(kt_runtime_load(&f, ONNX_DATA "/two.onnx", 1, &spec));
   float b[3] = {1, -1, 0}, a[2] = {10, 20}, sum = 0;
   unsigned char signs[3] = {9, 9, 9};
-  kn_tensor_view inputs[2] = {floats(b, 3), floats(a, 2)};
-  kn_tensor_view outputs[2] = {floats(&sum, 1),
+  kn_tensor_view inputs[2] = {kt_floats(b, 3), kt_floats(a, 2)};
+  kn_tensor_view outputs[2] = {kt_floats(&sum, 1),
                                {.data = signs, .bytes = 3, .dtype = KN_BOOL8, .rank = 1, .shape = {3}}};
   kt_assert_ok(f.ops->set_input(f.self, inputs, 2));
   kt_assert_fault(f.ops->output(f.self, outputs, 2), KN_INVALID_ARGUMENT, "has not run");
@@ -87,46 +32,47 @@ static void inputs_and_outputs_go_by_name(void **state) {
   kt_assert_ok(f.ops->output(f.self, outputs, 2));
   assert_true(sum == 30);
   assert_memory_equal(signs, ((unsigned char[]){1, 0, 0}), 3);
-  kn_tensor_view swapped[2] = {floats(a, 2), floats(b, 3)};
+  kn_tensor_view swapped[2] = {kt_floats(a, 2), kt_floats(b, 3)};
   kt_assert_fault(f.ops->set_input(f.self, swapped, 2), KN_INVALID_ARGUMENT, "'b' has 3 elements");
   float text[3];
-  outputs[1] = floats(text, 3);
+  outputs[1] = kt_floats(text, 3);
   kt_assert_fault(f.ops->output(f.self, outputs, 2), KN_INVALID_ARGUMENT, "'signs' is bool in the model; float32");
   kn_iospec_clear(&spec);
-  add_entry(&spec.input, "a", 2, (const int64_t[]){1, 4});
-  add_entry(&spec.input, "b", 2, (const int64_t[]){1, 3});
-  kt_assert_fault(load(&f, ONNX_DATA "/two.onnx", 1, &spec), KN_INCOMPATIBLE, "'a' is float32 [1,4], but the model's");
+  kt_iolist_add(&spec.input, "a", 2, (const int64_t[]){1, 4});
+  kt_iolist_add(&spec.input, "b", 2, (const int64_t[]){1, 3});
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/two.onnx", 1, &spec), KN_INCOMPATIBLE,
+                  "'a' is float32 [1,4], but the model's");
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void integers_stay_integers(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
-  kt_assert_ok(load(&f, ONNX_DATA "/ids.onnx", 1, NULL));
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, NULL, NULL);
+  kt_assert_ok(kt_runtime_load(&f, ONNX_DATA "/ids.onnx", 1, NULL));
   int64_t ids[2] = {5, -3};
   float result[2];
   kn_tensor_view input = {.data = ids, .bytes = sizeof ids, .dtype = KN_INT64, .rank = 1, .shape = {2}};
-  kn_tensor_view output = floats(result, 2);
+  kn_tensor_view output = kt_floats(result, 2);
   kt_assert_ok(f.ops->set_input(f.self, &input, 1));
   kt_assert_ok(f.ops->invoke(f.self));
   kt_assert_ok(f.ops->output(f.self, &output, 1));
   assert_true(result[0] == 5 && result[1] == -3);
-  input = floats(result, 2);
+  input = kt_floats(result, 2);
   kt_assert_fault(f.ops->set_input(f.self, &input, 1), KN_INVALID_ARGUMENT, "int64 in the model; float32");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 /* ---- shapes ---- */
 
 static void open_dimensions_come_from_the_specification(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
-  kt_assert_fault(load(&f, VINO_DATA "/dynamic.xml", 2, NULL), KN_INCOMPATIBLE,
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, NULL, NULL);
+  kt_assert_fault(kt_runtime_load(&f, VINO_DATA "/dynamic.xml", 2, NULL), KN_INCOMPATIBLE,
                   "leaves dimension 2 of its input 'x' open");
   kn_iospec spec = {0}, found;
-  add_entry(&spec.input, "x", 4, (const int64_t[]){1, 1, 6, 6});
-  kt_assert_ok(load(&f, VINO_DATA "/dynamic.xml", 2, &spec));
+  kt_iolist_add(&spec.input, "x", 4, (const int64_t[]){1, 1, 6, 6});
+  kt_assert_ok(kt_runtime_load(&f, VINO_DATA "/dynamic.xml", 2, &spec));
   kt_assert_ok(f.ops->iospec(f.self, &found));
   assert_int_equal(found.input.entries[0].shape[0], 2);
   assert_int_equal(found.input.entries[0].shape[3], 6);
@@ -134,53 +80,54 @@ static void open_dimensions_come_from_the_specification(void **state) {
   assert_int_equal(found.output.entries[0].shape[1], 3);
   kn_iospec_clear(&found);
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void outputs_without_a_size_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
-  kt_assert_fault(load(&f, ONNX_DATA "/empty.onnx", 1, NULL), KN_INCOMPATIBLE, "'y' is empty");
-  close_runtime(&f);
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, NULL, NULL);
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/empty.onnx", 1, NULL), KN_INCOMPATIBLE, "'y' is empty");
+  kt_runtime_close(&f);
 }
 
 /* ---- what does not work ---- */
 
 static void bad_models_are_named(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL, NULL);
-  kt_assert_fault(load(&f, ONNX_DATA "/unknown.onnx", 1, NULL), KN_BAD_DATA, "Frobnicate");
-  kt_assert_fault(load(&f, ONNX_DATA "/custom.onnx", 1, NULL), KN_BAD_DATA, "Frobnicate");
-  kt_assert_fault(load(&f, ONNX_DATA "/newer.onnx", 1, NULL), KN_INCOMPATIBLE, "operator set 99");
-  kt_assert_fault(load(&f, ONNX_DATA "/text.onnx", 1, NULL), KN_INCOMPATIBLE, "type");
-  kt_assert_fault(load(&f, ONNX_DATA "/nowhere.onnx", 1, NULL), KN_NOT_FOUND, "nowhere.onnx");
-  close_runtime(&f);
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, NULL, NULL);
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/unknown.onnx", 1, NULL), KN_BAD_DATA, "Frobnicate");
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/custom.onnx", 1, NULL), KN_BAD_DATA, "Frobnicate");
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/newer.onnx", 1, NULL), KN_INCOMPATIBLE, "operator set 99");
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/text.onnx", 1, NULL), KN_INCOMPATIBLE, "type");
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/nowhere.onnx", 1, NULL), KN_NOT_FOUND, "nowhere.onnx");
+  kt_runtime_close(&f);
 }
 
 static void missing_devices_are_told(void **state) {
   (void)state;
-  fixture f = open_runtime("device", "GPU");
-  kt_assert_fault(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_INCOMPATIBLE,
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, "device", "GPU");
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_INCOMPATIBLE,
                   "cannot compile the model for device GPU");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void other_libraries_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime("library", OTHER_LIBRARY);
-  kt_assert_fault(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_INCOMPATIBLE, "has no function ov_version_free");
-  close_runtime(&f);
-  f = open_runtime("library", VINO_DATA "/fp32.xml");
-  kt_assert_fault(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");
-  close_runtime(&f);
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, "library", OTHER_LIBRARY);
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_INCOMPATIBLE,
+                  "has no function ov_version_free");
+  kt_runtime_close(&f);
+  f = kt_runtime_open(&kn_vino_runtime_class, "library", VINO_DATA "/fp32.xml");
+  kt_assert_fault(kt_runtime_load(&f, ONNX_DATA "/fp32.onnx", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");
+  kt_runtime_close(&f);
 }
 
 /* ---- facts ---- */
 
 static void facts_tell_what_ran(void **state) {
   (void)state;
-  fixture f = open_runtime("num_threads", "1");
-  kt_assert_ok(load(&f, VINO_DATA "/fp32.xml", 1, NULL));
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, "num_threads", "1");
+  kt_assert_ok(kt_runtime_load(&f, VINO_DATA "/fp32.xml", 1, NULL));
   kn_record *record;
   kt_assert_ok(kn_record_create(&record));
   kt_assert_ok(f.ops->statistics(f.self, record));
@@ -200,18 +147,18 @@ static void facts_tell_what_ran(void **state) {
   assert_true(f32);
   assert_int_equal(yyjson_mut_get_sint(yyjson_mut_obj_get(facts, "executed_nodes")), nodes);
   kn_record_destroy(record);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void compiled_models_are_kept_where_asked(void **state) {
   (void)state;
-  require_engine();
+  kt_need_library("openvino");
   char *cache = kt_directory_make();
-  fixture f = open_runtime("cache_dir", cache);
-  kt_assert_ok(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL));
+  kt_runtime f = kt_runtime_open(&kn_vino_runtime_class, "cache_dir", cache);
+  kt_assert_ok(kt_runtime_load(&f, ONNX_DATA "/fp32.onnx", 1, NULL));
   assert_int_not_equal(rmdir(cache), 0); /* not empty */
-  kt_assert_ok(load(&f, ONNX_DATA "/fp32.onnx", 1, NULL));
-  close_runtime(&f);
+  kt_assert_ok(kt_runtime_load(&f, ONNX_DATA "/fp32.onnx", 1, NULL));
+  kt_runtime_close(&f);
   kt_directory_remove(cache);
 }
 
@@ -227,6 +174,5 @@ int main(void) {
       cmocka_unit_test(facts_tell_what_ran),
       cmocka_unit_test(compiled_models_are_kept_where_asked),
   };
-  int failed = cmocka_run_group_tests(tests, NULL, NULL);
-  return failed ? failed : installed() ? 0 : 77;
+  return kt_library_result("openvino", cmocka_run_group_tests(tests, NULL, NULL));
 }

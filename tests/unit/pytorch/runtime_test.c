@@ -3,68 +3,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <kenning/services.h>
-
-#include "core/instance.h"
 #include "pytorch/pytorch.h"
 #include "support/directory.h"
-#include "support/status.h"
+#include "support/runtime.h"
 #include "support/unit.h"
 
-static bool installed(void) {
-  char *path = NULL;
-  kn_status status = kn_framework_file("pytorch", "library", NULL, &path);
-  kn_free(path);
-  bool found = !status;
-  kn_status_free(status);
-  return found;
-}
-
-typedef struct fixture {
-  kn_instance instance;
-  const kn_inference_ops *ops;
-  void *self;
-} fixture;
-
-static fixture open_runtime(const char *library) {
-  fixture f = {0};
-  if (!installed()) kt_skip("kenning install pytorch");
-  kt_assert_ok(kn_instance_create(&pytorch_runtime_class, &f.instance));
-  size_t index;
-  const kn_option *row = kn_option_find(&pytorch_runtime_class, "library", &index);
-  if (library) kt_assert_ok(kn_instance_set_text(&f.instance, row, index, library, "library"));
-  const kn_runtime_ops *ops = pytorch_runtime_class.ops;
-  f.self = f.instance.self;
-  f.ops = ops->inference;
-  kt_assert_ok(ops->open(f.self));
-  return f;
-}
-
-static void close_runtime(fixture *f) {
-  ((const kn_runtime_ops *)pytorch_runtime_class.ops)->close(f->self);
-  kn_instance_destroy(&f->instance);
-}
-
-static kn_status load(const fixture *f, const char *name, int64_t batch, const kn_iospec *spec) {
+static kn_status load(const kt_runtime *f, const char *name, int64_t batch, const kn_iospec *spec) {
   char path[512];
   snprintf(path, sizeof path, PYTORCH_DATA "/%s", name);
-  return f->ops->load(f->self, &(kn_load_request){.path = path, .batch = batch, .spec = spec});
+  return kt_runtime_load(f, path, batch, spec);
 }
 
 static kn_tensor_view view(void *data, kn_dtype dtype, size_t bytes, int64_t columns) {
   return (kn_tensor_view){.data = data, .bytes = bytes, .dtype = dtype, .rank = 2, .shape = {1, columns}};
 }
 
-static void add_entry(kn_iolist *list, const char *name, uint32_t rank, const int64_t *shape) {
-  kn_ioentry entry = {.name = (char *)(uintptr_t)name, .dtype = KN_FLOAT32, .rank = rank, .order = -1};
-  memcpy(entry.shape, shape, rank * sizeof *shape);
-  kt_assert_ok(kn_iolist_add(list, &entry));
-}
-
 /* two.pt: (a [n, 2], b [n, 3]) -> (sums of a [n, 1], whether b is positive [n, 3]). TorchScript has no names. */
 static void inputs_and_outputs_go_by_place(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&pytorch_runtime_class, NULL, NULL);
   kt_assert_ok(load(&f, "two.pt", 1, NULL));
   float a[2] = {10, 20}, b[3] = {1, -1, 0}, sum = 0;
   unsigned char signs[3] = {9, 9, 9};
@@ -78,12 +35,12 @@ static void inputs_and_outputs_go_by_place(void **state) {
   kn_tensor_view swapped[2] = {inputs[1], inputs[0]};
   kt_assert_fault(f.ops->set_input(f.self, swapped, 2), KN_INVALID_ARGUMENT, "'a' has 2 elements");
   kt_assert_fault(f.ops->set_input(f.self, inputs, 1), KN_INVALID_ARGUMENT, "2 input(s), not 1");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void integers_stay_integers(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&pytorch_runtime_class, NULL, NULL);
   kt_assert_ok(load(&f, "ids.pt", 1, NULL));
   int64_t ids[2] = {(1LL << 40) + 1, -3}, result[2] = {0};
   kn_tensor_view input = view(ids, KN_INT64, sizeof ids, 2), output = view(result, KN_INT64, sizeof result, 2);
@@ -94,51 +51,51 @@ static void integers_stay_integers(void **state) {
   float floats[2] = {1, 2};
   input = view(floats, KN_FLOAT32, sizeof floats, 2);
   kt_assert_fault(f.ops->set_input(f.self, &input, 1), KN_INVALID_ARGUMENT, "int64");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void empty_outputs_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&pytorch_runtime_class, NULL, NULL);
   kt_assert_fault(load(&f, "empty.pt", 1, NULL), KN_INCOMPATIBLE, "is empty");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void shapes_must_be_known(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&pytorch_runtime_class, NULL, NULL);
   kt_assert_fault(load(&f, "silent.pt", 1, NULL), KN_INCOMPATIBLE, "does not say the shapes of its inputs");
   kn_iospec spec = {0};
-  add_entry(&spec.input, "x", 4, (const int64_t[]){-1, 2, -1, 5});
+  kt_iolist_add(&spec.input, "x", 4, (const int64_t[]){-1, 2, -1, 5});
   kt_assert_fault(load(&f, "silent.pt", 1, &spec), KN_INCOMPATIBLE, "dimension 2 of the input 'x' is open");
   kn_iospec_clear(&spec);
-  add_entry(&spec.input, "x", 4, (const int64_t[]){-1, 3, 6, 5});
+  kt_iolist_add(&spec.input, "x", 4, (const int64_t[]){-1, 3, 6, 5});
   kt_assert_fault(load(&f, "silent.pt", 1, &spec), KN_BACKEND_FAILED, "to have 2 channels");
   kn_iospec_clear(&spec);
-  add_entry(&spec.input, "x", 4, (const int64_t[]){-1, 2, 6, 5});
+  kt_iolist_add(&spec.input, "x", 4, (const int64_t[]){-1, 2, 6, 5});
   kt_assert_ok(load(&f, "silent.pt", 2, &spec)); /* nothing of it has left a trace */
   kn_iospec_clear(&spec);
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void other_files_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime(NULL);
+  kt_runtime f = kt_runtime_open(&pytorch_runtime_class, NULL, NULL);
   kt_assert_fault(load(&f, "module.pth", 1, NULL), KN_INCOMPATIBLE, "torchvision.models.mobilenetv2.MobileNetV2");
   kt_assert_fault(load(&f, "attack.pth", 1, NULL), KN_INCOMPATIBLE, "posix.system");
   kt_assert_fault(load(&f, "nowhere.pt", 1, NULL), KN_NOT_FOUND, "nowhere.pt");
   kt_assert_ok(load(&f, "small.pt", 1, NULL));
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 static void other_libraries_are_refused(void **state) {
   (void)state;
-  fixture f = open_runtime(OTHER_LIBRARY);
+  kt_runtime f = kt_runtime_open(&pytorch_runtime_class, "library", OTHER_LIBRARY);
   kt_assert_fault(load(&f, "small.pt", 1, NULL), KN_INCOMPATIBLE, "torch_shim");
-  close_runtime(&f);
-  f = open_runtime(PYTORCH_DATA "/small.pt");
+  kt_runtime_close(&f);
+  f = kt_runtime_open(&pytorch_runtime_class, "library", PYTORCH_DATA "/small.pt");
   kt_assert_fault(load(&f, "small.pt", 1, NULL), KN_NOT_INSTALLED, "cannot be loaded");
-  close_runtime(&f);
+  kt_runtime_close(&f);
 }
 
 int main(void) {
