@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "resources/hash.h"
 #include "resources/place.h"
 #include "resources/tool.h"
 
@@ -33,26 +33,11 @@ static kn_status script_path(const kn_manifest *manifest, char **out_path) {
 
 static int is_plain(const struct dirent *entry) { return *entry->d_name != '.' && *entry->d_name != '_'; }
 
-static kn_status add_files(const char *directory, kn_text *text) {
-  struct dirent **entries = NULL;
-  int count = scandir(directory, &entries, is_plain, alphasort);
-  kn_status status = NULL;
-  for (int i = 0; i < count; i++) {
-    char hex[65], *path = status ? NULL : kn_format("%s/%s", directory, entries[i]->d_name);
-    if (!status) status = path ? kn_sha256_file(path, hex) : kn_status_out_of_memory();
-    if (!status) kn_text_format(text, "%s %s\n", hex, entries[i]->d_name);
-    kn_free(path);
-    free(entries[i]);
-  }
-  free(entries);
-  return status;
-}
-
 static kn_status add_scripts(const kn_manifest *manifest, kn_text *text) {
   char *path;
   KN_TRY(script_path(manifest, &path));
   *strrchr(path, '/') = '\0';
-  kn_status status = add_files(path, text);
+  kn_status status = kn_hash_entries(path, is_plain, text);
   kn_free(path);
   return status;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fts.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,7 +10,6 @@
 #include "core/file.h"
 #include "core/library.h"
 #include "core/model_file.h"
-#include "core/text.h"
 
 enum { PIECE_BYTES = 1 << 20, DIGEST_BYTES = KN_SHA256_BYTES };
 
@@ -168,6 +168,23 @@ static kn_status hash_directory(const char *path, char out_hex[65]) {
   if (walk) fts_close(walk);
   if (!status) status = kn_sha256(list.data ? list.data : "", list.length, out_hex);
   kn_text_clear(&list);
+  return status;
+}
+
+/* ---- of the files in one directory ---- */
+
+kn_status kn_hash_entries(const char *directory, int (*wanted)(const struct dirent *entry), kn_text *list) {
+  struct dirent **entries = NULL;
+  int count = scandir(directory, &entries, wanted, alphasort);
+  kn_status status = NULL;
+  for (int i = 0; i < count; i++) {
+    char hex[65], *path = status ? NULL : kn_format("%s/%s", directory, entries[i]->d_name);
+    if (!status) status = path ? kn_sha256_file(path, hex) : kn_status_out_of_memory();
+    if (!status) kn_text_format(list, "%s %s\n", hex, entries[i]->d_name);
+    kn_free(path);
+    free(entries[i]);
+  }
+  free(entries);
   return status;
 }
 

@@ -2,6 +2,9 @@
 #ifndef KENNING_RESOURCES_HASH_H
 #define KENNING_RESOURCES_HASH_H
 
+#include <dirent.h>
+
+#include "core/text.h"
 #include "resources/sha256.h"
 
 #include <kenning/services.h>
@@ -19,5 +22,8 @@ kn_status kn_hash_end(kn_hash *hash, char out_hex[65]) KN_MUST_USE;
 kn_status kn_hash_descriptor(int file, const char *path, char out_hex[65]) KN_MUST_USE;
 /* Frees without a sum; a zeroed one is allowed. */
 void kn_hash_abandon(kn_hash *hash);
+
+/* Appends "SUM NAME" and a line's end for each file of the directory that is `wanted`, in the order of their names. */
+kn_status kn_hash_entries(const char *directory, int (*wanted)(const struct dirent *entry), kn_text *list) KN_MUST_USE;
 
 #endif

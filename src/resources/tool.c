@@ -11,6 +11,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
+#include "resources/hash.h"
 #include "resources/installation.h"
 #include "resources/place.h"
 #include "resources/tool.h"
@@ -269,22 +270,6 @@ static int is_source(const struct dirent *entry) {
   return length > 3 && !strcmp(entry->d_name + length - 3, ".py");
 }
 
-/* Adds name and hash of each script of the directory: they may import one another. */
-static kn_status add_scripts(const char *directory, kn_text *text) {
-  struct dirent **entries = NULL;
-  int count = scandir(directory, &entries, is_source, alphasort);
-  kn_status status = NULL;
-  for (int i = 0; i < count; i++) {
-    char hex[65], *path = status ? NULL : kn_format("%s/%s", directory, entries[i]->d_name);
-    if (!status) status = path ? kn_sha256_file(path, hex) : kn_status_out_of_memory();
-    if (!status) kn_text_format(text, "%s %s\n", hex, entries[i]->d_name);
-    kn_free(path);
-    free(entries[i]);
-  }
-  free(entries);
-  return status;
-}
-
 kn_status kn_tool_identity(const char *framework, const char *script, char **out_identity) {
   *out_identity = NULL;
   char *path, *python = NULL;
@@ -296,7 +281,7 @@ kn_status kn_tool_identity(const char *framework, const char *script, char **out
   if (!status) {
     kn_text_format(&text, "%s\n%s\n", script, installation.environment.lock_sha256);
     *strrchr(path, '/') = '\0';
-    status = add_scripts(path, &text);
+    status = kn_hash_entries(path, is_source, &text); /* they may import one another */
   }
   if (!status) status = kn_text_status(&text);
   char hex[65];
