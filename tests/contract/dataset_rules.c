@@ -77,9 +77,7 @@ static void closing_is_always_allowed(subject *at) {
 
 static void missing_data_is_reported(subject *at) {
   block *one = subject_block(at);
-  size_t index;
-  const kn_option *row = kn_option_find(at->cls, "dataset_root", &index);
-  kt_assert_ok(kn_instance_set_text(&one->instance, row, index, "/nonexistent/data", "root"));
+  kt_set(&one->instance, "dataset_root", "/nonexistent/data");
   kn_status status = block_open(at, one);
   if (!status) return; /* it needs none */
   assert_bad_input(status, "opening a directory that is not there");

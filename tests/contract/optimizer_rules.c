@@ -164,9 +164,7 @@ static void bad_models_leave_nothing_behind(subject *at) {
 
 static void unwritable_results_are_reported(subject *at) {
   block *one = subject_block(at);
-  size_t index;
-  const kn_option *row = kn_option_find(at->cls, "compiled_model_path", &index);
-  kt_assert_ok(kn_instance_set_text(&one->instance, row, index, "/proc/none/compiled", "path"));
+  kt_set(&one->instance, "compiled_model_path", "/proc/none/compiled");
   kt_assert_ok(block_open(at, one));
   compilation result;
   kn_status status = compile(at, one, &result);

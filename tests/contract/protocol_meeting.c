@@ -24,12 +24,7 @@ static void find_port(char *out, size_t size) {
   snprintf(out, size, "%lld", (long long)port);
 }
 
-void meeting_set(block *one, const char *name, const char *text) {
-  size_t index;
-  const kn_option *row = kn_option_find(one->instance.cls, name, &index);
-  if (!row) kt_fail("%s has no option '%s'", one->instance.cls->name, name);
-  kt_assert_ok(kn_instance_set_text(&one->instance, row, index, text, name));
-}
+void meeting_set(block *one, const char *name, const char *text) { kt_set(&one->instance, name, text); }
 
 block *meeting_end(meeting *m, bool target) {
   block *one = subject_block(m->at);

@@ -49,8 +49,7 @@ char *subject_path(const subject *at, const char *name) { return kt_path(at->dir
 
 static void set_text(block *one, const char *name, const char *value) {
   size_t index;
-  const kn_option *row = kn_option_find(one->instance.cls, name, &index);
-  if (row) kt_assert_ok(kn_instance_set_text(&one->instance, row, index, value, name));
+  if (kn_option_find(one->instance.cls, name, &index)) kt_set(&one->instance, name, value);
 }
 
 static void set_parameters(subject *at, block *one, yyjson_val *parameters) {

@@ -3,9 +3,8 @@
 #define TESTS_CONTRACT_SUBJECT_H
 
 #include "contract/fixtures.h"
-#include "core/instance.h"
 #include "support/directory.h"
-#include "support/status.h"
+#include "support/instance.h"
 
 enum { SUBJECT_BLOCKS = 8, SUBJECT_TENSORS = 64 };
 

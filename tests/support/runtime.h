@@ -5,8 +5,7 @@
 
 #include <kenning/services.h>
 
-#include "core/instance.h"
-#include "support/status.h"
+#include "support/instance.h"
 
 /* Whether the library of the framework is there. */
 static inline bool kt_has_library(const char *framework) {
@@ -38,13 +37,7 @@ static inline kt_runtime kt_runtime_open(const kn_class *cls, const char *name, 
   kt_runtime runtime = {0};
   const kn_runtime_ops *ops = cls->ops;
   kt_need_library(cls->framework);
-  kt_assert_ok(kn_instance_create(cls, &runtime.instance));
-  if (name) {
-    size_t index;
-    const kn_option *row = kn_option_find(cls, name, &index);
-    assert_non_null(row);
-    kt_assert_ok(kn_instance_set_text(&runtime.instance, row, index, value, name));
-  }
+  runtime.instance = kt_instance_make(cls, KT_SETTINGS(name, value));
   runtime.self = runtime.instance.self;
   runtime.ops = ops->inference;
   kt_assert_ok(ops->open(runtime.self));

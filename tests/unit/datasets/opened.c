@@ -2,30 +2,31 @@
 
 #include <string.h>
 
-#include "support/unit.h"
+#include "core/memory.h"
 
 kn_status opened_open(const kn_class *cls, const char *const *options, opened *out) {
   *out = (opened){.ops = cls->ops};
-  assert_null(kn_instance_create(cls, &out->instance));
+  out->instance = kt_instance_make(cls, options);
   out->self = out->instance.self;
-  for (; options[0]; options += 2) {
-    size_t index;
-    const kn_option *option = kn_option_find(cls, options[0], &index);
-    assert_non_null(option);
-    if (option->type == KN_OPTION_INT_LIST) {
-      char numbers[128];
-      snprintf(numbers, sizeof numbers, "%s", options[1]);
-      char *rest = NULL;
-      bool first = true;
-      for (char *number = strtok_r(numbers, " ", &rest); number; number = strtok_r(NULL, " ", &rest), first = false)
-        assert_null(kn_instance_append_text(&out->instance, option, index, number, first, options[0]));
-    } else {
-      assert_null(kn_instance_set_text(&out->instance, option, index, options[1], options[0]));
-    }
-  }
   kn_status status = out->ops->open(out->self);
   if (!status) assert_null(out->ops->info(out->self, &out->info));
   return status;
+}
+
+void opened_exhaust(const opened *at, const kn_tensor_view *sample) {
+  for (uint64_t allowed = 0;; allowed++) {
+    at->ops->close(at->self);
+    kn_memory_fail_after(allowed);
+    kn_status status = at->ops->open(at->self);
+    if (!status && sample) status = at->ops->load(at->self, 1, sample);
+    kn_memory_fail_after(UINT64_MAX);
+    if (!status) {
+      assert_true(allowed > 10);
+      return;
+    }
+    assert_int_equal(kn_status_code(status), KN_OUT_OF_MEMORY);
+    kn_status_free(status);
+  }
 }
 
 void opened_close(opened *at) {

@@ -2,7 +2,7 @@
 #ifndef TESTS_DATASETS_OPENED_H
 #define TESTS_DATASETS_OPENED_H
 
-#include "core/instance.h"
+#include "support/instance.h"
 
 typedef struct opened {
   kn_instance instance;
@@ -16,6 +16,9 @@ typedef struct opened {
 kn_status opened_open(const kn_class *cls, const char *const *options, opened *out);
 #define OPEN(cls, out, ...) opened_open(cls, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL}, out)
 void opened_close(opened *at);
+/* Opens it again and again, and loads a sample into `sample` unless that is NULL, with one more allocation each time;
+ * it is open when all of them are had. */
+void opened_exhaust(const opened *at, const kn_tensor_view *sample);
 
 /* A tensor for one sample. Free with kn_tensor_free. */
 kn_tensor_view opened_tensor(const opened *at);

@@ -105,17 +105,12 @@ static void other_libraries_are_refused(void **state) {
 
 static void drivers_are_judged(void **state) {
   (void)state;
-  kn_instance instance;
-  size_t index;
-  kt_assert_ok(kn_instance_create(&kn_iree_runtime_class, &instance));
-  const kn_option *driver = kn_option_find(&kn_iree_runtime_class, "driver", &index);
-  kt_assert_ok(kn_instance_set_text(&instance, driver, index, "vulkan", "driver"));
+  kn_instance instance = kt_instance_make(&kn_iree_runtime_class, KT_SETTINGS("driver", "vulkan"));
   kt_assert_fault(kn_iree_runtime_class.check(instance.self), KN_INVALID_ARGUMENT,
                   "driver vulkan is not in the runtime");
-  kt_assert_ok(kn_instance_set_text(&instance, driver, index, "dylib-sync", "driver"));
+  kt_set(&instance, "driver", "dylib-sync");
   kt_assert_ok(kn_iree_runtime_class.check(instance.self));
-  const kn_option *threads = kn_option_find(&kn_iree_runtime_class, "num_threads", &index);
-  kt_assert_ok(kn_instance_set_text(&instance, threads, index, "2", "num_threads"));
+  kt_set(&instance, "num_threads", "2");
   kt_assert_fault(kn_iree_runtime_class.check(instance.self), KN_INVALID_ARGUMENT, "needs local-task");
   kn_instance_destroy(&instance);
 }

@@ -1,11 +1,9 @@
 #include "support/unit.h"
 
-#include "core/instance.h"
 #include "core/record_json.h"
 #include "core/registry.h"
 #include "support/directory.h"
 #include "support/instance.h"
-#include "support/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +29,8 @@ static int set_up(void **state) {
   at->inserted = kt_path(at->directory, "inserted.tflite");
   at->compiled = kt_path(at->directory, "out/compiled.tflite");
   kt_assert_ok(kn_registry_find("kenning.optimizers.model_inserter.ModelInserter", KN_KIND_OPTIMIZER, &cls));
-  kt_assert_ok(kn_instance_create(cls, &at->block));
-  const char *const values[][2] = {
-      {"model_framework", "tflite"}, {"input_model_path", at->inserted}, {"compiled_model_path", at->compiled}};
-  for (size_t i = 0; i < 3; i++) kt_set(&at->block, values[i][0], values[i][1]);
+  at->block = kt_instance_make(cls, KT_SETTINGS("model_framework", "tflite", "input_model_path", at->inserted,
+                                                "compiled_model_path", at->compiled));
   kt_assert_ok(kn_record_create(&at->record));
   add_input(&at->before, "of the model before");
   *state = at;

@@ -9,11 +9,10 @@
 
 #include <kenning/services.h>
 
-#include "core/instance.h"
 #include "core/record_json.h"
 #include "resources/installation.h"
 #include "support/directory.h"
-#include "support/status.h"
+#include "support/instance.h"
 #include "tflite/compiler.h"
 #include "tflite/tflite.h"
 
@@ -74,24 +73,11 @@ static void verifies_what_was_asked(void **state) {
 
 /* ---- an instance ---- */
 
-static kn_instance make(const char *const *settings) {
-  kn_instance instance;
-  kt_assert_ok(kn_instance_create(&kn_tflite_compiler_class, &instance));
-  for (; *settings; settings += 2) {
-    size_t index;
-    const kn_option *row = kn_option_find(instance.cls, settings[0], &index);
-    assert_non_null(row);
-    kt_assert_ok(kn_instance_set_text(&instance, row, index, settings[1], settings[0]));
-  }
-  return instance;
-}
-
-#define SETTINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
 static void keeps_the_original_names(void **state) {
   (void)state;
-  kn_instance instance = make(SETTINGS("modelframework", "keras", "inferenceinputtype", "uint8", "inferenceoutputtype",
-                                       "int8", "optimizer", "RMSprop"));
+  kn_instance instance =
+      kt_instance_make(&kn_tflite_compiler_class, KT_SETTINGS("modelframework", "keras", "inferenceinputtype", "uint8",
+                                                              "inferenceoutputtype", "int8", "optimizer", "RMSprop"));
   const kn_tflite_compiler *self = instance.self;
   assert_true(self->model_framework_given);
   assert_int_equal(self->inference_input_type, KN_TFLITE_UINT8);
@@ -118,7 +104,7 @@ static void refuses_contradictions(void **state) {
       {{"dataset_percentage", "0"}, NULL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    kn_instance instance = make(cases[i].settings);
+    kn_instance instance = kt_instance_make(&kn_tflite_compiler_class, cases[i].settings);
     const kn_optimizer_ops *ops = instance.cls->ops;
     kn_status status = ops->open(instance.self);
     if (cases[i].fault)
@@ -231,10 +217,8 @@ static kn_iospec input_spec(void) {
 /* `out_spec` and `out_record` may be NULL. */
 static kn_status compile(const place *p, const char *const *settings, const kn_samples *calibration, uint64_t seed,
                          kn_iospec *out_spec, kn_record **out_record) {
-  kn_instance instance = make(settings);
-  size_t index;
-  const kn_option *row = kn_option_find(instance.cls, "compiled_model_path", &index);
-  kt_assert_ok(kn_instance_set_text(&instance, row, index, p->output, "test"));
+  kn_instance instance = kt_instance_make(&kn_tflite_compiler_class, settings);
+  kt_set(&instance, "compiled_model_path", p->output);
   kn_iospec before = input_spec(), after;
   kn_compile_request request = {
       .input_path = p->input, .input_format = "keras", .input_spec = &before, .calibration = calibration, .seed = seed};
@@ -347,8 +331,8 @@ static void takes_from_the_cache(void **state) {
   kt_assert_ok(compile(&p, int8_settings, &others, 1, NULL, NULL));
   assert_int_equal(runs(&p), 3);
   kt_assert_ok(compile(&p,
-                       SETTINGS("target", "int8", "inference_input_type", "int8", "inference_output_type", "int8",
-                                "dataset_percentage", "1"),
+                       KT_SETTINGS("target", "int8", "inference_input_type", "int8", "inference_output_type", "int8",
+                                   "dataset_percentage", "1"),
                        &samples, 1, NULL, NULL));
   assert_int_equal(runs(&p), 4);
   kt_file_write(p.input, "\x89HDF\r\n\x1a\nand else", 16);
@@ -363,13 +347,13 @@ static void refuses_other_results(void **state) {
   place p = make_place();
   install(&p);
   set_variable("FAKE_RESULT", data("fp32.tflite", path));
-  kt_assert_fault(compile(&p, SETTINGS("target", "int8"), &samples, 1, NULL, NULL), KN_BACKEND_FAILED,
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "int8"), &samples, 1, NULL, NULL), KN_BACKEND_FAILED,
                   "was asked for int8, but of 2 convolutions and fully connected layers the weights are 2 FLOAT32");
   set_variable("FAKE_RESULT", data("samples.f32", path));
-  kt_assert_fault(compile(&p, SETTINGS("target", "int8"), &samples, 1, NULL, NULL), KN_BAD_DATA,
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "int8"), &samples, 1, NULL, NULL), KN_BAD_DATA,
                   "TensorFlow Lite model");
   set_variable("FAKE_ERROR", "incompatible the layer Odd is unknown");
-  kt_assert_fault(compile(&p, SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_INCOMPATIBLE,
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_INCOMPATIBLE,
                   "the layer Odd is unknown");
   assert_int_equal(files_beside(&p), 0);
   assert_int_equal(runs(&p), 3);
@@ -385,17 +369,17 @@ static void refuses_what_cannot_be(void **state) {
   kt_assert_fault(compile(&p, int8_settings, &wide, 1, NULL, NULL), KN_INCOMPATIBLE,
                   "a sample of the data set has 20 values, the model's input 'image' 16");
   set_variable("PATH", "/nowhere");
-  kt_assert_fault(compile(&p, SETTINGS("target", "edgetpu"), &samples, 1, NULL, NULL), KN_NOT_INSTALLED,
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "edgetpu"), &samples, 1, NULL, NULL), KN_NOT_INSTALLED,
                   "needs the program edgetpu_compiler");
-  kt_assert_fault(compile(&p, SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_NOT_INSTALLED,
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_NOT_INSTALLED,
                   "kenning install tflite");
   kt_file_write_text(p.input, "text");
-  kt_assert_fault(compile(&p, SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_BAD_DATA,
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_BAD_DATA,
                   "is neither a Keras model");
   assert_int_equal(unlink(p.input), 0);
-  kt_assert_fault(compile(&p, SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_NOT_FOUND, "model.h5");
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_NOT_FOUND, "model.h5");
   assert_int_equal(mkdir(p.input, 0755), 0);
-  kt_assert_fault(compile(&p, SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_BAD_DATA,
+  kt_assert_fault(compile(&p, KT_SETTINGS("target", "default"), NULL, 1, NULL, NULL), KN_BAD_DATA,
                   "without saved_model.pb");
   assert_int_equal(files_beside(&p), 0);
   remove_place(&p);

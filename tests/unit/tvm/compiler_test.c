@@ -5,25 +5,10 @@
 
 #include <kenning/services.h>
 
-#include "core/instance.h"
 #include "support/directory.h"
-#include "support/status.h"
+#include "support/instance.h"
 #include "tvm/compiler.h"
 #include "tvm/tvm.h"
-
-static kn_instance make(const char *const *settings) {
-  kn_instance instance;
-  kt_assert_ok(kn_instance_create(&kn_tvm_compiler_class, &instance));
-  for (; *settings; settings += 2) {
-    size_t index;
-    const kn_option *row = kn_option_find(instance.cls, settings[0], &index);
-    assert_non_null(row);
-    kt_assert_ok(kn_instance_set_text(&instance, row, index, settings[1], settings[0]));
-  }
-  return instance;
-}
-
-#define SETTINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void options_are_judged_together(void **state) {
   (void)state;
@@ -47,7 +32,7 @@ static void options_are_judged_together(void **state) {
       {{"executor", "c", "compiled_model_path", "x.so"}, "must not end in .so"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    kn_instance instance = make(cases[i].settings);
+    kn_instance instance = kt_instance_make(&kn_tvm_compiler_class, cases[i].settings);
     kn_status status = kn_tvm_compiler_class.check(instance.self);
     if (cases[i].fault)
       kt_assert_fault(status, KN_INVALID_ARGUMENT, cases[i].fault);
@@ -60,8 +45,9 @@ static void options_are_judged_together(void **state) {
 static void the_format_tells_sources_from_libraries(void **state) {
   (void)state;
   const kn_optimizer_ops *ops = kn_tvm_compiler_class.ops;
-  kn_instance library = make(SETTINGS("target", "llvm")), sources = make(SETTINGS("executor", "c")),
-              cuda = make(SETTINGS("target", "cuda"));
+  kn_instance library = kt_instance_make(&kn_tvm_compiler_class, KT_SETTINGS("target", "llvm")),
+              sources = kt_instance_make(&kn_tvm_compiler_class, KT_SETTINGS("executor", "c")),
+              cuda = kt_instance_make(&kn_tvm_compiler_class, KT_SETTINGS("target", "cuda"));
   assert_string_equal(ops->output_format(library.self), "tvm");
   assert_string_equal(ops->output_format(sources.self), "c_sources");
   assert_string_equal(ops->output_format(cuda.self), "tvm");
@@ -76,7 +62,7 @@ static kn_status verify(const char *name, const char *const *settings) {
   snprintf(path, sizeof path, "%s/%s", TVM_DATA, name);
   kn_tvm_model_file file;
   kt_assert_ok(kn_tvm_model_file_read(path, &file));
-  kn_instance instance = make(settings);
+  kn_instance instance = kt_instance_make(&kn_tvm_compiler_class, settings);
   kn_status status = kn_tvm_verify(instance.self, &file);
   kn_instance_destroy(&instance);
   kn_tvm_model_file_clear(&file);
@@ -85,18 +71,18 @@ static kn_status verify(const char *name, const char *const *settings) {
 
 static void results_are_compared_with_what_was_asked(void **state) {
   (void)state;
-  kt_assert_ok(verify("int8.tar", SETTINGS("flavour", "relay")));
-  kt_assert_ok(verify("relax.tar", SETTINGS("flavour", "relax", "target_attrs", "-mtriple=x86_64-linux-gnu")));
-  kt_assert_ok(verify("sources.tar", SETTINGS("executor", "c")));
-  kt_assert_ok(verify("vm.tar", SETTINGS("compile_use_vm", "true")));
-  kt_assert_fault(verify("relax.tar", SETTINGS("flavour", "relay")), KN_BACKEND_FAILED, "the flavour is relax");
-  kt_assert_fault(verify("aot.tar", SETTINGS("executor", "graph")), KN_BACKEND_FAILED, "the executor is aot");
-  kt_assert_fault(verify("aot.tar", SETTINGS("target", "c")), KN_BACKEND_FAILED, "the executor is aot");
-  kt_assert_fault(verify("int8.tar", SETTINGS("target", "llvm -mcpu=core-avx2")), KN_BACKEND_FAILED,
+  kt_assert_ok(verify("int8.tar", KT_SETTINGS("flavour", "relay")));
+  kt_assert_ok(verify("relax.tar", KT_SETTINGS("flavour", "relax", "target_attrs", "-mtriple=x86_64-linux-gnu")));
+  kt_assert_ok(verify("sources.tar", KT_SETTINGS("executor", "c")));
+  kt_assert_ok(verify("vm.tar", KT_SETTINGS("compile_use_vm", "true")));
+  kt_assert_fault(verify("relax.tar", KT_SETTINGS("flavour", "relay")), KN_BACKEND_FAILED, "the flavour is relax");
+  kt_assert_fault(verify("aot.tar", KT_SETTINGS("executor", "graph")), KN_BACKEND_FAILED, "the executor is aot");
+  kt_assert_fault(verify("aot.tar", KT_SETTINGS("target", "c")), KN_BACKEND_FAILED, "the executor is aot");
+  kt_assert_fault(verify("int8.tar", KT_SETTINGS("target", "llvm -mcpu=core-avx2")), KN_BACKEND_FAILED,
                   "the target is llvm");
-  kt_assert_fault(verify("vm.tar", SETTINGS("use_int8_precision", "true")), KN_BACKEND_FAILED,
+  kt_assert_fault(verify("vm.tar", KT_SETTINGS("use_int8_precision", "true")), KN_BACKEND_FAILED,
                   "layers of integers: none");
-  kt_assert_fault(verify("vm.tar", SETTINGS("use_fp16_precision", "true")), KN_BACKEND_FAILED,
+  kt_assert_fault(verify("vm.tar", KT_SETTINGS("use_fp16_precision", "true")), KN_BACKEND_FAILED,
                   "layers of float16: none");
 }
 
@@ -106,7 +92,7 @@ static kn_status begin(const char *name, const void *data, size_t bytes, const c
                        const char **out_format) {
   char *directory = kt_directory_make(), *path = kt_path(directory, name);
   kt_file_write(path, data, bytes);
-  kn_instance instance = make(settings);
+  kn_instance instance = kt_instance_make(&kn_tvm_compiler_class, settings);
   kn_iospec spec = {0};
   const kn_compile_request request = {.input_path = path, .input_spec = &spec};
   kn_tvm_compilation compilation;
@@ -131,10 +117,10 @@ static void the_file_decides_what_it_is(void **state) {
   kt_assert_fault(begin("m.pt", "PK\x03\x04....", 8, none, &format), KN_INCOMPATIBLE, "of format torch");
   kt_assert_fault(begin("m", "hello", 5, none, &format), KN_BAD_DATA, "no model that TVM takes");
   kt_assert_fault(begin("m.weights", "\0\0\0\0", 4, none, &format), KN_NOT_FOUND, "m.cfg");
-  kt_assert_fault(begin("m", "\x1c\0\0\0TFL3", 8, SETTINGS("output_conversion_function", "dict_to_tuple"), &format),
+  kt_assert_fault(begin("m", "\x1c\0\0\0TFL3", 8, KT_SETTINGS("output_conversion_function", "dict_to_tuple"), &format),
                   KN_INCOMPATIBLE, "is for models of format torch");
-  kt_assert_fault(begin("m", "\x1c\0\0\0TFL3", 8, SETTINGS("use_int8_precision", "true"), &format), KN_INVALID_ARGUMENT,
-                  "has no data set");
+  kt_assert_fault(begin("m", "\x1c\0\0\0TFL3", 8, KT_SETTINGS("use_int8_precision", "true"), &format),
+                  KN_INVALID_ARGUMENT, "has no data set");
 }
 
 int main(void) {
