@@ -11,7 +11,9 @@ FILES = {
     "src/core/json.h": "#include <kenning/base.h>\n",
     "src/core/bad.c": '#include "json.h"\n/*\n#include "cli/main.h" */\n#include "cli/main.h"\n',
     "src/cli/main.h": '#include "core/json.h"\n#include "pipeline/run.h"\n',
-    "src/metrics/good.c": '#include <kenning/base.h>\n#include "core/json.h"\n',
+    "src/metrics/good.c": '#include <kenning/base.h>\n#include "box.h"\n',
+    "src/measurements/good.c": '#include "metrics/box.h"\n#include "core/json.h"\n',
+    "src/wire/bad.c": '#include "core/json.h"\n',
     "src/metrics/bad.c": '#include "pipeline/run.h"\n',
     "src/pipeline/run.h": '#include "../metrics/box.h"\n',
     "src/metrics/box.h": "",
@@ -31,7 +33,7 @@ FILES = {
 }
 EXPECTED = ["backends/iree/bad.c:1:", "backends/tvm/bad.c:3:", "include/kenning/bad.h:2:",
             "src/core/bad.c:4:", "src/datasets/bad.c:1:", "src/metrics/bad.c:1:", "src/pipeline/bad.c:1:",
-            "src/runtimes/bad.c:1:", "src/utils/bad.c:1:"]
+            "src/runtimes/bad.c:1:", "src/utils/bad.c:1:", "src/wire/bad.c:1:"]
 
 
 def run(checker, root):
