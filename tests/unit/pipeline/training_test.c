@@ -10,7 +10,6 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/record_json.h"
-#include "pipeline/event_file.h"
 #include "pipeline/learning_rate.h"
 #include "support/directory.h"
 #include "support/near.h"
@@ -440,47 +439,6 @@ static void there_is_something_to_train_on(void **state) {
   tear_down(&c);
 }
 
-/* Known answers: RFC 3720, appendix B.4. */
-static void event_files_have_their_sums(void **state) {
-  (void)state;
-  unsigned char bytes[32] = {0};
-  assert_int_equal(kn_crc32c(bytes, 32), 0x8a9136aa);
-  memset(bytes, 0xff, 32);
-  assert_int_equal(kn_crc32c(bytes, 32), 0x62a8ab43);
-  for (int i = 0; i < 32; i++) bytes[i] = (unsigned char)i;
-  assert_int_equal(kn_crc32c(bytes, 32), 0x46dd794e);
-  char *directory = kt_directory_make(), *logs = kt_path(directory, "a/b");
-  kn_event_file file;
-  kt_assert_ok(kn_event_file_create(logs, &file));
-  const float values[] = {-1, 0, 0.5f, 1};
-  char tag[700];
-  memset(tag, 't', sizeof tag);
-  tag[699] = '\0';
-  kt_assert_ok(kn_event_file_scalar(&file, tag, INT64_MAX, 0.25));
-  kt_assert_ok(kn_event_file_histogram(&file, tag, 1, values, 4));
-  kt_assert_ok(kn_event_file_histogram(&file, tag, 1, (const float[]){NAN}, 1)); /* cannot be shown */
-  kt_assert_ok(kn_event_file_histogram(&file, tag, 1, (const float[]){2}, 1));
-  size_t bytes_written, at = 0, records = 0;
-  unsigned char *data = (unsigned char *)kt_file_read(file.path, &bytes_written);
-  for (uint64_t length; at < bytes_written; at += length + 16, records++) {
-    assert_true(bytes_written - at >= 16);
-    memcpy(&length, data + at, 8);
-    assert_true(length <= bytes_written - at - 16);
-    uint32_t sums[2], expected[2] = {kn_crc32c(data + at, 8), kn_crc32c(data + at + 12, length)};
-    memcpy(&sums[0], data + at + 8, 4);
-    memcpy(&sums[1], data + at + 12 + length, 4);
-    for (int i = 0; i < 2; i++)
-      assert_int_equal(sums[i], (uint32_t)((expected[i] >> 15 | expected[i] << 17) + 0xa282ead8u));
-  }
-  assert_int_equal(records, 4);
-  free(data);
-  kn_event_file_close(&file);
-  kn_event_file_close(&file);
-  kt_assert_fault(kn_event_file_create("/dev/null/logs", &file), KN_IO_ERROR, "/dev/null");
-  free(logs);
-  kt_directory_remove(directory);
-}
-
 static void memory_may_run_out(void **state) {
   (void)state;
   for (uint64_t allowed = 0;; allowed += 1 + allowed / 20) {
@@ -503,12 +461,17 @@ static void memory_may_run_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(training_learns_and_writes_the_best), cmocka_unit_test(what_gets_worse_is_stopped),
-      cmocka_unit_test(classes_can_count_the_same),          cmocka_unit_test(schedules_are_what_their_formulas_say),
-      cmocka_unit_test(the_base_is_unfrozen_when_asked_for), cmocka_unit_test(an_interrupted_run_goes_on_exactly),
-      cmocka_unit_test(strange_checkpoints_are_refused),     cmocka_unit_test(faults_of_the_trainer_come_through),
-      cmocka_unit_test(the_model_is_put_in_its_place),       cmocka_unit_test(there_is_something_to_train_on),
-      cmocka_unit_test(event_files_have_their_sums),         cmocka_unit_test(memory_may_run_out),
+      cmocka_unit_test(training_learns_and_writes_the_best),
+      cmocka_unit_test(what_gets_worse_is_stopped),
+      cmocka_unit_test(classes_can_count_the_same),
+      cmocka_unit_test(schedules_are_what_their_formulas_say),
+      cmocka_unit_test(the_base_is_unfrozen_when_asked_for),
+      cmocka_unit_test(an_interrupted_run_goes_on_exactly),
+      cmocka_unit_test(strange_checkpoints_are_refused),
+      cmocka_unit_test(faults_of_the_trainer_come_through),
+      cmocka_unit_test(the_model_is_put_in_its_place),
+      cmocka_unit_test(there_is_something_to_train_on),
+      cmocka_unit_test(memory_may_run_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
