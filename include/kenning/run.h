@@ -69,7 +69,6 @@ typedef struct kn_run_options {
   const char *const *command; /* the program's arguments, recorded; or NULL */
   size_t command_count;
   const char *cfg_path;        /* of the scenario, recorded; or NULL */
-  bool run_benchmarks_only;    /* no optimizer runs: the last one's compiled_model_path is there already */
   const char *convert_to_onnx; /* path to convert the model to first; NULL: no conversion */
   bool save_io_specification;  /* write the io specification beside the wrapper's model, as <model_path>.json */
   int64_t warmup;              /* inferences before those that count, 0 or more */

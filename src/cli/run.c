@@ -13,12 +13,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
+/* From the flags; `argv` is recorded as the command. */
+static kn_run_options options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train) {
   kn_run_options options = kn_run_options_default();
   options.command = (const char *const *)(argv - 1); /* the program's name stands before the command's */
   options.command_count = (size_t)argc + 1;
   if (test) {
-    options.run_benchmarks_only = test->run_benchmarks_only;
     options.convert_to_onnx = test->convert_to_onnx;
     options.save_io_specification = test->save_io_specification;
     options.warmup = test->warmup;
@@ -112,8 +112,10 @@ static kn_status complete(kn_scenario *scenario, kn_run_options *options, unsign
   return kn_auto_choose(scenario, output, !(steps & KN_STEP_OPTIMIZE));
 }
 
-kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
-                          const char *output) {
+/* Runs the steps and writes the measurements to `output` (NULL: nowhere): also those of a run that ended early, marked
+ * as such. */
+static kn_status run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
+                              const char *output) {
   KN_TRY(kn_scenario_check_options(scenario));
   KN_TRY(kn_scenario_check_runnable(scenario));
   if (output) KN_TRY(check_output(scenario, options->cfg_path, output));
@@ -150,13 +152,13 @@ static int run_command(const kn_flags_request *request,
 
 static kn_status json_tester(const kn_flags_request *request, kn_command_line *line) {
   const kn_json_tester_values *values = line->options.self;
-  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  kn_run_options options = options_from(request->argc, request->argv, &values->test, NULL);
   options.cfg_path = line->positionals.items[0];
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(options.cfg_path, &scenario));
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
   kn_status status = complete(&scenario, &options, steps, line->positionals.items[1]);
-  if (!status) status = kn_run_scenario(&scenario, &options, steps, line->positionals.items[1]);
+  if (!status) status = run_scenario(&scenario, &options, steps, line->positionals.items[1]);
   kn_scenario_clear(&scenario);
   return status;
 }
@@ -173,10 +175,10 @@ int kn_command_json_inference_tester(int argc, char **argv) {
 
 static kn_status tester(const kn_flags_request *request, kn_command_line *line) {
   const kn_tester_values *values = line->options.self;
-  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  kn_run_options options = options_from(request->argc, request->argv, &values->test, NULL);
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
   KN_TRY(complete(&line->scenario, &options, steps, line->positionals.items[0]));
-  return kn_run_scenario(&line->scenario, &options, steps, line->positionals.items[0]);
+  return run_scenario(&line->scenario, &options, steps, line->positionals.items[0]);
 }
 
 int kn_command_inference_tester(int argc, char **argv) {
@@ -192,9 +194,9 @@ int kn_command_inference_tester(int argc, char **argv) {
 
 static kn_status performance(const kn_flags_request *request, kn_command_line *line) {
   const kn_performance_values *values = line->options.self;
-  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, NULL);
+  kn_run_options options = options_from(request->argc, request->argv, &values->test, NULL);
   KN_TRY(complete(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]));
-  return kn_run_scenario(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]);
+  return run_scenario(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]);
 }
 
 int kn_command_inference_performance(int argc, char **argv) {
@@ -210,8 +212,8 @@ int kn_command_inference_performance(int argc, char **argv) {
 
 static kn_status training(const kn_flags_request *request, kn_command_line *line) {
   const kn_training_values *values = line->options.self;
-  kn_run_options options = kn_run_options_from(request->argc, request->argv, NULL, &values->train);
-  return kn_run_scenario(&line->scenario, &options, KN_STEP_TRAIN, NULL);
+  kn_run_options options = options_from(request->argc, request->argv, NULL, &values->train);
+  return run_scenario(&line->scenario, &options, KN_STEP_TRAIN, NULL);
 }
 
 int kn_command_model_training(int argc, char **argv) {
@@ -271,16 +273,16 @@ static kn_status run_steps(unsigned steps, const kn_flags_request *request, kn_c
   const kn_chain_values *values = line->options.self;
   bool writes = writes_measurements(steps) && values->measurements.count;
   const char *output = writes ? values->measurements.items[0] : NULL;
-  kn_run_options options = kn_run_options_from(request->argc, request->argv, &values->test, &values->train);
+  kn_run_options options = options_from(request->argc, request->argv, &values->test, &values->train);
   if (!values->json_cfg) {
     KN_TRY(complete(&line->scenario, &options, steps, output));
-    return kn_run_scenario(&line->scenario, &options, steps & ~(unsigned)REPORT, output);
+    return run_scenario(&line->scenario, &options, steps & ~(unsigned)REPORT, output);
   }
   options.cfg_path = values->json_cfg;
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(values->json_cfg, &scenario));
   kn_status status = complete(&scenario, &options, steps, output);
-  if (!status) status = kn_run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
+  if (!status) status = run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
   kn_scenario_clear(&scenario);
   return status;
 }

@@ -5,14 +5,6 @@
 #include "cli/flags.h"
 #include "pipeline/pipeline.h"
 
-/* Options of a run from the flags; `argv` is recorded as the command. */
-kn_run_options kn_run_options_from(int argc, char **argv, const kn_test_flags *test, const kn_train_flags *train);
-
-/* Runs the steps and writes the measurements to `output` (NULL: nowhere): also those of a run that ended early, marked
- * as such. */
-kn_status kn_run_scenario(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
-                          const char *output) KN_MUST_USE;
-
 /* Judges what kn_run_report will be asked, before the run. `pending`: the measurements are written by that run. */
 kn_status kn_run_report_check(const kn_report_flags *flags, const kn_string_list *measurements,
                               bool pending) KN_MUST_USE;

@@ -13,18 +13,7 @@ static atomic_bool cancelled; /* lock-free: set by a signal handler, read by eve
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool line_open; /* a progress line without newline stands on the terminal */
 
-static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
-
 void kn_log_set_level(kn_log_level level) { threshold = level; }
-
-bool kn_log_level_from_name(const char *name, kn_log_level *out_level) {
-  for (int i = 0; i < 5; i++)
-    if (!strcmp(name, level_names[i])) {
-      *out_level = (kn_log_level)i;
-      return true;
-    }
-  return false;
-}
 
 static bool colour(void) {
   const char *no_color = getenv("NO_COLOR");

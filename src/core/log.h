@@ -4,8 +4,6 @@
 
 #include <kenning/run.h>
 
-/* "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"; false when unknown. */
-bool kn_log_level_from_name(const char *name, kn_log_level *out_level);
 /* Prints every fault of a status to stderr ("place: error: message", context lines indented). */
 void kn_log_status(kn_status status);
 

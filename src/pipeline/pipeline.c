@@ -188,24 +188,3 @@ kn_status kn_pipeline_execute(const kn_scenario *scenario, const kn_run_options 
     kn_measurements_destroy(measurements);
   return status;
 }
-
-kn_status kn_pipeline_train(const kn_scenario *scenario, const kn_run_options *options,
-                            kn_measurements **out_measurements) {
-  return kn_pipeline_execute(scenario, options, KN_STEP_TRAIN, out_measurements);
-}
-
-kn_status kn_pipeline_optimize(const kn_scenario *scenario, const kn_run_options *options,
-                               kn_measurements **out_measurements) {
-  return kn_pipeline_execute(scenario, options, KN_STEP_OPTIMIZE, out_measurements);
-}
-
-kn_status kn_pipeline_test(const kn_scenario *scenario, const kn_run_options *options,
-                           kn_measurements **out_measurements) {
-  return kn_pipeline_execute(scenario, options, KN_STEP_TEST, out_measurements);
-}
-
-kn_status kn_pipeline_run(const kn_scenario *scenario, const kn_run_options *options,
-                          kn_measurements **out_measurements) {
-  unsigned steps = options->run_benchmarks_only ? KN_STEP_TEST : KN_STEP_OPTIMIZE | KN_STEP_TEST;
-  return kn_pipeline_execute(scenario, options, steps, out_measurements);
-}

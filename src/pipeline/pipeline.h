@@ -12,15 +12,4 @@
 kn_status kn_pipeline_execute(const kn_scenario *scenario, const kn_run_options *options, unsigned steps,
                               kn_measurements **out_measurements) KN_MUST_USE;
 
-/* Trains the model and writes it to the wrapper's model_path. */
-kn_status kn_pipeline_train(const kn_scenario *scenario, const kn_run_options *options,
-                            kn_measurements **out_measurements) KN_MUST_USE;
-kn_status kn_pipeline_optimize(const kn_scenario *scenario, const kn_run_options *options,
-                               kn_measurements **out_measurements) KN_MUST_USE;
-kn_status kn_pipeline_test(const kn_scenario *scenario, const kn_run_options *options,
-                           kn_measurements **out_measurements) KN_MUST_USE;
-/* Optimizes, unless options->run_benchmarks_only, and tests: the original's json_inference_tester. */
-kn_status kn_pipeline_run(const kn_scenario *scenario, const kn_run_options *options,
-                          kn_measurements **out_measurements) KN_MUST_USE;
-
 #endif

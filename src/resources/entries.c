@@ -48,7 +48,7 @@ kn_status kn_cache_entries_add_all(kn_cache_entries *list, const char *directory
   return status;
 }
 
-uint64_t kn_cache_entries_bytes(const kn_cache_entries *list) {
+static uint64_t bytes_of(const kn_cache_entries *list) {
   uint64_t total = 0;
   for (size_t i = 0; i < list->count; i++) total += list->items[i].bytes;
   return total;
@@ -62,7 +62,7 @@ static int older_first(const void *a, const void *b) {
 }
 
 void kn_cache_entries_evict(kn_cache_entries *list, uint64_t limit, const char *keep) {
-  uint64_t total = kn_cache_entries_bytes(list);
+  uint64_t total = bytes_of(list);
   if (list->count) qsort(list->items, list->count, sizeof *list->items, older_first);
   for (size_t i = 0; i < list->count && total > limit; i++) {
     if (keep && !strcmp(list->items[i].path, keep)) continue;

@@ -21,7 +21,6 @@ typedef struct kn_cache_entries {
 kn_status kn_cache_entries_add(kn_cache_entries *list, const char *directory, const char *name) KN_MUST_USE;
 /* Appends what lies in a directory, hidden names left out. A missing directory has nothing. */
 kn_status kn_cache_entries_add_all(kn_cache_entries *list, const char *directory) KN_MUST_USE;
-uint64_t kn_cache_entries_bytes(const kn_cache_entries *list);
 /* Removes what was not used for longest until `limit` bytes hold; `keep` stays (NULL: nothing must). Reorders the list.
  */
 void kn_cache_entries_evict(kn_cache_entries *list, uint64_t limit, const char *keep);

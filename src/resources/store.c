@@ -17,7 +17,8 @@ enum { HASH_DIGITS = 64, MAX_NAME = 200, URI_LIMIT_BYTES = 64 << 10 };
 static const uint64_t default_limit = 50000000000u;
 static const char up_to_content[] = "../../../content/";
 
-kn_status kn_store_place(char **out_path) {
+/* <cache>/resources */
+static kn_status store_place(char **out_path) {
   char *cache;
   *out_path = NULL;
   KN_TRY(kn_place_cache(&cache));
@@ -30,7 +31,7 @@ kn_status kn_store_place(char **out_path) {
 static kn_status locate(const char *part, const char *name, char **out_path) {
   char *place;
   *out_path = NULL;
-  KN_TRY(kn_store_place(&place));
+  KN_TRY(store_place(&place));
   *out_path = kn_format("%s/%s/%s", place, part, name);
   kn_free(place);
   return *out_path ? NULL : kn_status_out_of_memory();
@@ -176,7 +177,7 @@ kn_status kn_store_evict(const char *keep) {
   uint64_t limit;
   char *place;
   KN_TRY(kn_cache_limit("KENNING_MAX_CACHE_SIZE", default_limit, &limit));
-  KN_TRY(kn_store_place(&place));
+  KN_TRY(store_place(&place));
   static const char *const parts[] = {"content", "tree"};
   kn_cache_entries list = {0};
   kn_status status = NULL;
@@ -221,7 +222,7 @@ static int by_uri(const void *a, const void *b) {
 kn_status kn_store_list(kn_stored_list *out_list) {
   *out_list = (kn_stored_list){0};
   char *place;
-  KN_TRY(kn_store_place(&place));
+  KN_TRY(store_place(&place));
   char *directory = kn_format("%s/uri", place);
   kn_free(place);
   if (!directory) return kn_status_out_of_memory();

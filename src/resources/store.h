@@ -24,8 +24,6 @@ typedef struct kn_stored_list {
   size_t count;
 } kn_stored_list;
 
-/* <cache>/resources; free with kn_free. */
-kn_status kn_store_place(char **out_path) KN_MUST_USE;
 /* The file under a URI, NULL in *out_path when it is not there, has another sum than `sha256` (NULL: any) or is
  * damaged; what is damaged is removed. Counts as a use. `out_sha256` is that of the content. */
 kn_status kn_store_find(const char *uri, const char *sha256, char **out_path, char out_sha256[65]) KN_MUST_USE;

@@ -65,7 +65,8 @@ bool kn_wheel_fits(const char *name, const kn_manifest_file *file) {
   return !file->platform || strstr(wheel.parts[wheel.count - 1], file->platform);
 }
 
-const char *kn_wheel_sha256(const char *entry) { return strrchr(entry, '=') + 1; }
+/* An entry of a manifest's "wheels", "name.whl=sha256": its checksum. */
+static const char *sha256_of(const char *entry) { return strrchr(entry, '=') + 1; }
 
 bool kn_wheel_is_known(const kn_manifest_environment *environment, const char *requirement) {
   for (size_t i = 0; i < environment->wheels.count; i++)
@@ -87,7 +88,7 @@ static kn_status check(const char *path, const char *wanted) {
 
 kn_status kn_wheel_check_all(const kn_manifest_environment *environment, const char *directory) {
   for (size_t i = 0; i < environment->wheels.count; i++) {
-    const char *entry = environment->wheels.items[i], *wanted = kn_wheel_sha256(entry);
+    const char *entry = environment->wheels.items[i], *wanted = sha256_of(entry);
     char *path = kn_format("%s/%.*s", directory, (int)(wanted - entry - 1), entry);
     if (!path) return kn_status_out_of_memory();
     kn_status status = check(path, wanted);
@@ -101,7 +102,7 @@ static void add_requirement(kn_text *text, const kn_manifest_environment *enviro
   kn_text_add(text, requirement);
   for (size_t i = 0; i < environment->wheels.count; i++)
     if (kn_wheel_is_of(environment->wheels.items[i], requirement))
-      kn_text_format(text, " --hash=sha256:%s", kn_wheel_sha256(environment->wheels.items[i]));
+      kn_text_format(text, " --hash=sha256:%s", sha256_of(environment->wheels.items[i]));
   kn_text_add(text, "\n");
 }
 

@@ -10,8 +10,6 @@ bool kn_wheel_fits(const char *name, const kn_manifest_file *file);
 /* Whether a file of this name is a wheel of the requirement, "name==version" with or without an environment marker. */
 bool kn_wheel_is_of(const char *name, const char *requirement);
 
-/* An entry of a manifest's "wheels", "name.whl=sha256": its checksum. */
-const char *kn_wheel_sha256(const char *entry);
 /* Whether one of the environment's wheels is of the requirement. */
 bool kn_wheel_is_known(const kn_manifest_environment *environment, const char *requirement);
 

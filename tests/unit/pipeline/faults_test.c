@@ -18,16 +18,15 @@ static void faults_leave_nothing_behind(void **state) {
   add_optimizers(s, 1);
   dataset_of(s)->base.split = KN_SPLIT_ALL;
   dataset_of(s)->open_fault = KN_NOT_FOUND;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_NOT_FOUND, "in test.FakeDataset");
+  kt_assert_fault(run(s, BOTH), KN_NOT_FOUND, "in test.FakeDataset");
   assert_null(s->measurements);
   dataset_of(s)->open_fault = KN_OK;
   optimizer_of(s, 0)->fault = KN_BACKEND_FAILED;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_BACKEND_FAILED,
-                  "in test.FakeOptimizer");
+  kt_assert_fault(run(s, BOTH), KN_BACKEND_FAILED, "in test.FakeOptimizer");
   assert_null(s->measurements);
   optimizer_of(s, 0)->fault = KN_OK;
   dataset_of(s)->fail_at = 30;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_BAD_DATA, "sample fake/30");
+  kt_assert_fault(run(s, BOTH), KN_BAD_DATA, "sample fake/30");
   assert_null(s->measurements); /* the input is wrong: there is no half result */
 }
 
@@ -36,7 +35,7 @@ static void a_broken_engine_leaves_a_partial_file(void **state) {
   add_runtime(s);
   dataset_of(s)->base.split = KN_SPLIT_ALL;
   runtime_of(s)->fail_at = 42;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_BACKEND_FAILED, "sample fake/40");
+  kt_assert_fault(run(s, BOTH), KN_BACKEND_FAILED, "sample fake/40");
   read_back(s);
   assert_false(s->results.complete);
   assert_string_equal(s->results.incomplete_reason, "the engine broke");
@@ -50,8 +49,7 @@ static void cancelling_leaves_a_partial_file(void **state) {
   add_runtime(s);
   dataset_of(s)->base.split = KN_SPLIT_ALL;
   runtime_of(s)->cancel_at = 11;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_CANCELLED,
-                  "stopped after 10 samples");
+  kt_assert_fault(run(s, BOTH), KN_CANCELLED, "stopped after 10 samples");
   kn_cancel_reset();
   read_back(s);
   assert_false(s->results.complete);
@@ -63,10 +61,10 @@ static void cancelling_leaves_a_partial_file(void **state) {
 static void what_cannot_run_here_says_so(void **state) {
   setting *s = *state;
   s->options.convert_to_onnx = "x.onnx";
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_INVALID_ARGUMENT, "ONNXCompiler");
+  kt_assert_fault(run(s, BOTH), KN_INVALID_ARGUMENT, "ONNXCompiler");
   s->options.convert_to_onnx = NULL;
   s->options.warmup = -1;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_INVALID_ARGUMENT, "negative");
+  kt_assert_fault(run(s, BOTH), KN_INVALID_ARGUMENT, "negative");
 }
 
 static void memory_may_run_out(void **state) {
@@ -80,7 +78,7 @@ static void memory_may_run_out(void **state) {
   for (uint64_t allowed = 0; !finished; allowed++) {
     assert_true(allowed < 100000);
     kn_memory_fail_after(allowed);
-    kn_status status = kn_pipeline_run(&s->scenario, &s->options, &s->measurements);
+    kn_status status = run(s, BOTH);
     kn_memory_fail_after(UINT64_MAX);
     finished = !status;
     if (!finished) kt_assert_fault(status, KN_OUT_OF_MEMORY, NULL);

@@ -24,7 +24,7 @@ static void a_native_run_is_measured(void **state) {
   s->options.command = (const char *const[]){"kenning", "test", "--json-cfg", "s.json"};
   s->options.command_count = 4;
   s->options.cfg_path = "s.json";
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   read_back(s);
   const kn_results *r = &s->results;
   assert_true(r->own && r->complete);
@@ -83,7 +83,7 @@ static void the_test_split_is_what_runs(void **state) {
   setting *s = *state;
   dataset_of(s)->base.split = KN_SPLIT_TEST;
   dataset_of(s)->published = true;
-  kt_assert_ok(kn_pipeline_test(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_TEST));
   read_back(s);
   assert_int_equal(s->results.prediction_count, 20);
   for (size_t i = 0; i < 20; i++) assert_int_equal(s->results.targets[i], fake_label(80 + i));
@@ -96,8 +96,7 @@ static void the_test_split_is_what_runs(void **state) {
 static void an_empty_split_is_refused(void **state) {
   setting *s = *state;
   dataset_of(s)->base.split = KN_SPLIT_VALIDATION; /* its share is 0 */
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_INVALID_ARGUMENT,
-                  "the validation split holds no sample");
+  kt_assert_fault(run(s, BOTH), KN_INVALID_ARGUMENT, "the validation split holds no sample");
   assert_null(s->measurements);
 }
 
@@ -105,7 +104,7 @@ static void data_without_task_has_times_alone(void **state) {
   setting *s = *state;
   dataset_of(s)->unlabelled = true;
   dataset_of(s)->base.split = KN_SPLIT_ALL;
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   read_back(s);
   assert_int_equal(s->results.steps.count, 101);
   assert_null(s->results.confusion);
@@ -124,7 +123,7 @@ static void the_chain_passes_models_and_specifications(void **state) {
   dataset->base.split_fraction_test = 0.2;
   dataset->base.split_fraction_val = 0.1;
   dataset->base.split_fraction_calibration = 0.05;
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   assert_string_equal(optimizer_of(s, 0)->input_name, "wrapped"); /* no model.fake.json: from the wrapper */
   assert_string_equal(optimizer_of(s, 1)->input_name, "from first");
   assert_string_equal(runtime_of(s)->loaded_path, s->compiled[1]);
@@ -175,7 +174,7 @@ static void a_specification_beside_the_model_is_used(void **state) {
                      "{\"input\": [{\"name\": \"beside\", \"shape\": [1, 4], \"dtype\": \"float32\"}], "
                      "\"output\": [{\"name\": \"o\", \"shape\": [1, 4], \"dtype\": \"float32\"}]}");
   free(path);
-  kt_assert_ok(kn_pipeline_optimize(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_OPTIMIZE));
   assert_string_equal(optimizer_of(s, 0)->input_name, "beside");
   assert_null(runtime_of(s)->loaded_path); /* nothing was run */
   read_back(s);
@@ -188,12 +187,11 @@ static void benchmarks_only_uses_what_is_there(void **state) {
   add_runtime(s);
   add_optimizers(s, 2);
   dataset_of(s)->base.split = KN_SPLIT_ALL;
-  s->options.run_benchmarks_only = true;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_NOT_FOUND, s->compiled[1]);
+  kt_assert_fault(run(s, KN_STEP_TEST), KN_NOT_FOUND, s->compiled[1]);
   assert_null(s->measurements);
   kt_file_write_text(s->compiled[1], "compiled before");
   unlink(s->model); /* what it was made from is not needed */
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_TEST));
   assert_string_equal(runtime_of(s)->loaded_path, s->compiled[1]);
   assert_null(runtime_of(s)->loaded_spec);
   read_back(s);
@@ -208,15 +206,15 @@ static void a_runtime_without_optimizers_loads_its_own_file(void **state) {
   setting *s = *state;
   add_runtime(s);
   dataset_of(s)->base.split = KN_SPLIT_ALL;
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   assert_string_equal(runtime_of(s)->loaded_path, s->model);
   assert_string_equal(runtime_of(s)->loaded_spec, "wrapped");
   forget(s);
   char *own = kt_path(s->directory, "own.fake");
   runtime_of(s)->save_model_path = own;
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_NOT_FOUND, own);
+  kt_assert_fault(run(s, BOTH), KN_NOT_FOUND, own);
   kt_file_write_text(own, "x");
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   assert_string_equal(runtime_of(s)->loaded_path, own);
   assert_null(runtime_of(s)->loaded_spec);
   read_back(s);
@@ -232,7 +230,7 @@ static void the_hash_is_of_what_was_there(void **state) {
   dataset_of(s)->base.split = KN_SPLIT_ALL;
   char expected[65];
   kt_assert_ok(kn_sha256("seven b", 7, expected));
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   read_back(s);
   assert_string_equal(text_at(s, "/models/0/sha256"), expected);
   assert_null(at(s, "/models/0/changed"));
@@ -246,7 +244,7 @@ static void a_model_that_is_replaced_keeps_its_hash(void **state) {
   add_optimizers(s, 1);
   kt_assert_ok(kn_sha256("seven b+", 8, expected));
   runtime_of(s)->replaces = s->compiled[0];
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   read_back(s);
   assert_null(at(s, "/models/0/changed"));
   assert_int_equal(int_at(s, "/models/0/weights_bytes"), 5);
@@ -261,7 +259,7 @@ static void a_model_that_is_written_to_has_no_hash(void **state) {
   dataset_of(s)->base.split = KN_SPLIT_ALL;
   add_runtime(s);
   runtime_of(s)->writes = s->model;
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   read_back(s);
   assert_int_equal(int_at(s, "/models/0/bytes"), 7);
   assert_null(at(s, "/models/0/sha256"));
@@ -274,7 +272,7 @@ static void sampling_can_be_turned_off(void **state) {
   add_runtime(s);
   dataset_of(s)->base.split = KN_SPLIT_ALL;
   runtime_of(s)->base.disable_performance_measurements = true;
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   read_back(s);
   assert_null(at(s, "/session_utilization_timestamp"));
   assert_null(at(s, "/full_run_statistics_timestamp"));
@@ -288,7 +286,7 @@ static void batches_are_run(void **state) {
   dataset_of(s)->base.inference_batch_size = 8;
   s->options.warmup = 2;
   s->options.loaders = 3;
-  kt_assert_ok(kn_pipeline_run(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, BOTH));
   read_back(s);
   assert_int_equal(s->results.steps.count, 15); /* 2 + ceil(100 / 8) */
   assert_int_equal(s->results.warmup, 2);
@@ -301,8 +299,7 @@ static void formats_must_meet(void **state) {
   add_runtime(s);
   add_optimizers(s, 1);
   wrapper_of(s)->format = "something else";
-  kt_assert_fault(kn_pipeline_run(&s->scenario, &s->options, &s->measurements), KN_INCOMPATIBLE,
-                  "is a model of format something else");
+  kt_assert_fault(run(s, BOTH), KN_INCOMPATIBLE, "is a model of format something else");
 }
 
 static void external_files_calibrate(void **state) {
@@ -311,7 +308,7 @@ static void external_files_calibrate(void **state) {
   add_optimizers(s, 1);
   char *directory = kt_path(s->directory, "external"), *missing = kt_path(s->directory, "missing");
   dataset_of(s)->base.external_calibration_dataset = missing;
-  kt_assert_fault(kn_pipeline_optimize(&s->scenario, &s->options, &s->measurements), KN_NOT_FOUND, missing);
+  kt_assert_fault(run(s, KN_STEP_OPTIMIZE), KN_NOT_FOUND, missing);
   static const char *const names[] = {"external/a.jpg", "external/deep/b.jpg", "external/c.jpg", "external/.hidden"};
   for (size_t i = 0; i < 4; i++) {
     char *path = kt_path(s->directory, names[i]);
@@ -319,7 +316,7 @@ static void external_files_calibrate(void **state) {
     free(path);
   }
   dataset_of(s)->base.external_calibration_dataset = directory;
-  kt_assert_ok(kn_pipeline_optimize(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_OPTIMIZE));
   assert_int_equal(optimizer_of(s, 0)->calibration, 3);
   dataset_of(s)->base.external_calibration_dataset = NULL;
   free(directory);
@@ -333,17 +330,17 @@ static void the_identity_follows_the_samples(void **state) {
   fake_dataset *dataset = dataset_of(s);
   dataset->base.split_fraction_calibration = 0.2;
   char first[65], again[65];
-  kt_assert_ok(kn_pipeline_optimize(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_OPTIMIZE));
   snprintf(first, sizeof first, "%s", optimizer_of(s, 0)->identity);
   assert_int_equal(strlen(first), 64);
   forget(s);
   dataset->base.inference_batch_size = 7; /* says nothing about the samples */
-  kt_assert_ok(kn_pipeline_optimize(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_OPTIMIZE));
   snprintf(again, sizeof again, "%s", optimizer_of(s, 0)->identity);
   assert_string_equal(first, again);
   forget(s);
   dataset->base.split_seed = 99; /* others are drawn */
-  kt_assert_ok(kn_pipeline_optimize(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_OPTIMIZE));
   assert_string_not_equal(first, optimizer_of(s, 0)->identity);
 }
 
@@ -354,7 +351,7 @@ static void training_gets_the_training_samples(void **state) {
   dataset_of(s)->base.split_fraction_test = 0.25;
   dataset_of(s)->base.split_fraction_val = 0.2;
   s->options.seed = 11;
-  kt_assert_ok(kn_pipeline_train(&s->scenario, &s->options, &s->measurements));
+  kt_assert_ok(run(s, KN_STEP_TRAIN));
   assert_int_equal(wrapper_of(s)->trained_on, 60);
   read_back(s);
   kt_assert_near(yyjson_get_real(at(s, "/training/loss")), 0.5, 0);
@@ -394,7 +391,7 @@ static void the_null_scenario_runs_on_a_bare_machine(void **state) {
   kn_measurements *measurements;
   kn_run_options options = kn_run_options_default();
   kt_assert_ok(kn_scenario_read(path, &scenario));
-  kt_assert_ok(kn_pipeline_run(&scenario, &options, &measurements));
+  kt_assert_ok(kn_pipeline_execute(&scenario, &options, BOTH, &measurements));
   char *out = kt_path(directory, "out.json");
   kt_assert_ok(kn_measurements_write(measurements, out));
   kn_results results;

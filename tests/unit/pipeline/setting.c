@@ -39,6 +39,10 @@ void add_optimizers(setting *s, size_t count) {
   }
 }
 
+kn_status run(setting *s, unsigned steps) {
+  return kn_pipeline_execute(&s->scenario, &s->options, steps, &s->measurements);
+}
+
 void forget(setting *s) {
   kn_results_clear(&s->results);
   kn_measurements_destroy(s->measurements);

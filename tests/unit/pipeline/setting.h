@@ -25,6 +25,8 @@ int set_up(void **state);
 int tear_down(void **state);
 void add_runtime(setting *s);
 void add_optimizers(setting *s, size_t count);
+enum { BOTH = KN_STEP_OPTIMIZE | KN_STEP_TEST };
+kn_status run(setting *s, unsigned steps);
 /* Forgets the measurements of a run. */
 void forget(setting *s);
 
