@@ -102,71 +102,103 @@ static kn_status bind_auto(const kn_json *json, yyjson_val *key, yyjson_val *run
   return kn_status_join(faults, kn_runtime_choice_check(json, parts.parameters));
 }
 
+/* ---- the members of a scenario ---- */
+
+typedef enum member {
+  MODEL_WRAPPER,
+  DATASET,
+  OPTIMIZERS,
+  RUNTIME,
+  RUNTIME_PROTOCOL,
+  BLOCKS, /* how many of these there are */
+  PLATFORM = BLOCKS,
+  SCHEMA, /* editors' hint */
+  UNKNOWN
+} member;
+
+static member member_of(const char *name) {
+  static const struct {
+    const char *name;
+    member member;
+  } names[] = {{"model_wrapper", MODEL_WRAPPER},
+               {"dataset", DATASET},
+               {"optimizers", OPTIMIZERS},
+               {"runtime", RUNTIME},
+               {"runtime_protocol", RUNTIME_PROTOCOL},
+               {"protocol", RUNTIME_PROTOCOL}, /* today's name */
+               {"platform", PLATFORM},
+               {"$schema", SCHEMA}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!strcmp(names[i].name, name)) return names[i].member;
+  return UNKNOWN;
+}
+
+static kn_status refuse_unknown(const kn_json *json, yyjson_val *key) {
+  static const char *const names[] = {"model_wrapper", "dataset", "optimizers", "runtime", "runtime_protocol"};
+  const char *name = kn_json_key(key), *near = kn_closest_name(name, names, BLOCKS);
+  char where[KN_JSON_WHERE_SIZE];
+  kn_json_where(json, key, NULL, where);
+  if (near) return kn_status_make_at(KN_NOT_FOUND, where, "a scenario has no '%.96s'; did you mean '%s'?", name, near);
+  return kn_status_make_at(KN_NOT_FOUND, where,
+                           "a scenario has no '%.96s'; it has model_wrapper, dataset, optimizers, runtime and "
+                           "runtime_protocol",
+                           name);
+}
+
+static kn_status bind_runtime(const kn_json *json, yyjson_val *key, yyjson_val *value, kn_scenario *scenario) {
+  scenario->runtime_given = true;
+  scenario->runtime_auto = names_auto(value);
+  return scenario->runtime_auto ? bind_auto(json, key, value)
+                                : bind_block(json, key, value, KN_KIND_RUNTIME, &scenario->runtime);
+}
+
+static kn_status bind_member(const kn_json *json, member which, yyjson_val *key, yyjson_val *value,
+                             kn_scenario *scenario) {
+  switch (which) {
+    case MODEL_WRAPPER:
+      return bind_block(json, key, value, KN_KIND_MODELWRAPPER, &scenario->model_wrapper);
+    case DATASET:
+      return bind_block(json, key, value, KN_KIND_DATASET, &scenario->dataset);
+    case OPTIMIZERS:
+      return bind_optimizers(json, key, value, scenario);
+    case RUNTIME:
+      return bind_runtime(json, key, value, scenario);
+    case RUNTIME_PROTOCOL:
+      return bind_block(json, key, value, KN_KIND_RUNTIMEPROTOCOL, &scenario->runtime_protocol);
+    case PLATFORM:
+      return fault(json, key, NULL, KN_NOT_FOUND, "'platform' is not supported: this scenario runs on this machine");
+    case SCHEMA:
+      return NULL;
+    case UNKNOWN:
+      break;
+  }
+  return refuse_unknown(json, key);
+}
+
+/* A block that is null is not given. */
 static kn_status bind_scenario(kn_scenario *scenario) {
   const kn_json *json = &scenario->json;
   if (!yyjson_is_obj(json->root))
     return fault(json, NULL, json->root, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
-  static const char *const names[] = {"model_wrapper",    "dataset",  "optimizers", "runtime",
-                                      "runtime_protocol", "protocol", "platform",   "$schema"};
-  struct {
-    kn_instance *instance;
-    kn_kind kind;
-  } slots[] = {{&scenario->model_wrapper, KN_KIND_MODELWRAPPER},
-               {&scenario->dataset, KN_KIND_DATASET},
-               {NULL, 0},
-               {&scenario->runtime, KN_KIND_RUNTIME},
-               {&scenario->runtime_protocol, KN_KIND_RUNTIMEPROTOCOL},
-               {&scenario->runtime_protocol, KN_KIND_RUNTIMEPROTOCOL}};
   kn_status faults = NULL;
-  bool seen[6] = {false}, empty[6] = {false};
+  bool seen[BLOCKS] = {false}, given[BLOCKS] = {false};
   size_t i, count;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, count, key, value) {
-    const char *name = kn_json_key(key);
-    size_t which = 0;
-    while (which < 8 && strcmp(names[which], name)) which++;
-    char where[KN_JSON_WHERE_SIZE];
-    if (which == 7) continue; /* editors' hint */
-    if (which == 6) {
-      faults = kn_status_join(faults, fault(json, key, NULL, KN_NOT_FOUND,
-                                            "'platform' is not supported: this scenario runs on this machine"));
-      continue;
+    member which = member_of(kn_json_key(key));
+    bool again = which < BLOCKS && seen[which], null = which < BLOCKS && yyjson_is_null(value);
+    kn_status status = again  ? fault(json, key, NULL, KN_INVALID_ARGUMENT, "this block is given twice")
+                       : null ? NULL
+                              : bind_member(json, which, key, value, scenario);
+    if (which < BLOCKS && !again) {
+      seen[which] = true;
+      given[which] = !null;
     }
-    if (which == 8) {
-      const char *near = kn_closest_name(name, names, 5);
-      kn_json_where(json, key, NULL, where);
-      faults = kn_status_join(
-          faults,
-          near ? kn_status_make_at(KN_NOT_FOUND, where, "a scenario has no '%.96s'; did you mean '%s'?", name, near)
-               : kn_status_make_at(KN_NOT_FOUND, where,
-                                   "a scenario has no '%.96s'; it has model_wrapper, dataset, optimizers, "
-                                   "runtime and runtime_protocol",
-                                   name));
-      continue;
-    }
-    size_t group = which == 5 ? 4 : which; /* "protocol" is today's name of "runtime_protocol" */
-    if (seen[group]) {
-      faults = kn_status_join(faults, fault(json, key, NULL, KN_INVALID_ARGUMENT, "this block is given twice"));
-      continue;
-    }
-    seen[group] = true;
-    if (yyjson_is_null(value)) {
-      empty[group] = true;
-      continue;
-    }
-    scenario->runtime_given |= which == 3;
-    if (which == 3 && names_auto(value)) {
-      scenario->runtime_auto = true;
-      faults = kn_status_join(faults, bind_auto(json, key, value));
-      continue;
-    }
-    faults =
-        kn_status_join(faults, which == 2 ? bind_optimizers(json, key, value, scenario)
-                                          : bind_block(json, key, value, slots[which].kind, slots[which].instance));
+    faults = kn_status_join(faults, status);
   }
-  if (!seen[0] || empty[0])
+  if (!given[MODEL_WRAPPER])
     faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'model_wrapper'"));
-  if (!seen[1] || empty[1])
+  if (!given[DATASET])
     faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'dataset'"));
   return faults;
 }
