@@ -5,11 +5,6 @@
 
 /* ---- what the model takes ---- */
 
-static const kn_iolist *given_inputs(const kn_iospec *spec) {
-  if (!spec) return NULL;
-  return spec->processed_input.count ? &spec->processed_input : spec->input.count ? &spec->input : NULL;
-}
-
 static const kn_ioentry *find_entry(const kn_iolist *list, const char *name, size_t index, size_t count) {
   if (!list || list->count != count) return NULL;
   for (size_t i = 0; i < count; i++)
@@ -62,10 +57,10 @@ static kn_status describe_input(const symbol_variable *variable, const kn_ioentr
 
 static kn_status describe_inputs(const model *m, const kn_load_request *request, const sample_shape *sample,
                                  inference *loaded) {
-  const kn_iolist *given = given_inputs(request->spec);
+  const kn_iolist *given = kn_iospec_model_input(request->spec);
   const sample_shape none = {0};
   if (given && given->count != m->input_count)
-    return kn_status_make(KN_INCOMPATIBLE, "the io specification has %zu inputs, the model %zu", given->count,
+    return kn_status_make(KN_INCOMPATIBLE, "the io specification has %zu input(s), the model %zu", given->count,
                           m->input_count);
   for (size_t i = 0; i < m->input_count; i++) {
     kn_ioentry entry = {.order = (int64_t)i};
@@ -140,6 +135,29 @@ static kn_status describe_outputs(const model *m, inference *loaded) {
   return NULL;
 }
 
+static kn_status bind_side(const kn_iolist *given, const char *what, kn_iolist *list, size_t *out_places) {
+  kn_iolist bound = {0};
+  kn_status status = kn_iolist_bind(given, list, what, &bound, out_places);
+  if (!status) {
+    const kn_iolist found = *list;
+    *list = bound;
+    bound = found;
+  }
+  kn_iospec_clear(&(kn_iospec){.input = bound});
+  return status;
+}
+
+/* Into the order of what is given. Inputs are handed over by their names, outputs by their numbers. */
+static kn_status bind(const kn_iospec *given, inference *loaded) {
+  size_t *places = kn_alloc_array(loaded->spec.input.count, sizeof *places);
+  loaded->output_places = kn_alloc_array(loaded->spec.output.count, sizeof *loaded->output_places);
+  kn_status status = places && loaded->output_places ? NULL : kn_status_out_of_memory();
+  if (!status) status = bind_side(kn_iospec_model_input(given), "input", &loaded->spec.input, places);
+  if (!status) status = bind_side(given ? &given->output : NULL, "output", &loaded->spec.output, loaded->output_places);
+  kn_free(places);
+  return status;
+}
+
 /* Where the data are NHWC and the model is NCHW, the model's input is described as the data are. */
 static kn_status turn(const sample_shape *sample, inference *loaded) {
   kn_ioentry *entry = &loaded->spec.input.entries[0];
@@ -173,6 +191,7 @@ static kn_status load(const kn_load_request *request, const sample_shape *sample
   loaded->threads = mx_threads(loaded->mx, threads);
   KN_TRY(create(m, loaded));
   KN_TRY(describe_outputs(m, loaded));
+  KN_TRY(bind(request->spec, loaded));
   loaded->operator_count = m->graph.operator_count;
   loaded->weights_bytes = m->weights_bytes;
   return turn(sample, loaded);
@@ -193,6 +212,7 @@ void inference_unload(inference *loaded) {
   if (loaded->predictor) (void)loaded->mx->MXPredFree(loaded->predictor);
   kn_iospec_clear(&loaded->spec);
   kn_free(loaded->planar);
+  kn_free(loaded->output_places);
   *loaded = (inference){0};
 }
 
@@ -248,7 +268,7 @@ kn_status inference_output(inference *loaded, const kn_tensor_view *outputs, siz
   KN_TRY(check_views(loaded, &loaded->spec.output, outputs, count, "output"));
   for (size_t i = 0; i < count; i++)
     KN_TRY(mx_result(loaded->mx,
-                     loaded->mx->MXPredGetOutput(loaded->predictor, (uint32_t)i, outputs[i].data,
+                     loaded->mx->MXPredGetOutput(loaded->predictor, (uint32_t)loaded->output_places[i], outputs[i].data,
                                                  (uint32_t)kn_tensor_elements(&outputs[i])),
                      "give its output"));
   return NULL;

@@ -10,6 +10,7 @@ typedef struct inference {
   mx_predictor *predictor; /* NULL: no model is loaded */
   kn_iospec spec;
   int64_t threads;
+  size_t *output_places; /* in the graph; spec.output.count */
   size_t operator_count;
   uint64_t weights_bytes;
   /* Data in NHWC for a model in NCHW: the first entry of spec.input says NHWC, and `planar` is where they are turned.

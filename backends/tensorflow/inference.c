@@ -24,12 +24,15 @@ static kn_status settle_shape(kn_ioentry *entry, int64_t batch, const kn_ioentry
   return NULL;
 }
 
-static const kn_ioentry *entry_at(const kn_iolist *list, size_t index) {
+/* What is given for the tensor `name`, or in its place where no name is the same. */
+static const kn_ioentry *entry_for(const kn_iolist *list, const char *name, size_t index) {
+  for (size_t i = 0; list && i < list->count; i++)
+    if (list->entries[i].name && !strcmp(list->entries[i].name, name)) return &list->entries[i];
   return list && index < list->count ? &list->entries[index] : NULL;
 }
 
 static kn_status add_keras_inputs(const keras_network *network, int64_t batch, const kn_iospec *given, kn_iospec *out) {
-  const kn_iolist *list = given ? (given->processed_input.count ? &given->processed_input : &given->input) : NULL;
+  const kn_iolist *list = kn_iospec_model_input(given);
   for (size_t i = 0; i < network->input_count; i++) {
     const keras_layer *layer = &network->layers[network->inputs[i].layer];
     char *name = kn_strdup(layer->name);
@@ -37,7 +40,7 @@ static kn_status add_keras_inputs(const keras_network *network, int64_t batch, c
     kn_ioentry entry = {.name = name, .order = (int64_t)i};
     kn_status status = keras_input_shape(layer, &entry.rank, entry.shape);
     if (!status) status = keras_input_dtype(layer, &entry.dtype);
-    if (!status) status = settle_shape(&entry, batch, entry_at(list, i));
+    if (!status) status = settle_shape(&entry, batch, entry_for(list, name, i));
     if (!status) status = kn_iolist_add(&out->input, &entry);
     kn_free(name);
     KN_TRY(status);
@@ -55,14 +58,14 @@ static kn_status add_saved_tensors(const saved_model_tensors *tensors, int64_t b
       return kn_status_make(KN_INCOMPATIBLE, "'%s' has no fixed number of dimensions", tensor->name);
     if (entry.dtype == KN_DTYPE_NONE)
       return kn_status_make(KN_INCOMPATIBLE, "'%s' has an element type that is not supported", tensor->name);
-    KN_TRY(settle_shape(&entry, batch, entry_at(given, i)));
+    KN_TRY(settle_shape(&entry, batch, entry_for(given, tensor->name, i)));
     KN_TRY(kn_iolist_add(out, &entry));
   }
   return NULL;
 }
 
 static kn_status describe_saved(const saved_model *model, int64_t batch, const kn_iospec *given, kn_iospec *out) {
-  KN_TRY(add_saved_tensors(&model->inputs, batch, given ? &given->input : NULL, &out->input));
+  KN_TRY(add_saved_tensors(&model->inputs, batch, kn_iospec_model_input(given), &out->input));
   return add_saved_tensors(&model->outputs, batch, given ? &given->output : NULL, &out->output);
 }
 
@@ -229,6 +232,32 @@ static kn_status load_saved(const char *path, int64_t batch, const kn_iospec *gi
   return status;
 }
 
+/* Puts the tensors of one side into the order of what is given, by their names. */
+static kn_status bind(const kn_iolist *given, const char *what, kn_iolist *list, TF_Output *ends) {
+  size_t count = list->count, *places = kn_alloc_array(count, sizeof *places);
+  TF_Output *before = kn_alloc_array(count, sizeof *before);
+  kn_iolist bound = {0};
+  kn_status status = places && before ? NULL : kn_status_out_of_memory();
+  if (!status) status = kn_iolist_bind(given, list, what, &bound, places);
+  if (!status) {
+    memcpy(before, ends, count * sizeof *before);
+    for (size_t i = 0; i < count; i++) ends[i] = before[places[i]];
+    const kn_iolist old = *list;
+    *list = bound;
+    bound = old;
+  }
+  kn_iospec_clear(&(kn_iospec){.input = bound});
+  kn_free(before);
+  kn_free(places);
+  return status;
+}
+
+static kn_status bind_ends(const kn_iospec *given, inference *loaded) {
+  if (!given) return NULL;
+  KN_TRY(bind(kn_iospec_model_input(given), "input", &loaded->spec.input, loaded->inputs));
+  return bind(&given->output, "output", &loaded->spec.output, loaded->outputs);
+}
+
 static kn_status allocate_inputs(inference *loaded) {
   for (size_t i = 0; i < loaded->spec.input.count; i++) {
     const kn_ioentry *entry = &loaded->spec.input.entries[i];
@@ -252,6 +281,7 @@ kn_status inference_load(const char *path, int64_t batch, const kn_iospec *spec,
   KN_TRY(model_format_of(path, &format));
   kn_status status = format == MODEL_KERAS ? load_keras(path, batch, spec, library, out_inference)
                                            : load_saved(path, batch, spec, library, out_inference);
+  if (!status) status = bind_ends(spec, out_inference);
   if (!status) status = allocate_inputs(out_inference);
   if (status) inference_unload(out_inference);
   return kn_status_annotate(status, "while loading %s", path);

@@ -32,7 +32,8 @@ typedef struct inference {
 /* Specification of the model at `path` for batches of `batch`, without TensorFlow where the file tells enough; else it
  * is opened (`library`: see tf_api_open). */
 kn_status inference_describe(const char *path, int64_t batch, const char *library, kn_iospec *out_spec) KN_MUST_USE;
-/* `spec` (or NULL) gives dimensions that the model leaves open. `threads` 0: all cores. */
+/* `spec` (or NULL) gives dimensions that the model leaves open, and the order of inputs and outputs by their names.
+ * `threads` 0: all cores. */
 kn_status inference_load(const char *path, int64_t batch, const kn_iospec *spec, const char *library, int64_t threads,
                          inference *out_inference) KN_MUST_USE;
 /* A zeroed one is allowed. */

@@ -77,8 +77,9 @@ static kn_status find_tensor(const kn_litert_session *session, kn_litert_tensor 
                         output ? "output" : "input");
 }
 
-static kn_status describe(const kn_tflite_tensor *tensor, const kn_litert_type *type, size_t order, kn_iolist *list) {
-  kn_ioentry entry = {.name = (char *)(uintptr_t)tensor->name,
+static kn_status describe(const kn_tflite_tensor *tensor, const kn_iolist *given, const kn_litert_type *type,
+                          size_t order, kn_iolist *list) {
+  kn_ioentry entry = {.name = (char *)(uintptr_t)kn_tflite_tensor_name(tensor, given),
                       .dtype = kn_tflite_engine_dtype(type->element),
                       .rank = type->layout.rank,
                       .order = (int64_t)order,
@@ -122,8 +123,8 @@ static kn_status make_buffer(kn_litert_session *session, bool output, size_t ind
   return NULL;
 }
 
-static kn_status prepare_inputs(kn_litert_session *session, kn_litert_signature *signature, int64_t batch,
-                                kn_iolist *list) {
+static kn_status prepare_inputs(kn_litert_session *session, kn_litert_signature *signature,
+                                const kn_load_request *request, kn_iolist *list) {
   kn_litert_type types[KN_LITERT_MOST_TENSORS];
   for (size_t i = 0; i < session->inputs.count; i++) {
     kn_litert_tensor *tensor;
@@ -131,8 +132,8 @@ static kn_status prepare_inputs(kn_litert_session *session, kn_litert_signature 
     TRY(session->api->GetSignatureInputTensorByIndex(signature, i, &tensor), "does not tell its inputs");
     TRY(session->api->GetRankedTensorType(tensor, &types[i]), "does not tell the type of an input");
     KN_TRY(find_tensor(session, tensor, false, &file));
-    KN_TRY(resize(session, i, file, batch, &types[i]));
-    KN_TRY(describe(file, &types[i], i, list));
+    KN_TRY(resize(session, i, file, request->batch, &types[i]));
+    KN_TRY(describe(file, kn_iospec_model_input(request->spec), &types[i], i, list));
   }
   for (size_t i = 0; i < session->inputs.count; i++)
     KN_TRY(make_buffer(session, false, i, &types[i], &session->inputs));
@@ -140,7 +141,8 @@ static kn_status prepare_inputs(kn_litert_session *session, kn_litert_signature 
 }
 
 /* After the inputs have their sizes. */
-static kn_status prepare_outputs(kn_litert_session *session, kn_litert_signature *signature, kn_iolist *list) {
+static kn_status prepare_outputs(kn_litert_session *session, kn_litert_signature *signature,
+                                 const kn_load_request *request, kn_iolist *list) {
   kn_litert_layout layouts[KN_LITERT_MOST_TENSORS];
   int told =
       session->api->GetCompiledModelOutputTensorLayouts(session->compiled, 0, session->outputs.count, layouts, true);
@@ -153,7 +155,7 @@ static kn_status prepare_outputs(kn_litert_session *session, kn_litert_signature
     TRY(session->api->GetRankedTensorType(tensor, &type), "does not tell the type of an output");
     KN_TRY(find_tensor(session, tensor, true, &file));
     type.layout = layouts[i];
-    KN_TRY(describe(file, &type, i, list));
+    KN_TRY(describe(file, request->spec ? &request->spec->output : NULL, &type, i, list));
     KN_TRY(make_buffer(session, true, i, &type, &session->outputs));
   }
   return NULL;
@@ -190,8 +192,8 @@ static kn_status prepare(kn_litert_session *session, const kn_load_request *requ
   TRY(session->api->GetModelSignature(session->model, 0, &signature), "does not tell its signatures");
   KN_TRY(count_tensors(session, signature));
   kn_iospec found = {0};
-  kn_status status = prepare_inputs(session, signature, request->batch, &found.input);
-  if (!status) status = prepare_outputs(session, signature, &found.output);
+  kn_status status = prepare_inputs(session, signature, request, &found.input);
+  if (!status) status = prepare_outputs(session, signature, request, &found.output);
   if (!status) status = bind(session, request, &found);
   kn_iospec_clear(&found);
   return status;

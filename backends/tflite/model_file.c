@@ -258,6 +258,17 @@ void kn_tflite_model_clear(kn_tflite_model *model) {
   *model = (kn_tflite_model){0};
 }
 
+static bool has_name(const kn_iolist *list, const char *name) {
+  for (size_t i = 0; i < list->count; i++)
+    if (list->entries[i].name && !strcmp(list->entries[i].name, name)) return true;
+  return false;
+}
+
+const char *kn_tflite_tensor_name(const kn_tflite_tensor *tensor, const kn_iolist *given) {
+  const char *signature = tensor->signature_name;
+  return given && signature && has_name(given, signature) && !has_name(given, tensor->name) ? signature : tensor->name;
+}
+
 char *kn_tflite_suspect_text(const kn_tflite_model *model, const char *words) {
   const kn_tflite_operator_count *suspect = NULL;
   for (size_t i = 0; i < model->kind_count; i++) {

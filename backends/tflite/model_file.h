@@ -75,6 +75,10 @@ typedef struct kn_tflite_model {
 kn_status kn_tflite_model_read(const void *data, size_t bytes, kn_tflite_model *out_model) KN_MUST_USE;
 void kn_tflite_model_clear(kn_tflite_model *model);
 
+/* What a specification calls the tensor: its name in the signature where `given` (or NULL) has that and not its name in
+ * the file, which is its name otherwise. */
+const char *kn_tflite_tensor_name(const kn_tflite_tensor *tensor, const kn_iolist *given);
+
 /* What an engine's `words` are likely about, as " (operator NAME, which makes 'LAYER')": one that it names, else one
  * that engines may lack. Free with kn_free; NULL without memory. */
 char *kn_tflite_suspect_text(const kn_tflite_model *model, const char *words);

@@ -5,14 +5,14 @@
 
 /* What one input or output of the loaded model is. `entry` borrows the name from the file. */
 static kn_status describe(const kn_tflite_session *session, const kn_tfl_tensor *tensor, const kn_tflite_tensor *file,
-                          size_t order, kn_ioentry *out_entry) {
+                          const kn_iolist *given, size_t order, kn_ioentry *out_entry) {
   const kn_tflite_api *api = session->api;
   int32_t rank = api->TensorNumDims(tensor);
   kn_dtype dtype = kn_tflite_engine_dtype(api->TensorType(tensor));
   if (dtype == KN_DTYPE_NONE || rank < 0 || rank > KN_MAX_RANK)
     return kn_status_make(KN_INCOMPATIBLE, "'%s' has a type or rank that is not supported (%s, %d dimensions)",
                           file->name, kn_tflite_type_name(file->type), rank);
-  *out_entry = (kn_ioentry){.name = (char *)(uintptr_t)file->name,
+  *out_entry = (kn_ioentry){.name = (char *)(uintptr_t)kn_tflite_tensor_name(file, given),
                             .dtype = dtype,
                             .rank = (uint32_t)rank,
                             .order = (int64_t)order,
@@ -42,7 +42,7 @@ static kn_status bind_found(const kn_tflite_session *session, const side *at, co
                             kn_iolist *out_list, size_t *places) {
   for (size_t i = 0; i < at->count; i++) {
     kn_ioentry entry;
-    KN_TRY(describe(session, engine_tensor(session, at, i), &at->files[i], i, &entry));
+    KN_TRY(describe(session, engine_tensor(session, at, i), &at->files[i], given, i, &entry));
     KN_TRY(kn_iolist_add(found, &entry));
   }
   return kn_iolist_bind(given, found, at->output ? "output" : "input", out_list, places);

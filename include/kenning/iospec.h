@@ -55,10 +55,11 @@ static inline const kn_iolist *kn_iospec_model_input(const kn_iospec *spec) {
 
 /* For runtimes: brings `found`, what a loaded model takes or gives (names, types, concrete shapes, quantization; in the
  * model's order), into the order of `given`, the list of an io specification (NULL or empty: says nothing). Entries
- * find each other by name, else by position. Types and dimensions must agree; the first dimension is the batch and -1
- * fits everything; float32 fits what is quantized. Where the model does not tell how its integers are meant, the
- * specification does. Appends to *out_list; out_places[i] is the place of its entry i in `found`, which has
- * found->count entries. `what` is "input" or "output", for messages. KN_INCOMPATIBLE. */
+ * find each other by name, or by position where none of the names is the model's; a few of them are refused. Types and
+ * dimensions must agree; the first dimension is the batch and -1 fits everything; float32 fits what is quantized. Where
+ * the model does not tell how its integers are meant, the specification does. Appends to *out_list; out_places[i] is
+ * the place of its entry i in `found`, which has found->count entries. `what` is "input" or "output", for messages.
+ * KN_INCOMPATIBLE. */
 KN_API kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list,
                                 size_t *out_places) KN_MUST_USE;
 

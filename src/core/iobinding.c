@@ -33,6 +33,24 @@ static void fill_shape(kn_ioentry *entry, const kn_ioentry *from) {
     if (entry->shape[k] == -1) entry->shape[k] = from->shape[k];
 }
 
+/* Names are the model's, or none is, as where the specification is of the model that this one was made of: then the
+ * order counts. Some of them would be guessed. */
+static kn_status check_names(const kn_iolist *given, const kn_iolist *found, const char *what) {
+  const char *stranger = NULL;
+  size_t known = 0;
+  for (size_t i = 0; i < given->count; i++) {
+    const char *name = given->entries[i].name;
+    if (find(found, name, found->count) < found->count)
+      known++;
+    else if (!stranger)
+      stranger = name ? name : "";
+  }
+  if (!known || !stranger) return NULL;
+  return kn_status_make(
+      KN_INCOMPATIBLE, "the io specification has the %s '%s', which the model does not have, beside others that it has",
+      what, stranger);
+}
+
 static kn_status bind(const kn_iolist *given, const kn_iolist *found, const char *what, kn_iolist *out_list,
                       size_t *out_places) {
   for (size_t i = 0; i < found->count; i++) {
@@ -67,6 +85,7 @@ kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, const c
   if (given && given->count != found->count)
     return kn_status_make(KN_INCOMPATIBLE, "the io specification has %zu %s(s), the model %zu", given->count, what,
                           found->count);
+  if (given) KN_TRY(check_names(given, found, what));
   return bind(given, found, what, out_list, out_places);
 }
 

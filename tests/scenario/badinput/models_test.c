@@ -67,6 +67,8 @@ static const refused table[] = {
      .parts = {"does not say the shapes of its inputs", "io specification"}},
     {"mxnet", DATA "free.params", "3, 2", .parts = {"shape of its input 'x'", "io specification"}},
     /* two inputs, where a data set gives one */
+    {"tensorflow", DATA "two.savedmodel", "2", .parts = {"2 inputs"}},
+    {"tvm", DATA "two.tar", "2", .parts = {"2 inputs"}},
     {"tflite", DATA "two.tflite", "2", .parts = {"2 inputs"}},
     {"litert", DATA "two.tflite", "2", .parts = {"2 inputs"}},
     {"onnxruntime", UNIT "onnxruntime/data/two.onnx", "2", .parts = {"2 inputs"}},

@@ -97,6 +97,7 @@ static void disagreement_is_told(void **state) {
   kn_iolist found = list_of(2, left, small);
   refuse(list_of(1, left), &found, "the io specification has 1 output(s), the model 2");
   refuse(list_of(2, left, named(left, "left")), &found, "names the model's output 'left' twice");
+  refuse(list_of(2, left, named(small, "other")), &found, "has the output 'other', which the model does not have");
   kn_ioentry other = left;
   other.dtype = KN_INT64;
   refuse(list_of(2, other, small), &found, "'left' is int64 [4,3], but the model's 'left' is float32 [4,3]");

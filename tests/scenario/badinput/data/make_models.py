@@ -4,6 +4,9 @@
     make_models.py tensorflow|onnx|pytorch|mxnet    (the Python of the environment tensorflow-tools, onnx-tools,
                                                      pytorch-tools, onnx-mxnet-tools; files are written beside this one)
 
+two.tar and two.vmfb are two.onnx, compiled for any x86-64 processor as tests/unit/tvm/data/make_models and
+tests/unit/iree/data/make_models.py compile theirs.
+
 newer.*: of a version of the future.   unknown.*, custom.tflite: an operator that nobody defines.
 int64.*, half.*, bool.*: inputs (mxnet: outputs) of that type.   two.*: two inputs, two outputs.
 empty.*: an output without elements, always or for zeros.   free.*: a dimension that is not told.
@@ -194,7 +197,7 @@ def make_mxnet():
     save("int64", mx.sym.cast(x, "int64", name="y"), {})
     save("half", mx.sym.cast(x, "float16", name="y"), {})
     a, b = (mx.sym.Variable(name, shape=(0, 2)) for name in "ab")
-    save("two", mx.sym.Group([a * 2.0, b + 1.0]), {})
+    save("two", mx.sym.Group([mx.sym.identity(a * 2.0, name="p"), mx.sym.identity(b + 1.0, name="q")]), {})
     save("free", mx.sym.sum(mx.sym.Variable("x", shape=(0, 0, 2)), axis=1, name="y"), {})
 
 
