@@ -29,7 +29,7 @@ function placeTip(tip, box, x, y) {
   tip.style.top = Math.max(0, Math.min(y - height / 2, box.clientHeight - height)) + 'px';
 }
 
-const tipRow = (run, name, value) => element('div', {}, element('i', {class: 'dot', style: '--c:var(--run-' + run % runColors + ')'}),
+const tipRow = (run, name, value) => element('div', {}, runDot(run),
   element('span', {class: 'name'}, name), element('span', {}, value));
 
 /* What the pointer stands on: one row for each series that wants one, read from the series' own points. */
@@ -89,7 +89,7 @@ function pinchPlugin() {
 function seriesOptions(series) {
   const color = runColor(series.run);
   const options = {label: data.runs[series.run], stroke: color, width: 1.75, spanGaps: true, points: {show: false}, show: !hidden.has(series.run)};
-  if (series.run >= runColors) options.dash = [6, 4];
+  if (runSign(series.run)) options.dash = runDash(series.run);
   if (series.kind === 'dots')
     return {...options, width: 0, paths: () => null, points: {show: true, size: 3, width: 0, fill: color + '66', stroke: color + '66'}};
   /* A run that was over before the second sample has no line to draw. */

@@ -156,7 +156,7 @@ mounts.matrices = figure => {
   views.forEach(view => {
     view.canvas = element('canvas', {role: 'img', 'aria-label': 'Confusion matrix of ' + data.runs[view.run]});
     view.box = element('div', {class: 'matrix'});
-    if (views.length > 1) view.box.append(element('h4', {}, element('i', {class: 'dot', style: '--c:var(--run-' + view.run % runColors + ')'}), ' ', data.runs[view.run]));
+    if (views.length > 1) view.box.append(element('h4', {}, runDot(view.run), ' ', data.runs[view.run]));
     view.box.append(element('div', {}, view.canvas));
     grid.append(view.box);
     const point = event => {

@@ -9,6 +9,10 @@ const style = name => getComputedStyle(root).getPropertyValue(name).trim();
 const runColor = run => style('--run-' + run % runColors);
 const redraw = () => redraws.forEach(draw => draw());
 
+/* Colours come round again: then lines are dashed otherwise, and signs are others (as html_tables.c writes them). */
+const runSign = run => Math.floor(run / runColors) % 3;
+const runDash = run => [[], [6, 4], [2, 3]][runSign(run)];
+
 function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {
@@ -18,6 +22,8 @@ function element(tag, attributes, ...children) {
   made.append(...children);
   return made;
 }
+
+const runDot = run => element('i', {class: 'dot', 'data-sign': runSign(run), style: '--c:var(--run-' + run % runColors + ')'});
 
 /* A row of buttons of which one is pressed; calls `chosen` with the index. */
 function choice(label, names, start, chosen) {

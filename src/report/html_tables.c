@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { RUN_COLORS = 7, PHASE_COLORS = 12, CLASS_METRICS = 3 };
+enum { RUN_COLORS = 7, RUN_SIGNS = 3, PHASE_COLORS = 12, CLASS_METRICS = 3 };
 
 void kn_html_text(kn_text *out, const char *text) {
   for (const char *c = text; c && *c;) {
@@ -35,8 +35,9 @@ void kn_html_text(kn_text *out, const char *text) {
 
 static void run_color(kn_text *out, size_t run) { kn_text_format(out, "--c:var(--run-%zu)", run % RUN_COLORS); }
 
+/* Where colours come round again the sign is another. */
 void kn_html_dot(kn_text *out, size_t run) {
-  kn_text_add(out, "<i class=\"dot\" style=\"");
+  kn_text_format(out, "<i class=\"dot\" data-sign=\"%zu\" style=\"", run / RUN_COLORS % RUN_SIGNS);
   run_color(out, run);
   kn_text_add(out, "\"></i>");
 }

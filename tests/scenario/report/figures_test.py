@@ -167,6 +167,17 @@ class Figures(ReportTest):
         self.assertIn("G-mean", rst)
         self.assertNotIn("Inference time", rst)
 
+    def test_runs_beyond_the_colours_have_signs_of_their_own(self):
+        files = [self.write(f"{i}.json", own_run(1, 0.001 * (i + 1), 0.1)) for i in range(16)]
+        self.render("r", self.path / "r.md", files, "--to-html", self.path)
+        page = (self.path / "index.html").read_text("utf-8")
+        bar = page[page.index('id="runs"'):page.index("<main>")]
+        dots = re.findall(r'<i class="dot" data-sign="(\d)" style="--c:var\(--run-(\d)\)">', bar)
+        self.assertEqual(len(dots), 16)
+        self.assertEqual(len(set(dots)), 16, dots)
+        for sign in {sign for sign, _ in dots} - {"0"}:
+            self.assertIn(f'i.dot[data-sign="{sign}"]', page)
+
     def test_a_report_comes_out_the_same_again(self):
         files = self.own_files()
         first = self.three_formats(files)
