@@ -83,15 +83,14 @@ static void an_orphan_ends(void **state) {
   (void)state;
   int ends[2];
   assert_int_equal(pipe(ends), 0);
+  close(ends[0]); /* the parent is gone */
   const pid_t pid = fork();
   if (pid == 0) {
     dup2(ends[1], KN_WORKER_LIFE_FD);
-    close(ends[0]);
     kn_child_bind_to_parent();
     _exit(0);
   }
   close(ends[1]);
-  close(ends[0]);
   int outcome;
   assert_int_equal(waitpid(pid, &outcome, 0), pid);
   assert_true(WIFEXITED(outcome));
