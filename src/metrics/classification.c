@@ -125,20 +125,22 @@ static void bound_difference(const kn_paired_test *test, double out_interval[2])
   out_interval[1] = fmin(1, centre + half);
 }
 
-kn_paired_test kn_paired_test_of(const int64_t *targets, const int64_t *first, const int64_t *second, size_t count) {
-  kn_paired_test test = {0};
+void kn_paired_test_run(const int64_t *targets, const int64_t *first, const int64_t *second, size_t count,
+                        kn_paired_test *out_test) {
+  kn_paired_test *test = out_test;
+  *test = (kn_paired_test){0};
   for (size_t i = 0; i < count; i++) {
     if (first[i] < 0 || second[i] < 0) continue;
     bool a = first[i] == targets[i], b = second[i] == targets[i];
-    test.count++;
-    test.agree += first[i] == second[i];
-    *(a && b ? &test.both_correct : a ? &test.only_first : b ? &test.only_second : &test.both_wrong) += 1;
+    test->count++;
+    test->agree += first[i] == second[i];
+    *(a && b ? &test->both_correct : a ? &test->only_first : b ? &test->only_second : &test->both_wrong) += 1;
   }
-  bound_difference(&test, test.difference_ci95);
-  test.p_exact = test.p_mid = 1;
-  size_t discordant = test.only_first + test.only_second;
-  if (!discordant) return test; /* nothing speaks for a difference */
-  size_t fewer = test.only_first < test.only_second ? test.only_first : test.only_second;
+  bound_difference(test, test->difference_ci95);
+  test->p_exact = test->p_mid = 1;
+  size_t discordant = test->only_first + test->only_second;
+  if (!discordant) return; /* nothing speaks for a difference */
+  size_t fewer = test->only_first < test->only_second ? test->only_first : test->only_second;
   double at = fair_coin(discordant, fewer), tail = 0, term = at;
   /* Downwards from `fewer` the terms fall, each the one before times k / (n - k + 1). */
   for (size_t k = fewer;; k--) {
@@ -146,7 +148,6 @@ kn_paired_test kn_paired_test_of(const int64_t *targets, const int64_t *first, c
     if (!k || term < tail * 1e-17) break;
     term *= (double)k / (double)(discordant - k + 1);
   }
-  test.p_exact = fmin(1, 2 * tail);
-  test.p_mid = test.only_first == test.only_second ? 1 - at / 2 : 2 * tail - at;
-  return test;
+  test->p_exact = fmin(1, 2 * tail);
+  test->p_mid = test->only_first == test->only_second ? 1 - at / 2 : 2 * tail - at;
 }

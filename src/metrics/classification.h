@@ -70,6 +70,7 @@ typedef struct kn_paired_test {
 } kn_paired_test;
 
 /* Samples with a negative prediction on either side (not reached) are left out. */
-kn_paired_test kn_paired_test_of(const int64_t *targets, const int64_t *first, const int64_t *second, size_t count);
+void kn_paired_test_run(const int64_t *targets, const int64_t *first, const int64_t *second, size_t count,
+                        kn_paired_test *out_test);
 
 #endif

@@ -275,8 +275,8 @@ kn_status kn_derive_comparison(const kn_run *reference, kn_run *run) {
   const kn_results *first = &reference->results, *second = &run->results;
   if (!same_samples(first, second)) return NULL;
   derive_outputs(reference, run);
-  kn_paired_test test =
-      kn_paired_test_of(first->targets, first->predictions, second->predictions, first->prediction_count);
+  kn_paired_test test;
+  kn_paired_test_run(first->targets, first->predictions, second->predictions, first->prediction_count, &test);
   if (!test.count) return NULL;
   double interval[2];
   kn_wilson95((double)test.agree, (double)test.count, interval);
