@@ -374,6 +374,36 @@ kn_status kn_venv_make(const kn_manifest *manifest, const kn_downloads *download
 
 /* ---- checking ---- */
 
+/* Sizes, not contents, of what the packages say they consist of; programs beside them were removed on purpose, and
+ * Python writes compiled files anew. */
+static const char count_files[] =
+    "import glob, importlib.metadata as m, os, sys\n"
+    "lost, first = 0, ''\n"
+    "here = sys.argv[1]\n"
+    "places = glob.glob(glob.escape(here) + '/lib/python3*/site-packages')\n"
+    "for d in m.distributions(path=places + [here + '/foreign']):\n"
+    "  for f in d.files or ():\n"
+    "    if f.size is None or '..' in f.parts or f.suffix == '.pyc': continue\n"
+    "    path = f.locate()\n"
+    "    try: whole = os.stat(path).st_size == f.size\n"
+    "    except OSError: whole = False\n"
+    "    if whole: continue\n"
+    "    lost += 1\n"
+    "    first = first or f'{path} of {d.metadata[\"Name\"]} {d.version}'\n"
+    "if lost: print(f'{first}' + (f' and {lost - 1} more' if lost > 1 else ''))\n";
+
+static kn_status check_files(const char *environment, const char *python) {
+  char *text = NULL;
+  kn_status status = kn_process_output((const char *const[]){python, "-I", "-c", count_files, environment, NULL},
+                                       SHORT_TIMEOUT_S, &text);
+  if (!status && *text) {
+    text[strcspn(text, "\n")] = '\0';
+    status = kn_status_make(KN_NOT_INSTALLED, "missing or of another size than was installed: %s", text);
+  }
+  kn_free(text);
+  return status;
+}
+
 kn_status kn_venv_check(const kn_installed_environment *environment) {
   char *python = kn_format("%s/bin/python3", environment->directory), *path = NULL, *packages = NULL, *lock = NULL;
   size_t bytes;
@@ -386,6 +416,8 @@ kn_status kn_venv_check(const kn_installed_environment *environment) {
     if (!expected || strcmp(expected + 1, packages) != 0)
       status = kn_status_make(KN_NOT_INSTALLED, "the packages in %s are not those that were installed",
                               environment->directory);
+    else
+      status = check_files(environment->directory, python);
   } else if (kn_status_code(status) == KN_NOT_FOUND || kn_status_code(status) == KN_BACKEND_FAILED) {
     kn_status broken =
         kn_status_make(KN_NOT_INSTALLED, "%s does not work: %s", environment->directory, kn_status_message(status, 0));

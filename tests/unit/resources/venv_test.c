@@ -118,13 +118,35 @@ static void assert_health(const char *name, kn_health health, const char *part) 
   kt_assert_ok(kn_health_check(NULL, 0, opener, &findings));
   const kn_symptom *finding = find(&findings, "fake", name);
   assert_string_equal(kn_health_name(finding->health), kn_health_name(health));
-  assert_non_null(strstr(finding->detail, part));
+  if (!strstr(finding->detail, part)) fail_msg("%s: %s, not: %s", name, finding->detail, part);
   assert_true((health == KN_HEALTH_OK) == !finding->command);
   assert_int_equal(find(&findings, "libraries", "libcrypto")->health, KN_HEALTH_OK);
   assert_int_equal(find(&findings, "programs", "gnuplot")->health, KN_HEALTH_MISSING);
   assert_string_equal(find(&findings, "programs", "gnuplot")->command, "apt-get install gnuplot-nox");
   assert_false(kn_examination_well(&findings));
   kn_examination_clear(&findings);
+}
+
+/* The package "demo" of two files. */
+static void lay_package(const char *environment, bool whole) {
+  static const char record[] =
+      "part.py,sha256=x,5\n\"a,b.py\",sha256=x,3\ndemo-1.5.dist-info/METADATA,sha256=x,47\n"
+      "__pycache__/part.pyc,sha256=x,9\n../../bin/demo,sha256=x,7\ndemo-1.5.dist-info/RECORD,,\n";
+  char *place = kt_path(environment, "lib/python3.11/site-packages"), *info = kt_path(place, "demo-1.5.dist-info"),
+       *metadata = kt_path(info, "METADATA"), *list = kt_path(info, "RECORD"), *part = kt_path(place, "part.py"),
+       *other = kt_path(place, "a,b.py");
+  kt_assert_ok(kn_directory_make(info));
+  kt_file_write_text(metadata, "Metadata-Version: 2.1\nName: demo\nVersion: 1.5\n\n");
+  kt_file_write_text(list, record);
+  kt_file_write_text(part, "pass\n");
+  kt_file_write_text(other, whole ? "1+1" : "1");
+  if (!whole) assert_int_equal(unlink(part), 0);
+  free(place);
+  free(info);
+  free(metadata);
+  free(list);
+  free(part);
+  free(other);
 }
 
 static void the_doctor_finds_what_is_wrong(void **state) {
@@ -140,8 +162,14 @@ static void the_doctor_finds_what_is_wrong(void **state) {
   kt_fake_mode("crash", false);
   kt_fake_mode("changed", true);
   assert_health("environment", KN_HEALTH_DAMAGED, "not those that were installed");
+  kt_fake_mode("changed", false);
   kn_installation installation;
   kt_assert_ok(kn_installation_read("fake", &installation));
+  /* A package whose list of files is there, and one of them is not, or is cut. */
+  lay_package(installation.environment.directory, true);
+  assert_health("environment", KN_HEALTH_OK, "Python 3.11.2");
+  lay_package(installation.environment.directory, false);
+  assert_health("environment", KN_HEALTH_DAMAGED, "/part.py of demo 1.5 and 1 more");
   kt_file_write_text(installation.files[0].path, "librarx");
   assert_health("library", KN_HEALTH_DAMAGED, "not as it was installed");
   assert_int_equal(unlink(installation.files[0].path), 0);
