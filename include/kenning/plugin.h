@@ -20,7 +20,7 @@ extern "C" {
 #define KN_PLUGIN_MAGIC 0x4b4e504cu /* "KNPL" */
 /* Until release 1.0 the major number is 0 and both numbers must match the host's exactly. */
 #define KN_ABI_MAJOR 0
-#define KN_ABI_MINOR 8
+#define KN_ABI_MINOR 9
 
 typedef enum kn_sanitizer { KN_SANITIZER_NONE = 0, KN_SANITIZER_ADDRESS = 1, KN_SANITIZER_THREAD = 2 } kn_sanitizer;
 /* gcc says it by macros, clang by __has_feature. */
