@@ -195,6 +195,18 @@ static void a_garbage_model_is_refused_and_the_next_one_taken(void **state) {
   kt_assert_contains(run.err, "refused MODEL: [ERROR] bad data");
   assert_null(strstr(run.err, "faulty.bin")); /* paths of the target stay there */
   kt_run_free(&run);
+  /* An ONNX model whose weights lie beside it: a target is sent one file. */
+  char *source = kt_source_path("tests/scenario/badinput/data/ext.onnx"), *model = kt_path(p.directory, "model.bin");
+  size_t bytes;
+  char *content = kt_file_read(source, &bytes);
+  kt_file_write(model, content, bytes);
+  free(content);
+  free(source);
+  free(model);
+  run = run_client(&p, "out.json");
+  kt_assert_exit(&run, 2);
+  kt_assert_contains(run.err, "ext.bin belongs to the model model.bin, and a target is sent one file");
+  kt_run_free(&run);
   write_in(&p, "model.bin", "a model");
   run = run_client(&p, "out.json");
   kt_assert_exit(&run, 0);

@@ -9,7 +9,7 @@ tests/unit/iree/data/make_models.py compile theirs.
 
 newer.*: of a version of the future.   unknown.*, custom.tflite: an operator that nobody defines.
 int64.*, half.*, bool.*: inputs (mxnet: outputs) of that type.   two.*: two inputs, two outputs.
-empty.*: an output without elements, always or for zeros.   free.*: a dimension that is not told.
+ext.*: weights beside the model.   empty.*: an output without elements, always or for zeros.   free.*: a dimension that is not told.
 """
 import json
 import os
@@ -113,6 +113,13 @@ def make_onnx():
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=format_version)
         onnx.save(model, f"{name}.onnx")
 
+    weights = numpy_helper.from_array(np.ones((2, 2), np.float32), "w")
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], "layer7")]
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2]) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", value[:1], value[1:], [weights])
+    Path("ext.bin").unlink(missing_ok=True)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), "ext.onnx",
+              save_as_external_data=True, location="ext.bin", size_threshold=0)
     save("newer-format", "Relu", ["x"], TensorProto.FLOAT, 99)
     save("half", "Add", ["x", "x"], TensorProto.FLOAT16)
     save("bool", "Not", ["x"], TensorProto.BOOL)
