@@ -9,10 +9,13 @@
 
 /* MXNet reads these when it is opened. The environment is changed here, when the plug-in itself is opened, because
  * later the process may have other threads. What the user set stays. NaiveEngine runs operators in the calling thread,
- * one after another: what is measured is the model alone, without handing over to the threads of a scheduler. */
+ * one after another: what is measured is the model alone, without handing over to the threads of a scheduler. The
+ * oneDNN inside MXNet 1.9 writes behind its arrays with AVX-512, where a convolution has fewer channels than a vector
+ * has numbers (contract-mxnet-blocks ends with a broken heap): it stays at AVX2. */
 __attribute__((constructor)) static void choose_engine(void) {
   setenv("MXNET_ENGINE_TYPE", "NaiveEngine", 0);
   setenv("MXNET_SUBGRAPH_VERBOSE", "0", 0);
+  setenv("DNNL_MAX_CPU_ISA", "AVX2", 0);
 }
 
 static mx_api api; /* complete once the library is open */
