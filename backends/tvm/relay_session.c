@@ -37,8 +37,8 @@ static void add(call *to, int code, kn_relay_value value) {
 static void add_int(call *to, int64_t value) { add(to, KN_RELAY_INT, (kn_relay_value){.integer = value}); }
 static void add_text(call *to, const char *text) { add(to, KN_RELAY_STRING, (kn_relay_value){.text = text}); }
 
-/* `wanted`: code of the result, -1 for any that needs no freeing. */
-static kn_status run_call(const state *at, void *function, call *arguments, int wanted, kn_relay_value *out_value,
+/* `wanted`: code of the result, -1 for any that needs no freeing. `out_handle`: NULL where nobody looks at it. */
+static kn_status run_call(const state *at, void *function, call *arguments, int wanted, void **out_handle,
                           const char *what) {
   kn_relay_value value = {0};
   int code = 0;
@@ -46,7 +46,7 @@ static kn_status run_call(const state *at, void *function, call *arguments, int 
     return failure(at->api, what);
   if (wanted >= 0 && code != wanted)
     return kn_status_make(KN_BACKEND_FAILED, "TVM %s: it returned something else (type %d)", what, code);
-  if (out_value) *out_value = value;
+  if (out_handle) *out_handle = value.handle;
   return NULL;
 }
 
@@ -58,11 +58,10 @@ static kn_status find(const state *at, void *module, const char *name, void **ou
 }
 
 /* Finds a function of the executor, calls it, forgets it. */
-static kn_status call_by_name(const state *at, const char *name, call *arguments, int wanted,
-                              kn_relay_value *out_value) {
+static kn_status call_by_name(const state *at, const char *name, call *arguments, int wanted, void **out_handle) {
   void *function;
   KN_TRY(find(at, at->executor, name, &function));
-  kn_status status = run_call(at, function, arguments, wanted, out_value, "could not prepare the model");
+  kn_status status = run_call(at, function, arguments, wanted, out_handle, "could not prepare the model");
   at->api->FuncFree(function);
   return status;
 }
@@ -70,12 +69,11 @@ static kn_status call_by_name(const state *at, const char *name, call *arguments
 /* ---- executors ---- */
 
 static kn_status make_executor(state *at, const char *factory, call *arguments) {
-  kn_relay_value made;
-  void *function;
+  void *function, *made = NULL;
   KN_TRY(find(at, at->library, factory, &function));
   kn_status status = run_call(at, function, arguments, KN_RELAY_MODULE, &made, "could not load the model");
   at->api->FuncFree(function);
-  if (!status) at->executor = made.handle;
+  if (!status) at->executor = made;
   return status;
 }
 
@@ -85,21 +83,21 @@ static kn_status bind_graph(kn_tvm_session *session, state *at) {
   add(&arguments, KN_RELAY_DEVICE, (kn_relay_value){.device = {KN_DL_CPU, 0}});
   KN_TRY(make_executor(at, "default", &arguments));
   for (size_t i = 0; i < session->spec.input.count; i++) {
-    kn_relay_value input;
+    void *input = NULL;
     call name = {0};
     add_text(&name, session->spec.input.entries[i].name);
     KN_TRY(call_by_name(at, "get_input", &name, -1, &input));
-    if (!input.handle)
+    if (!input)
       return kn_status_make(KN_INCOMPATIBLE, "the compiled model has no input '%s'",
                             session->spec.input.entries[i].name);
-    session->inputs[i] = input.handle;
+    session->inputs[i] = input;
   }
   for (size_t i = 0; i < session->spec.output.count; i++) {
-    kn_relay_value output;
+    void *output = NULL;
     call index = {0};
     add_int(&index, (int64_t)i);
     KN_TRY(call_by_name(at, "get_output", &index, KN_RELAY_ARRAY, &output));
-    at->outputs[i] = output.handle;
+    at->outputs[i] = output;
   }
   return find(at, at->executor, "run", &at->run);
 }
@@ -185,12 +183,12 @@ static kn_status fetch(kn_tvm_session *session) {
   if (!at->ran) return kn_status_make(KN_INVALID_ARGUMENT, "there are no results yet: the model has not run");
   for (size_t i = 0; i < session->spec.output.count; i++) {
     if (session->executor == KN_TVM_VM) {
-      kn_relay_value output;
+      void *output = NULL;
       call index = {0};
       add_int(&index, (int64_t)i);
       KN_TRY(run_call(at, at->get_output, &index, KN_RELAY_ARRAY, &output, "could not hand over a result"));
       if (at->outputs[i]) at->api->ArrayFree(at->outputs[i]);
-      at->outputs[i] = output.handle;
+      at->outputs[i] = output;
     }
     session->outputs[i] = at->outputs[i];
   }

@@ -82,8 +82,7 @@ static val *row_schema(document *doc, const kn_option *row) {
 static void add_spellings(document *doc, val *rules, const kn_option *row) {
   bool aliases = row->aliases && *row->aliases;
   if (!aliases && !(row->flags & KN_OPTION_REQUIRED)) return;
-  val *rule = yyjson_mut_arr_add_obj(doc, rules), *branches = rule;
-  branches = yyjson_mut_obj_add_arr(doc, rule, "oneOf");
+  val *rule = yyjson_mut_arr_add_obj(doc, rules), *branches = yyjson_mut_obj_add_arr(doc, rule, "oneOf");
   for (size_t i = 0;; i++) {
     const char *name = i ? (row->aliases ? row->aliases[i - 1] : NULL) : row->name;
     if (!name) break;

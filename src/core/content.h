@@ -13,7 +13,7 @@ typedef struct kn_content {
 enum { KN_CONTENT_HEAD = 1024 };
 
 /* By the first bytes of a file; KN_CONTENT_HEAD of them, or all. A pure function. */
-kn_content kn_content_of(const void *head, size_t length);
+kn_content kn_content_of(const void *data, size_t length);
 /* Of a file, or of a directory: a SavedModel by its saved_model.pb. KN_NOT_FOUND, KN_IO_ERROR, and what
  * kn_file_check_input refuses. */
 kn_status kn_content_read(const char *path, kn_content *out_content) KN_MUST_USE;

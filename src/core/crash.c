@@ -62,14 +62,14 @@ static void on_crash(int number) {
 }
 
 void kn_crash_use_stack(char *room) {
-  if (KN_SANITIZER_KIND != KN_SANITIZER_NONE) return;
+  if (KN_SANITIZER_KIND) return;
   const stack_t own = {.ss_sp = room, .ss_size = KN_CRASH_STACK_BYTES, .ss_flags = room ? 0 : SS_DISABLE};
   (void)sigaltstack(&own, NULL); /* without it a stack that is full ends without a word */
 }
 
 void kn_crash_install(void) {
   static char stack[KN_CRASH_STACK_BYTES];
-  if (KN_SANITIZER_KIND != KN_SANITIZER_NONE) return;
+  if (KN_SANITIZER_KIND) return;
   kn_crash_use_stack(stack);
   int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   if (own >= 0) words_to = own;

@@ -74,8 +74,7 @@ static char *quoted(const char *argument) {
   *at++ = '\'';
   for (const char *c = argument; *c; c++) {
     if (*c == '\'') {
-      memcpy(at, "'\\''", 4);
-      at += 4;
+      for (const char *way = "'\\''"; *way; way++) *at++ = *way;
     } else {
       *at++ = *c;
     }

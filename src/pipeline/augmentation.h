@@ -21,6 +21,6 @@ kn_status kn_augmentation_make(const kn_training_options *options, const kn_samp
  * drawn from [-brightness, brightness), then (x - mean) * c + mean in each channel with c from [lowest, highest), then
  * mirrors half of the images: TensorFlow's tf.image.random_brightness, random_contrast, random_flip_left_right, in
  * the original's order. Values are not clipped. */
-void kn_augmentation_apply(const kn_augmentation *augmentation, uint64_t seed, float *image);
+void kn_augmentation_apply(const kn_augmentation *at, uint64_t seed, float *image);
 
 #endif

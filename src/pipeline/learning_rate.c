@@ -15,8 +15,10 @@ double kn_learning_rate(const kn_training_options *options, double given, const 
   switch ((kn_rate_schedule)options->schedule) {
     case KN_RATE_COSINE:
       return given * 0.5 * (1 + cos(M_PI * ((double)step - warmup) / (total - warmup)));
-    case KN_RATE_STEP:
-      return given * pow(options->schedule_factor, (double)(step / per_epoch / options->schedule_epochs));
+    case KN_RATE_STEP: {
+      int64_t changes = step / per_epoch / options->schedule_epochs;
+      return given * pow(options->schedule_factor, (double)changes);
+    }
     case KN_RATE_PLATEAU:
       return given * pow(options->schedule_factor, (double)position->reductions);
     case KN_RATE_CONSTANT:

@@ -5,10 +5,10 @@
 
 #include "resources/manifest.h"
 
-kn_status kn_manifest_check_file(const kn_instance *file) KN_MUST_USE;
-kn_status kn_manifest_check_source(const kn_instance *source) KN_MUST_USE;
-kn_status kn_manifest_check_build(const kn_instance *build) KN_MUST_USE;
-kn_status kn_manifest_check_environment(const kn_instance *environment) KN_MUST_USE;
+kn_status kn_manifest_check_file(const kn_instance *instance) KN_MUST_USE;
+kn_status kn_manifest_check_source(const kn_instance *instance) KN_MUST_USE;
+kn_status kn_manifest_check_build(const kn_instance *instance) KN_MUST_USE;
+kn_status kn_manifest_check_environment(const kn_instance *instance) KN_MUST_USE;
 /* Files end up side by side: two of the same name are alternatives of one key or a fault. */
 kn_status kn_manifest_check_names(const kn_manifest *manifest) KN_MUST_USE;
 

@@ -279,7 +279,9 @@ static kn_status fetch_by_pip(const kn_downloads *downloads, const kn_manifest_f
   }
   arguments[n++] = file->package;
   run->arguments = arguments;
-  return kn_client_run_command(downloads, run);
+  kn_status status = kn_client_run_command(downloads, run);
+  run->arguments = NULL;
+  return status;
 }
 
 /* The bundle that SSL_CERT_FILE names, as everybody but Java understands it; NULL when there is none or the user has
@@ -343,6 +345,7 @@ static kn_status fetch_by_mvn(const kn_downloads *downloads, const kn_manifest_f
     run->arguments =
         (const char *const[]){"mvn", "-B", "dependency:get", "-Dtransitive=false", artifact, repository, NULL};
     status = run_mvn(downloads, run);
+    run->arguments = NULL;
   }
   kn_free(artifact);
   kn_free(repository);
