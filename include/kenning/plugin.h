@@ -207,14 +207,14 @@ KN_HIDDEN char *kn_format(const char *format, ...) {
   va_end(arguments);
   return text;
 }
-KN_HIDDEN kn_status kn_status_make(kn_code code, const char *format, ...) {
+KN_HIDDEN kn_status(kn_status_make)(kn_code code, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   kn_status status = kn_host_->kn_status_vmake_at(code, NULL, format, arguments);
   va_end(arguments);
   return status;
 }
-KN_HIDDEN kn_status kn_status_make_at(kn_code code, const char *where, const char *format, ...) {
+KN_HIDDEN kn_status(kn_status_make_at)(kn_code code, const char *where, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   kn_status status = kn_host_->kn_status_vmake_at(code, where, format, arguments);

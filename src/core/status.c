@@ -29,7 +29,7 @@ kn_status kn_status_vmake_at(kn_code code, const char *where, const char *format
   return status;
 }
 
-kn_status kn_status_make_at(kn_code code, const char *where, const char *format, ...) {
+kn_status(kn_status_make_at)(kn_code code, const char *where, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   kn_status status = kn_status_vmake_at(code, where, format, arguments);
@@ -37,7 +37,7 @@ kn_status kn_status_make_at(kn_code code, const char *where, const char *format,
   return status;
 }
 
-kn_status kn_status_make(kn_code code, const char *format, ...) {
+kn_status(kn_status_make)(kn_code code, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   kn_status status = kn_status_vmake_at(code, NULL, format, arguments);
