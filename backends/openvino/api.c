@@ -36,10 +36,11 @@ static kn_status read_version(kn_vino_api *api, const char *path) {
   kn_vino_version version = {0};
   int result = api->get_openvino_version(&version);
   if (result != KN_VINO_OK) return kn_vino_fault(api, KN_INCOMPATIBLE, "does not tell its version", result);
-  kn_status status = check_version(version.build ? version.build : "", path);
+  const char *build = version.build ? version.build : "";
+  kn_status status = check_version(build, path);
   /* "2026.4.1": what follows names the build. */
   if (!status) {
-    api->version = kn_strndup(version.build, strcspn(version.build, "-"));
+    api->version = kn_strndup(build, strcspn(build, "-"));
     if (!api->version) status = kn_status_out_of_memory();
   }
   api->version_free(&version);

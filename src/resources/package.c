@@ -416,7 +416,7 @@ kn_status kn_package_unpack(const kn_downloads *downloads, const kn_manifest_fil
   kn_status status =
       what && path ? unpack_zip(downloads, file, package_path, directory, what) : kn_status_out_of_memory();
   if (!status) status = verify(file, package_path, path);
-  if (kn_status_code(status) == KN_BACKEND_FAILED) {
+  if (path && kn_status_code(status) == KN_BACKEND_FAILED) {
     (void)unlink(path);
     if (unlink(package_path) == 0)
       status = kn_status_annotate(status, "the package was removed; the same command fetches it again");
