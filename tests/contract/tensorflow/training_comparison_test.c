@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kenning/random.h>
@@ -385,5 +386,9 @@ int main(void) {
       cmocka_unit_test(all_of_it_is_trained_as_by_keras),
       cmocka_unit_test(bases_are_taken_from_all_kinds_of_files),
   };
+  /* Both sides compute by TensorFlow's own kernels, which round alike on every processor. oneDNN's do not, and then a
+   * unit of 52 layers that is close to a kink of its rectifier is passed on one side only, which shows in the
+   * gradients. */
+  setenv("TF_ENABLE_ONEDNN_OPTS", "0", 1);
   return keras_result(cmocka_run_group_tests(tests, NULL, NULL));
 }
