@@ -8,9 +8,8 @@ extern struct kn_status_s kn_analyzed_status;
 #ifdef __clang__
 /* It does not look into functions of "...". Their definitions have (their names) in parentheses. */
 #define KN_ANALYZED extern inline __attribute__((gnu_inline))
-static inline kn_status kn_analyzed(kn_status status) { return status ? status : &kn_analyzed_status; }
-#define kn_status_make(...) kn_analyzed(kn_status_make(__VA_ARGS__))
-#define kn_status_make_at(...) kn_analyzed(kn_status_make_at(__VA_ARGS__))
+#define kn_status_make(...) (kn_status_make(__VA_ARGS__) ?: &kn_analyzed_status)
+#define kn_status_make_at(...) (kn_status_make_at(__VA_ARGS__) ?: &kn_analyzed_status)
 #else
 /* A level of optimization of its own keeps a function from being inlined. */
 #define KN_ANALYZED extern inline __attribute__((gnu_inline, optimize("O1")))

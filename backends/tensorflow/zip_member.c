@@ -72,7 +72,7 @@ static kn_status damaged(const char *path, void *archive) {
 static kn_status read_entry(const char *path, void *archive, size_t limit, zip_member *member) {
   size_t capacity = 0;
   for (;;) {
-    if (member->bytes == capacity) {
+    if (!member->data || member->bytes == capacity) {
       capacity = capacity ? capacity * 2 : FIRST_BYTES;
       char *grown = capacity <= SIZE_MAX / 2 ? kn_realloc(member->data, capacity + 1) : NULL;
       if (!grown) return kn_status_out_of_memory();

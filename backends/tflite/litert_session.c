@@ -4,14 +4,12 @@
 
 #include <string.h>
 
-static kn_status failure(int status, const char *what) {
-  return kn_status_make(KN_BACKEND_FAILED, "LiteRT %s: %s (%d)", what, kn_litert_status_text(status), status);
-}
-
-#define TRY(call, what)                                       \
-  do {                                                        \
-    int litert_status_ = (call);                              \
-    if (litert_status_) return failure(litert_status_, what); \
+#define TRY(call, what)                                                                                           \
+  do {                                                                                                            \
+    int litert_status_ = (call);                                                                                  \
+    if (litert_status_)                                                                                           \
+      return kn_status_make(KN_BACKEND_FAILED, "LiteRT %s: %s (%d)", what, kn_litert_status_text(litert_status_), \
+                            litert_status_);                                                                      \
   } while (0)
 
 /* ---- opening ---- */
@@ -67,6 +65,7 @@ static kn_status find_tensor(const kn_litert_session *session, kn_litert_tensor 
   const kn_tflite_tensor *tensors = output ? session->file.outputs : session->file.inputs;
   size_t count = output ? session->file.output_count : session->file.input_count;
   const char *name;
+  *out_tensor = NULL;
   TRY(session->api->GetTensorName(tensor, &name), "does not tell the name of a tensor");
   for (size_t i = 0; i < count; i++)
     if (!strcmp(tensors[i].name, name)) {
