@@ -9,14 +9,16 @@
 
 /* MXNet reads these when it is opened. The environment is changed here, when the plug-in itself is opened, because
  * later the process may have other threads. What the user set stays. NaiveEngine runs operators in the calling thread,
- * one after another: what is measured is the model alone, without handing over to the threads of a scheduler. The
- * oneDNN inside MXNet 1.9 writes behind its arrays with AVX-512, where a convolution has fewer channels than a vector
- * has numbers (contract-mxnet-blocks ends with a broken heap): it stays at AVX2. */
+ * one after another: what is measured is the model alone, without handing over to the threads of a scheduler. */
 __attribute__((constructor)) static void choose_engine(void) {
   setenv("MXNET_ENGINE_TYPE", "NaiveEngine", 0);
   setenv("MXNET_SUBGRAPH_VERBOSE", "0", 0);
-  setenv("DNNL_MAX_CPU_ISA", "AVX2", 0);
 }
+
+/* The oneDNN inside MXNet 1.9 writes behind its arrays with AVX-512, where a convolution has fewer channels than a
+ * vector has numbers (contract-mxnet-blocks ends with a broken heap): it stays at AVX2. Other engines have a oneDNN
+ * that reads this too, so it is said only where MXNet is really opened, unless the user has said something. */
+static void stay_at_avx2(void) { (void)setenv("DNNL_MAX_CPU_ISA", "AVX2", 0); }
 
 static mx_api api; /* complete once the library is open */
 
@@ -53,6 +55,7 @@ static kn_status start_engine(const mx_api *mx) {
 static kn_status open_library(const char *path) {
   void *handle = NULL;
   mx_api loaded = {.path = path};
+  stay_at_avx2();
   KN_TRY(kn_library_open(path, &handle));
   KN_TRY(load_symbols(handle, path, &loaded));
   KN_TRY(start_engine(&loaded));
