@@ -48,6 +48,7 @@ target: frameworks
 	@case " $(FRAMEWORKS) " in *" tflite "*) build/kenning install --arch aarch64 tflite;; esac
 
 test: target      ## all tests, under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake --build build/release --parallel $(JOBS) --target bench-programs # nothing else would tell that they do not link
 	@scripts/build dev $(JOBS)
 	@scripts/run-tests dev $(JOBS)
 
