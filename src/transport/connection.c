@@ -7,13 +7,17 @@
 #include <fcntl.h>
 #include <kenning/services.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { SLICE_MS = 500 }; /* how late a wish to stop may be noticed when the signal comes just before the wait */
+enum {
+  SLICE_MS = 500,    /* how late a wish to stop may be noticed when the signal comes just before the wait */
+  SHORTLY_NS = 50000 /* as long as an idle processor takes to wake, so that looking costs no more than sleeping */
+};
 
 kn_status kn_connection_adopt(int fd, kn_connection *out_connection) {
   int flags = fcntl(fd, F_GETFL);
@@ -32,8 +36,18 @@ void kn_connection_close(kn_connection *connection) {
   connection->fd = -1;
 }
 
+/* Whether the peer, which has a processor of its own, is there before this one would have fallen asleep and woken. What
+ * else wants this processor goes first. */
+static bool ready_shortly(int fd, short event) {
+  struct pollfd one = {.fd = fd, .events = event};
+  for (int64_t until = kn_now_ns() + SHORTLY_NS; kn_now_ns() < until; sched_yield())
+    if (poll(&one, 1, 0) > 0) return true;
+  return false;
+}
+
 kn_status kn_connection_wait(int fd, bool writing, int64_t deadline_ns) {
-  for (;;) {
+  const short event = writing ? POLLOUT : POLLIN;
+  for (bool looked = false;; looked = true) {
     if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while waiting for the peer");
     int wait = SLICE_MS;
     if (deadline_ns != KN_NO_DEADLINE) {
@@ -41,7 +55,8 @@ kn_status kn_connection_wait(int fd, bool writing, int64_t deadline_ns) {
       if (left <= 0) return kn_status_make(KN_TIMEOUT, "the peer did not %s in time", writing ? "take data" : "answer");
       if (left < (int64_t)SLICE_MS * 1000000) wait = (int)(left / 1000000) + 1;
     }
-    struct pollfd one = {.fd = fd, .events = writing ? POLLOUT : POLLIN};
+    if (!looked && ready_shortly(fd, event)) return NULL;
+    struct pollfd one = {.fd = fd, .events = event};
     int ready = kn_deadline_wait(&one, 1, wait);
     if (ready > 0) return NULL; /* errors and hang-ups are told by the read or write that follows */
     if (ready < 0 && errno != EINTR)
