@@ -209,6 +209,15 @@ static kn_status write_lock(const kn_install_plan *plan, const char *directory, 
 
 /* ---- what is left over ---- */
 
+/* What a program of an interrupted installation still writes into is no reason not to install. */
+static kn_status remove_or_leave(const char *path) {
+  kn_status status = kn_directory_remove(path);
+  if (!status || kn_status_code(status) == KN_OUT_OF_MEMORY) return status;
+  kn_log(KN_LOG_WARNING, "a leftover stays until the next installation: %s", kn_status_message(status, 0));
+  kn_status_free(status);
+  return NULL;
+}
+
 /* Removes the directories in `parent` that are not `keep` (NULL: all that an interrupted installation left). */
 static kn_status remove_others(const char *parent, const char *keep) {
   DIR *listing = opendir(parent);
@@ -218,7 +227,7 @@ static kn_status remove_others(const char *parent, const char *keep) {
     if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "lock.json")) continue;
     if (keep ? !strcmp(name, keep) : !strstr(name, ".new-")) continue;
     char *path = kn_format("%s/%s", parent, name);
-    status = path ? kn_directory_remove(path) : kn_status_out_of_memory();
+    status = path ? remove_or_leave(path) : kn_status_out_of_memory();
     kn_free(path);
   }
   if (listing) closedir(listing);

@@ -6,7 +6,10 @@
 #include "unit/resources/fake_clients.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -208,6 +211,41 @@ static void what_an_interrupted_run_left_is_removed(void **state) {
   assert_int_equal(kt_world_entries(&kt_fake_world, "cache/downloads"), 1); /* the wheels */
 }
 
+typedef struct straggler {
+  char *directory;
+  atomic_bool end;
+} straggler;
+
+/* As a program of an installation that was killed does, until it ends. */
+static void *go_on_writing(void *argument) {
+  straggler *s = argument;
+  for (int i = 0; !atomic_load(&s->end); i++) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/%d", s->directory, i);
+    (void)mkdir(s->directory, 0700);
+    FILE *file = fopen(path, "we");
+    if (file) (void)fclose(file);
+  }
+  return NULL;
+}
+
+static void what_is_still_written_into_is_left(void **state) {
+  (void)state;
+  kt_fake_manifest("library", false, kt_fake_environment);
+  kt_world_write(&kt_fake_world, "data/fake/1.0-abc.new-12/libfake.so", "half");
+  straggler s = {.directory = kt_world_path(&kt_fake_world, "data/fake/1.0-abc.new-12")};
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, go_on_writing, &s), 0);
+  kn_status status = kt_fake_install();
+  atomic_store(&s.end, true);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  kt_assert_ok(status);
+  char *lock = kt_world_path(&kt_fake_world, "data/fake/lock.json");
+  assert_int_equal(access(lock, R_OK), 0);
+  free(lock);
+  free(s.directory);
+}
+
 static void *cancel_soon(void *argument) {
   (void)argument;
   usleep(400000);
@@ -282,6 +320,7 @@ int main(void) {
       test(offline_takes_the_downloads),
       test(a_dry_run_changes_nothing),
       test(what_an_interrupted_run_left_is_removed),
+      test(what_is_still_written_into_is_left),
       test(cancelling_leaves_nothing),
       test(two_at_once_share_the_work),
       test(names_are_checked),
