@@ -28,8 +28,9 @@ static const kn_option rows[] = {
      KN_FIELD(onnx_quantizer, activation_type), .choices = types},
     {"calibration_method", "How the range of a value follows from the samples", KN_OPTION_ENUM, 0,
      KN_FIELD(onnx_quantizer, calibration_method), .choices = methods},
-    {"reduce_range", "Weights of 7 bits: with 8, sums overflow on x86 processors without VNNI", KN_OPTION_BOOL, 0,
-     KN_FIELD(onnx_quantizer, reduce_range), .def.b = true},
+    {"reduce_range",
+     "Weights of 7 bits, but for depthwise layers: with 8, sums overflow on x86 processors without VNNI",
+     KN_OPTION_BOOL, 0, KN_FIELD(onnx_quantizer, reduce_range), .def.b = true},
     {0}};
 
 static kn_status quantizer_open(void *instance) {

@@ -31,7 +31,7 @@ def parse_arguments():
     parser.add_argument("--activations", choices=TYPES, default="uint8")
     parser.add_argument("--method", choices=METHODS, default="minmax")
     parser.add_argument("--per-tensor", action="store_true")
-    parser.add_argument("--full-range", action="store_true", help="weights of 8 bits instead of 7")
+    parser.add_argument("--full-range", action="store_true", help="weights of 8 bits in all layers")
     return parser.parse_args()
 
 
@@ -62,6 +62,18 @@ def sign(path):
     onnx.save(model, path)
 
 
+def depthwise_weights(path):
+    """Of layers that ONNX Runtime computes one product after the other in 32 bits: 8 bits overflow on no processor."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    shapes = {tensor.name: tensor.dims for tensor in graph.initializer}
+    for node in graph.node:
+        groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+        if node.op_type == "Conv" and groups > 1 and list(shapes.get(node.input[1], []))[:2] == [groups, 1]:
+            yield node.input[1]
+
+
 def quantize(arguments, prepared):
     try:
         quant_pre_process(arguments.input, prepared)
@@ -71,10 +83,12 @@ def quantize(arguments, prepared):
         result("prepared", "no")
         prepared = arguments.input
     samples = Samples(arguments)
+    whole = {} if arguments.per_tensor else {name: [{"axis": 0, "reduce_range": False}]
+                                             for name in depthwise_weights(prepared)}
     quantize_static(prepared, arguments.output, samples, quant_format=QuantFormat.QDQ,
                     activation_type=TYPES[arguments.activations], weight_type=QuantType.QInt8,
                     per_channel=not arguments.per_tensor, reduce_range=not arguments.full_range,
-                    calibrate_method=METHODS[arguments.method])
+                    calibrate_method=METHODS[arguments.method], extra_options={"TensorQuantOverrides": whole})
     result("calibration_count", len(samples.samples))
     sign(arguments.output)
 

@@ -53,6 +53,8 @@ ROWS = {
     "openvino-depthwise": (["onnx", "openvino"],
                            [ONNX, block("OpenVINOQuantizer", compiled_model_path="int8.xml", accuracy_control=False)],
                            block("OpenVINORuntime", save_model_path="int8.xml"), "depthwise.h5"),
+    "onnxruntime-depthwise": (["onnx", "onnxruntime"], [ONNX, block("ONNXRuntimeQuantizer", compiled_model_path="int8.onnx")],
+                              block("ONNXRuntime", save_model_path="int8.onnx"), "depthwise.h5"),
     "tvm-fp32": (["onnx", "tvm"], [block("TVMCompiler", compiled_model_path="fp32.tar")],
                  block("TVMRuntime", save_model_path="fp32.tar")),
     "tvm-int8": (["tflite", "tvm"], [INT8, block("TVMCompiler", compiled_model_path="int8.tar")],
@@ -98,6 +100,25 @@ def scenario(row):
     return whole
 
 
+def python_of(framework):
+    root = Path(os.environ.get("KENNING_DATA_DIR") or
+                Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kenning")
+    lock = json.loads((root / framework / "lock.json").read_text())
+    return root / lock["environment"]["directory"] / "bin" / "python"
+
+
+def largest_weights(model):
+    """The largest magnitude in the int8 weights of each layer of an .onnx file, by the layer's name."""
+    script = ("import json, sys, onnx; from onnx.numpy_helper import to_array as a; g = onnx.load(sys.argv[1]).graph; "
+              "w = {t.name: int(abs(a(t).astype(int)).max()) for t in g.initializer if t.data_type == onnx.TensorProto.INT8}; "
+              "q = {n.output[0]: w[n.input[0]] for n in g.node if n.op_type == 'DequantizeLinear' and n.input[0] in w}; "
+              "print(json.dumps({'depthwise' if any(x.name == 'group' and x.i > 1 for x in n.attribute) else n.name: q[n.input[1]] "
+              "for n in g.node if n.op_type in ('Conv', 'Gemm', 'MatMul')}))")
+    done = subprocess.run([python_of("onnxruntime"), "-I", "-c", script, model], capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr)
+    return json.loads(done.stdout)
+
+
 # ---- steps ----
 
 def make_model(directory):
@@ -108,10 +129,6 @@ def make_model(directory):
                    "fashion-mnist", "--download-dataset", "--model-path", "model.h5", "--batch-size", 128, "--learning-rate",
                    0.003, "--num-epochs", 1, "--seed", 1, "--num-threads", 1, "--logdir", "logs")
     check(done.returncode == 0, f"training failed:\n{done.stderr}")
-    root = Path(os.environ.get("KENNING_DATA_DIR") or
-                Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kenning")
-    lock = json.loads((root / "tflite" / "lock.json").read_text())
-    python = root / lock["environment"]["directory"] / "bin" / "python"
     shutil.rmtree(directory / "saved_model", ignore_errors=True)
     script = ("import sys, runpy, keras; L = keras.layers; keras.Sequential([keras.Input((28, 28, 1)), "
               "L.Conv2D(8, 3, use_bias=False), L.BatchNormalization(), L.ReLU(6), L.DepthwiseConv2D(3, use_bias=False), "
@@ -119,7 +136,7 @@ def make_model(directory):
               "keras.models.load_model('model.h5', compile=False).export('saved_model', "
               "verbose=False); sys.argv = ['', 'model.h5', 'model.pt', 'model.params']; "
               f"runpy.run_path({str(SOURCES / 'bench' / 'keras_exports.py')!r}, run_name='__main__')")
-    done = subprocess.run([python, "-I", "-c", script], cwd=directory, capture_output=True, text=True)
+    done = subprocess.run([python_of("tflite"), "-I", "-c", script], cwd=directory, capture_output=True, text=True)
     check(done.returncode == 0, f"the model's other forms were not written:\n{done.stderr[-4000:]}")
 
 
@@ -156,6 +173,11 @@ def run_row(directory, row):
         # Its weights are random: what counts is that every layer multiplies bytes.
         record = run["optimizer_records"][-1]
         check(record["int8_constants"] == record["layers"] == 3, f"8 bits in {record['int8_constants']} of {record['layers']} layers")
+        return
+    if row == "onnxruntime-depthwise":
+        largest = largest_weights(directory / "int8.onnx")
+        check(len(largest) == 3 and largest.pop("depthwise", 0) > 64 and max(largest.values()) <= 64,
+              f"7 bits where sums overflow, 8 in the depthwise layer; instead {largest}")
         return
     apart = difference(native, run)
     same = sum(a["prediction"] == b["prediction"] for a, b in zip(native["predictions"], run["predictions"]))
