@@ -102,6 +102,34 @@ static kn_status bind_graph(kn_tvm_session *session, state *at) {
   return find(at, at->executor, "run", &at->run);
 }
 
+/* The ahead-of-time executor does nothing but call the compiled function on its tensors, and in doing so forgets a
+ * handle of each in every run (AotExecutor::Run): the function is called without it, inputs in their order, then
+ * outputs. Models with a name of their own keep the executor. */
+static kn_status bind_main(kn_tvm_session *session, state *at) {
+  static const char main_function[] = "tvmgen_default___tvm_main__";
+  enum { IMPORTS = 1 };
+  const size_t inputs = session->spec.input.count, outputs = session->spec.output.count;
+  KN_TRY(bind_graph(session, at));
+  void *function = NULL;
+  if (inputs + outputs > MOST_ARGUMENTS) return NULL;
+  if (at->api->ModGetFunction(at->library, main_function, IMPORTS, &function))
+    return failure(at->api, "could not look into the model");
+  if (!function) return NULL;
+  at->api->FuncFree(at->run);
+  at->run = function;
+  for (size_t i = 0; i < inputs; i++) {
+    void *input = NULL;
+    call index = {0};
+    add_int(&index, (int64_t)i);
+    KN_TRY(call_by_name(at, "get_input", &index, KN_RELAY_ARRAY, &input));
+    add(&at->run_arguments, KN_RELAY_TENSOR, (kn_relay_value){.handle = input});
+    at->api->ArrayFree(input); /* the executor has it too */
+  }
+  for (size_t i = 0; i < outputs; i++)
+    add(&at->run_arguments, KN_RELAY_TENSOR, (kn_relay_value){.handle = at->outputs[i]});
+  return NULL;
+}
+
 static kn_status allocate_input(const state *at, const kn_ioentry *entry, kn_dl_tensor **out_tensor) {
   kn_dl_type type = kn_dl_type_of(entry->dtype);
   if (at->api->ArrayAlloc(entry->shape, (int)entry->rank, type.code, type.bits, type.lanes, KN_DL_CPU, 0, out_tensor))
@@ -147,7 +175,8 @@ static kn_status load(kn_tvm_session *session, const char *path) {
   if (at->api->ModLoadFromFile(path, "so", &at->library)) return failure(at->api, "could not load the model");
   if (at->api->FuncGetGlobal("runtime.config_threadpool", &at->set_threads) || !at->set_threads)
     return kn_status_make(KN_INCOMPATIBLE, "%s cannot set the number of its threads", at->api->path);
-  return session->executor == KN_TVM_VM ? bind_vm(session, at) : bind_graph(session, at);
+  if (session->executor == KN_TVM_VM) return bind_vm(session, at);
+  return session->executor == KN_TVM_AOT ? bind_main(session, at) : bind_graph(session, at);
 }
 
 /* TVM keeps a pool of threads for every thread that runs models. */

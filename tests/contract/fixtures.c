@@ -85,6 +85,7 @@ void fixtures_model(const fixtures *table, size_t index, model_fixture *out) {
                          .inputs = yyjson_get_str(yyjson_obj_get(row, "inputs")),
                          .except = yyjson_get_str(yyjson_obj_get(row, "except")),
                          .fragile = yyjson_get_str(yyjson_obj_get(row, "fragile")),
+                         .stays = yyjson_get_str(yyjson_obj_get(row, "stays")),
                          .outputs = yyjson_get_str(yyjson_obj_get(row, "outputs")),
                          .dtype = KN_FLOAT32};
   yyjson_val *shape = yyjson_obj_get(row, "shape"), *size;

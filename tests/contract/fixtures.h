@@ -20,6 +20,7 @@ typedef struct model_fixture {
   const char *weights; /* file that belongs beside it, under its name and the end of this one's, or NULL */
   const char *inputs;  /* file of float32 samples, or NULL: the rules draw values */
   const char *fragile; /* why damaged models are not tried, or NULL */
+  const char *stays;   /* why something of every loaded model stays in memory, or NULL */
   const char *except;  /* short name of a class that takes the format but not this model, or NULL */
   const char *outputs; /* file of float32 results of these samples, or NULL */
   double tolerance;    /* between `outputs` and what comes out */

@@ -24,9 +24,9 @@ char *recorded_copy(const recorded *of, const char *directory, const char *name)
 kt_run convert(const char *directory, const char *in, const char *out, ...);
 void assert_converted(const char *directory, const char *in, const char *out);
 
-/* Runs the contract suite's rules about runtimes on `file`, which must give the recorded outputs. `fragile`: why
- * damaged files of this format are not tried, or NULL. */
+/* Runs the contract suite's rules about runtimes on `file`, which must give the recorded outputs. `excuses`: what
+ * the suite's table says of the model beside that (", \"fragile\": \"...\""), or NULL. */
 void assert_runs(const char *directory, const char *plugin, const char *runtime, const char *format, const char *file,
-                 const recorded *of, const char *fragile);
+                 const recorded *of, const char *excuses);
 
 #endif

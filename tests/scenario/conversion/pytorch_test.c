@@ -54,7 +54,8 @@ static void packages_run_in_libtorch(void **state) {
          *out = kt_path(directory, "out.pt2"), *other = kt_path(directory, "other.onnx");
     assert_converted(directory, in, out);
     assert_runs(directory, "pytorch", "PyTorchRuntime", "aotinductor", out, models[i],
-                "a package is a program: what is damaged in it is run");
+                ", \"fragile\": \"a package is a program: what is damaged in it is run\""
+                ", \"stays\": \"the C library never unloads a package's code, which has unique symbols\"");
     /* What is compiled cannot become anything else. */
     kt_run run = convert(directory, out, other, "--from", "torch", NULL);
     kt_assert_exit(&run, 2);
