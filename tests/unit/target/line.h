@@ -3,14 +3,14 @@
 #define TESTS_UNIT_TARGET_LINE_H
 
 #include <pthread.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 typedef struct line {
   int masters[2];
   char names[2][64]; /* of the host's end and of the target's */
   pthread_t relay;
-  volatile bool stop;
+  atomic_bool stop;
   size_t disturb[2]; /* the byte of this number, of those that go to the target and of those that come back, is changed;
                         0: none */
   size_t passed[2];
