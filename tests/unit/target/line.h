@@ -13,7 +13,7 @@ typedef struct line {
   atomic_bool stop;
   size_t disturb[2]; /* the byte of this number, of those that go to the target and of those that come back, is changed;
                         0: none */
-  size_t passed[2];
+  atomic_size_t passed[2];
 } line;
 
 void open_line(line *l, size_t disturb, size_t disturb_back);
