@@ -186,12 +186,23 @@ static bool has_ended(pid_t pid) {
 
 static void wait_ms(int ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL); }
 
+static void tell_output(const kt_process *process, const char *text, bool ended) {
+  char *out = whole(process->out, NULL), *err = whole(process->err, NULL);
+  print_error("\"%s\" did not come%s\n--- stdout\n%s\n--- stderr\n%s\n---\n", text,
+              ended ? " before the program ended" : " in time", out, err);
+  free(out);
+  free(err);
+}
+
 bool kt_wait_output(kt_process *process, const char *text, int timeout_s) {
   int64_t deadline_ns = now_ns() + (int64_t)timeout_s * 1000000000;
   for (;;) {
     bool ended = has_ended(process->pid);
     if (output_has(process->out, text) || output_has(process->err, text)) return true;
-    if (ended || now_ns() > deadline_ns) return false;
+    if (ended || now_ns() > deadline_ns) {
+      tell_output(process, text, ended);
+      return false;
+    }
     wait_ms(5);
   }
 }

@@ -42,7 +42,8 @@ void kt_run_free(kt_run *run);
  * program with its children when that takes too long, and frees `process`. */
 typedef struct kt_process kt_process;
 kt_process *kt_start(const char *const *arguments, const kt_run_options *options);
-/* Waits until `text` stands in stdout or stderr; false when the program ends or `timeout_s` passes before. */
+/* Waits until `text` stands in stdout or stderr; false, with what stands there told, when the
+ * program ends or `timeout_s` passes before. */
 bool kt_wait_output(kt_process *process, const char *text, int timeout_s);
 void kt_signal(kt_process *process, int signal);
 kt_run kt_finish(kt_process *process);
