@@ -4,8 +4,8 @@
     make_models.py tensorflow|onnx|pytorch|mxnet    (the Python of the environment tensorflow-tools, onnx-tools,
                                                      pytorch-tools, onnx-mxnet-tools; files are written beside this one)
 
-two.tar and two.vmfb are two.onnx, compiled for any x86-64 processor as tests/unit/tvm/data/make_models and
-tests/unit/iree/data/make_models.py compile theirs.
+two.tar, two-aot.tar and two.vmfb are two.onnx, compiled for any x86-64 processor as tests/unit/tvm/data/make_models
+(executors graph and aot) and tests/unit/iree/data/make_models.py compile theirs.
 
 newer.*: of a version of the future.   unknown.*, custom.tflite: an operator that nobody defines.
 int64.*, half.*, bool.*: inputs (mxnet: outputs) of that type.   two.*: two inputs, two outputs.
