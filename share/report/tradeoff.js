@@ -58,7 +58,7 @@ mounts.tradeoff = figure => {
         shape('text', {x: x(tick), y: height - margin.bottom + 18, 'text-anchor': 'middle', fill: soft}, xScale.tick(tick)));
     });
     svg.append(shape('text', {x: 0, y: 12, fill: soft}, 'Accuracy'),
-      shape('text', {x: width - margin.right, y: height - 4, 'text-anchor': 'end', fill: soft}, 'Median inference time [' + unit[1] + ']'));
+      shape('text', {x: width - margin.right, y: height - 4, 'text-anchor': 'end', fill: soft}, 'Median inference time per sample [' + unit[1] + ']'));
     const shown = points.filter(point => !hidden.has(point.run)).map(point => ({
       ...point, px: x(xScale.forward(point.time)), py: y(point.accuracy),
       radius: point.bytes && heaviest ? Math.max(5, (narrow ? 12 : 20) * Math.sqrt(point.bytes / heaviest)) : 7

@@ -102,10 +102,6 @@ static const kn_option *row_in(const kn_instance *instance, const given_flag *fl
   return row_of_flag(instance->cls, flag->name, flag->length, flag->aliases, out_index, out_negated);
 }
 
-static bool was_given(const kn_instance *instance, size_t index) {
-  return index < KN_OPTION_LIMIT && instance->given >> index & 1;
-}
-
 static bool differ(const char *one, const char *other) { return one && other ? strcmp(one, other) != 0 : one != other; }
 
 /* One file cannot serve two frameworks, and two blocks cannot write one: such a flag has to name its class. Everything
@@ -145,7 +141,7 @@ static kn_status needs_choice(const kn_option *row, const char *where) {
 /* The words that are the flag's value: argv[first] up to argv[*end], *end excluded. */
 static kn_status set_row(int argc, char **argv, int first, const given_flag *flag, kn_instance *instance,
                          const kn_option *row, size_t index, bool negated, int *end) {
-  bool again = was_given(instance, index), list = is_list(row);
+  bool again = kn_instance_was_given(instance, index), list = is_list(row);
   *end = first;
   if (!list && !flag->value && row->type != KN_OPTION_BOOL && first < argc && !is_flag(argv[first])) *end = first + 1;
   while (list && !flag->value && *end < argc && !is_flag(argv[*end])) ++*end;

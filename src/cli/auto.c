@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST = 32 };
 static const double deadline_s = 3600;
@@ -26,6 +27,11 @@ typedef struct candidate {
   char reason[300]; /* why not; empty: it was */
   bool missing;     /* its framework is not installed */
 } candidate;
+
+typedef struct trial_terms {
+  bool reuse;
+  const kn_common_options *common;
+} trial_terms;
 
 static candidate tried[MOST];
 static size_t tried_count;
@@ -79,6 +85,23 @@ static bool copy_parameters(const kn_class *cls, bool own_model, yyjson_mut_doc 
   return true;
 }
 
+/* The same of a command line. */
+static bool copy_flags(const kn_scenario *scenario, const kn_class *cls, bool own_model, yyjson_mut_doc *doc,
+                       yyjson_mut_val *to) {
+  for (size_t i = 0; i < scenario->candidate_count; i++) {
+    const kn_instance *one = &scenario->candidates[i];
+    const kn_option *row;
+    if (one->cls != cls) continue;
+    yyjson_mut_val *all = kn_instance_to_json(one, doc);
+    if (!all) return false;
+    for (size_t k = 0; (row = kn_option_at(cls, k)); k++) {
+      if (!kn_instance_was_given(one, k) || (own_model && !strcmp(row->name, "save_model_path"))) continue;
+      if (!yyjson_mut_obj_add_val(doc, to, row->name, yyjson_mut_obj_remove_str(all, row->name))) return false;
+    }
+  }
+  return true;
+}
+
 /* Without optimizers a runtime loads its own model: the first step of the way to it becomes the optimizer, the others
  * are inserted when the scenario is read. */
 static bool add_model(const kn_scenario *scenario, const kn_class *cls, const char *directory, yyjson_mut_doc *doc,
@@ -108,8 +131,10 @@ static bool fill(const kn_scenario *scenario, const kn_class *cls, const char *d
                  yyjson_mut_doc *doc, yyjson_mut_val *root) {
   yyjson_mut_val *old = yyjson_mut_obj_get(root, "runtime"), *dataset = yyjson_mut_obj_get(root, "dataset");
   yyjson_mut_val *runtime = yyjson_mut_obj(doc), *parameters = yyjson_mut_obj(doc);
+  bool own_model = !scenario->optimizer_count;
   bool ok = runtime && parameters &&
-            copy_parameters(cls, !scenario->optimizer_count, doc, yyjson_mut_obj_get(old, "parameters"), parameters) &&
+            copy_parameters(cls, own_model, doc, yyjson_mut_obj_get(old, "parameters"), parameters) &&
+            copy_flags(scenario, cls, own_model, doc, parameters) &&
             add_model(scenario, cls, directory, doc, root, parameters);
   yyjson_mut_obj_remove_str(root, "runtime");
   ok = ok && yyjson_mut_obj_add_str(doc, runtime, "type", cls->name) &&
@@ -167,30 +192,30 @@ static kn_status read_median(const char *path, double *out_median) {
   return status;
 }
 
-static kn_status run_trial(const char *scenario, const char *result, bool reuse, double *out_median) {
+/* What the process says last is why it failed: errors alone. */
+static kn_status run_trial(const char *scenario, const char *result, const trial_terms *terms, double *out_median) {
+  const char *resources = terms->common->resources_uri;
   char *program = kn_format("%s/kenning", kn_home_directory());
-  if (!program) return kn_status_out_of_memory();
-  const char *arguments[] = {program,
-                             "json_inference_tester",
-                             scenario,
-                             result,
-                             "--verbosity",
-                             "WARNING",
-                             reuse ? "--run-benchmarks-only" : NULL,
-                             NULL};
+  char *uri = kn_format("--resources-uri=%s", resources ? resources : "");
+  const char *arguments[10] = {program, "json_inference_tester", scenario, result, "--verbosity", "ERROR"};
+  size_t count = 6;
+  if (terms->reuse) arguments[count++] = "--run-benchmarks-only";
+  if (terms->common->offline) arguments[count++] = "--offline";
+  if (resources) arguments[count++] = uri;
   const kn_process_request request = {.arguments = arguments, .timeout_s = deadline_s};
-  kn_status status = kn_process_run(&request, NULL);
+  kn_status status = program && uri ? kn_process_run(&request, NULL) : kn_status_out_of_memory();
+  kn_free(uri);
   kn_free(program);
   return status ? status : read_median(result, out_median);
 }
 
-static kn_status measure(const kn_scenario *scenario, candidate *one, const char *directory, bool reuse) {
+static kn_status measure(const kn_scenario *scenario, candidate *one, const char *directory, const trial_terms *terms) {
   const char *name = kn_class_short_name(one->cls);
   char *trial = kn_format("%s/%s.trial.json", directory, name),
        *result = kn_format("%s/%s.measured.json", directory, name);
   kn_status status =
       trial && result ? write_scenario(scenario, one->cls, directory, true, trial) : kn_status_out_of_memory();
-  if (!status) status = run_trial(trial, result, reuse, &one->median_s);
+  if (!status) status = run_trial(trial, result, terms, &one->median_s);
   kn_code code = kn_status_code(status);
   if (status && code != KN_OUT_OF_MEMORY && code != KN_CANCELLED) { /* it cannot, which is an answer */
     snprintf(one->reason, sizeof one->reason, "%s", kn_status_message(status, 0));
@@ -234,13 +259,13 @@ static void tell(void) {
   }
 }
 
-static kn_status try_all(const kn_scenario *scenario, const char *directory, bool reuse) {
+static kn_status try_all(const kn_scenario *scenario, const char *directory, const trial_terms *terms) {
   bool any = false;
   for (size_t i = 0; i < tried_count; i++) {
     if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while choosing a runtime");
     if (!tried[i].missing) {
       kn_log(KN_LOG_INFO, "runtime auto: trying %s", kn_class_short_name(tried[i].cls));
-      KN_TRY(measure(scenario, &tried[i], directory, reuse));
+      KN_TRY(measure(scenario, &tried[i], directory, terms));
     }
     if (isnan(tried[i].median_s)) continue;
     if (!any || tried[i].median_s < tried[chosen].median_s) chosen = i;
@@ -249,7 +274,8 @@ static kn_status try_all(const kn_scenario *scenario, const char *directory, boo
   return any ? NULL : nobody();
 }
 
-kn_status kn_auto_choose(kn_scenario *scenario, const char *output, bool reuse) {
+kn_status kn_auto_choose(kn_scenario *scenario, const char *output, bool reuse, const kn_common_options *common) {
+  const trial_terms terms = {reuse, common};
   if (!output)
     return kn_status_make(KN_INVALID_ARGUMENT, "a runtime is chosen by measuring: name a file for the measurements");
   /* What is wrong for every runtime is told once. */
@@ -259,7 +285,8 @@ kn_status kn_auto_choose(kn_scenario *scenario, const char *output, bool reuse) 
   if (!directory) return kn_status_out_of_memory();
   find_candidates(scenario);
   kn_status status = kn_directory_make(directory);
-  if (!status) status = try_all(scenario, directory, reuse);
+  if (!status) status = try_all(scenario, directory, &terms);
+  if (status) (void)rmdir(directory); /* empty: nothing was tried */
   if (!status) tell();
   char *path = status ? NULL : kn_format("%s/chosen.json", directory);
   if (!status && !path) status = kn_status_out_of_memory();

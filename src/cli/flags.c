@@ -1,5 +1,6 @@
 #include "cli/flags.h"
 #include "core/registry.h"
+#include "core/runtime_choice.h"
 
 #include <string.h>
 
@@ -101,12 +102,26 @@ static kn_status make(const char *name, kn_kind kind, kn_instance *instance) {
   return kn_instance_create(cls, instance);
 }
 
+/* Which runtime it will be is not known before the flags are. */
+static kn_status make_candidates(kn_scenario *scenario) {
+  scenario->candidates = kn_alloc_array(kn_registry_count(), sizeof *scenario->candidates);
+  if (!scenario->candidates) return kn_status_out_of_memory();
+  for (size_t i = 0; i < kn_registry_count(); i++) {
+    const kn_class *cls = kn_registry_at(i)->cls;
+    if (!kn_runtime_choice_has(cls)) continue;
+    KN_TRY(kn_instance_create(cls, &scenario->candidates[scenario->candidate_count]));
+    scenario->candidate_count++;
+  }
+  return NULL;
+}
+
 static kn_status make_instances(const found_classes *found, kn_scenario *scenario) {
   kn_status faults = make(found->wrapper, KN_KIND_MODELWRAPPER, &scenario->model_wrapper);
   faults = kn_status_join(faults, make(found->dataset, KN_KIND_DATASET, &scenario->dataset));
   scenario->runtime_auto = scenario->runtime_given = found->runtime && !strcmp(found->runtime, "auto");
-  if (!scenario->runtime_auto)
-    faults = kn_status_join(faults, make(found->runtime, KN_KIND_RUNTIME, &scenario->runtime));
+  faults = kn_status_join(faults, scenario->runtime_auto
+                                      ? make_candidates(scenario)
+                                      : make(found->runtime, KN_KIND_RUNTIME, &scenario->runtime));
   faults = kn_status_join(faults, make(found->protocol, KN_KIND_RUNTIMEPROTOCOL, &scenario->runtime_protocol));
   size_t count = found->optimizers ? found->optimizers->count : 0;
   if (!count) return faults;
@@ -118,7 +133,7 @@ static kn_status make_instances(const found_classes *found, kn_scenario *scenari
   return faults;
 }
 
-/* The instances of a scenario that exist; room for all is 4 + the optimizers. */
+/* The instances of a scenario that exist, the candidates last. */
 static size_t collect(kn_scenario *scenario, kn_instance **out) {
   size_t count = 0;
   kn_instance *blocks[] = {&scenario->model_wrapper, &scenario->dataset, &scenario->runtime,
@@ -127,6 +142,7 @@ static size_t collect(kn_scenario *scenario, kn_instance **out) {
     if (blocks[i]->cls) out[count++] = blocks[i];
   for (size_t i = 0; i < scenario->optimizer_count; i++)
     if (scenario->optimizers[i].cls) out[count++] = &scenario->optimizers[i];
+  for (size_t i = 0; i < scenario->candidate_count; i++) out[count++] = &scenario->candidates[i];
   return count;
 }
 
@@ -140,7 +156,8 @@ static bool wants_help(const kn_flags_request *request) {
 static kn_status second_pass(const kn_flags_request *request, const found_classes *found, kn_command_line *line) {
   kn_instance_destroy(&line->options); /* `found` is not read below, except for a number */
   KN_TRY(kn_instance_create(&line->command_class, &line->options));
-  kn_instance **instances = kn_alloc_array(5 + line->scenario.optimizer_count, sizeof *instances);
+  kn_instance **instances = kn_alloc_array(
+      5 + line->scenario.optimizer_count + line->scenario.candidate_count, sizeof *instances);
   if (!instances) return kn_status_out_of_memory();
   size_t count = collect(&line->scenario, instances + 1) + 1;
   instances[0] = &line->options;
@@ -151,7 +168,8 @@ static kn_status second_pass(const kn_flags_request *request, const found_classe
   } else {
     bool help;
     faults = kn_arguments_parse(request->argc, request->argv, instances, count, &line->positionals, &help);
-    for (size_t i = 0; i < count; i++) faults = kn_status_join(faults, kn_instance_check_required(instances[i]));
+    for (size_t i = 0; i < count - line->scenario.candidate_count; i++)
+      faults = kn_status_join(faults, kn_instance_check_required(instances[i]));
     size_t given = line->positionals.count < found->positional ? 0 : line->positionals.count - found->positional;
     memmove(line->positionals.items, line->positionals.items + (line->positionals.count - given),
             given * sizeof *line->positionals.items);

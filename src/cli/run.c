@@ -6,6 +6,7 @@
 #include "core/formats.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/record_json.h"
 #include "core/uri.h"
 #include "measurements/results.h"
 
@@ -37,7 +38,10 @@ static kn_run_options options_from(int argc, char **argv, const kn_test_flags *t
 static bool is_compiled(const kn_scenario *scenario, const char *path) {
   for (size_t i = 0; i < scenario->optimizer_count; i++) {
     const kn_optimizer_options *optimizer = scenario->optimizers[i].self;
-    if (optimizer->compiled_model_path && !strcmp(optimizer->compiled_model_path, path)) return true;
+    const char *compiled = optimizer->compiled_model_path;
+    size_t length = compiled ? strlen(compiled) : 0;
+    if (!compiled || strncmp(compiled, path, length) != 0) continue;
+    if (!path[length] || !strcmp(path + length, ".json")) return true; /* its io specification */
   }
   return false;
 }
@@ -97,7 +101,8 @@ static kn_status check_output(const kn_scenario *scenario, const char *cfg_path,
 }
 
 /* What nobody named but the flags and the formats ask for. Conversions of a scenario from a file are there already. */
-static kn_status complete(kn_scenario *scenario, kn_run_options *options, unsigned steps, const char *output) {
+static kn_status complete(kn_scenario *scenario, kn_run_options *options, unsigned steps, const char *output,
+                          const kn_common_options *common) {
   if (options->convert_to_onnx && scenario->runtime_auto)
     return kn_status_make(KN_INVALID_ARGUMENT,
                           "--convert-to-onnx does not go with a runtime that is chosen: name "
@@ -109,7 +114,26 @@ static kn_status complete(kn_scenario *scenario, kn_run_options *options, unsign
   KN_TRY(kn_scenario_bridge(scenario));
   KN_TRY(kn_scenario_check(scenario));
   if (!scenario->runtime_auto || !(steps & (KN_STEP_TEST | KN_STEP_OPTIMIZE))) return NULL;
-  return kn_auto_choose(scenario, output, !(steps & KN_STEP_OPTIMIZE));
+  if (output) KN_TRY(check_output(scenario, options->cfg_path, output));
+  return kn_auto_choose(scenario, output, !(steps & KN_STEP_OPTIMIZE), common);
+}
+
+static bool nothing_measured(const kn_measurements *measurements) {
+  return !yyjson_mut_arr_size(yyjson_mut_obj_get(kn_record_value(measurements->record), "target_inference_step"));
+}
+
+/* What was measured; a run that failed before its first sample takes no earlier results away. */
+static kn_status write_results(const kn_measurements *measurements, kn_status run, const char *output,
+                               unsigned steps) {
+  struct stat found;
+  if (run && nothing_measured(measurements) && stat(output, &found) == 0 && S_ISREG(found.st_mode) && found.st_size) {
+    kn_log(KN_LOG_WARNING, "nothing was measured: %s holds what an earlier run measured", output);
+    return NULL;
+  }
+  KN_TRY(kn_measurements_write(measurements, output));
+  if (run) kn_log(KN_LOG_WARNING, "what was measured until then is in %s, marked as incomplete", output);
+  if (!run && (steps & KN_STEP_TEST)) kn_outcome_tell(output);
+  return NULL;
 }
 
 /* Runs the steps and writes the measurements to `output` (NULL: nowhere): also those of a run that ended early, marked
@@ -122,13 +146,7 @@ static kn_status run_scenario(const kn_scenario *scenario, const kn_run_options 
   kn_measurements *measurements = NULL;
   kn_status status = kn_pipeline_execute(scenario, options, steps, &measurements);
   if (measurements) status = kn_status_join(status, kn_auto_record(measurements->record));
-  if (measurements && output) {
-    kn_status written = kn_measurements_write(measurements, output);
-    if (!written && status)
-      kn_log(KN_LOG_WARNING, "what was measured until then is in %s, marked as incomplete", output);
-    if (!written && !status && (steps & KN_STEP_TEST)) kn_outcome_tell(output);
-    status = kn_status_join(status, written);
-  }
+  if (measurements && output) status = kn_status_join(status, write_results(measurements, status, output, steps));
   kn_measurements_destroy(measurements);
   return status;
 }
@@ -157,7 +175,7 @@ static kn_status json_tester(const kn_flags_request *request, kn_command_line *l
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(options.cfg_path, &scenario));
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
-  kn_status status = complete(&scenario, &options, steps, line->positionals.items[1]);
+  kn_status status = complete(&scenario, &options, steps, line->positionals.items[1], &values->common);
   if (!status) status = run_scenario(&scenario, &options, steps, line->positionals.items[1]);
   kn_scenario_clear(&scenario);
   return status;
@@ -177,7 +195,7 @@ static kn_status tester(const kn_flags_request *request, kn_command_line *line) 
   const kn_tester_values *values = line->options.self;
   kn_run_options options = options_from(request->argc, request->argv, &values->test, NULL);
   unsigned steps = KN_STEP_TEST | (values->test.run_benchmarks_only ? 0 : KN_STEP_OPTIMIZE);
-  KN_TRY(complete(&line->scenario, &options, steps, line->positionals.items[0]));
+  KN_TRY(complete(&line->scenario, &options, steps, line->positionals.items[0], &values->common));
   return run_scenario(&line->scenario, &options, steps, line->positionals.items[0]);
 }
 
@@ -195,7 +213,7 @@ int kn_command_inference_tester(int argc, char **argv) {
 static kn_status performance(const kn_flags_request *request, kn_command_line *line) {
   const kn_performance_values *values = line->options.self;
   kn_run_options options = options_from(request->argc, request->argv, &values->test, NULL);
-  KN_TRY(complete(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]));
+  KN_TRY(complete(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0], &values->common));
   return run_scenario(&line->scenario, &options, KN_STEP_TEST, line->positionals.items[0]);
 }
 
@@ -262,6 +280,9 @@ static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
     faults =
         kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "a run writes one file; --measurements names %zu",
                                               values->measurements.count));
+  if (steps == KN_STEP_OPTIMIZE && values->test.run_benchmarks_only)
+    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
+                                                   "--run-benchmarks-only compiles nothing: there is nothing to do"));
   if ((steps & REPORT) && !values->report.report_path && !values->report.to_html)
     faults =
         kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "report needs --report-path, --to-html, or both"));
@@ -275,13 +296,13 @@ static kn_status run_steps(unsigned steps, const kn_flags_request *request, kn_c
   const char *output = writes ? values->measurements.items[0] : NULL;
   kn_run_options options = options_from(request->argc, request->argv, &values->test, &values->train);
   if (!values->json_cfg) {
-    KN_TRY(complete(&line->scenario, &options, steps, output));
+    KN_TRY(complete(&line->scenario, &options, steps, output, &values->common));
     return run_scenario(&line->scenario, &options, steps & ~(unsigned)REPORT, output);
   }
   options.cfg_path = values->json_cfg;
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(values->json_cfg, &scenario));
-  kn_status status = complete(&scenario, &options, steps, output);
+  kn_status status = complete(&scenario, &options, steps, output, &values->common);
   if (!status) status = run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
   kn_scenario_clear(&scenario);
   return status;
@@ -299,6 +320,7 @@ static kn_status chain(const kn_flags_request *request, kn_command_line *line) {
     steps |= step;
   }
   KN_TRY(check_chain(steps, values));
+  if (values->test.run_benchmarks_only) steps &= ~(unsigned)KN_STEP_OPTIMIZE;
   if (steps & REPORT && steps != REPORT)
     KN_TRY(kn_run_report_check(&values->report, &values->measurements, steps & KN_STEP_TEST));
   if (steps & ~(unsigned)REPORT) KN_TRY(run_steps(steps, request, line));

@@ -455,6 +455,10 @@ static yyjson_mut_val *member_to_json(const kn_instance *instance, const kn_opti
   return NULL;
 }
 
+bool kn_instance_was_given(const kn_instance *instance, size_t index) {
+  return index < KN_OPTION_LIMIT && instance->given >> index & 1;
+}
+
 yyjson_mut_val *kn_instance_to_json(const kn_instance *instance, yyjson_mut_doc *doc) {
   yyjson_mut_val *object = yyjson_mut_obj(doc);
   const kn_option *row;

@@ -56,6 +56,7 @@ kn_status kn_instance_check_files(const kn_instance *instance) KN_MUST_USE;
 
 /* The options as a JSON object, every one written out (2026's build_cfg). */
 yyjson_mut_val *kn_instance_to_json(const kn_instance *instance, yyjson_mut_doc *doc);
+bool kn_instance_was_given(const kn_instance *instance, size_t index);
 
 /* The closest name to `name` among `count` names for "did you mean", or NULL when none is near. */
 const char *kn_closest_name(const char *name, const char *const *names, size_t count);

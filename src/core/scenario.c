@@ -458,6 +458,8 @@ void kn_scenario_clear(kn_scenario *scenario) {
   kn_instance_destroy(&scenario->dataset);
   for (size_t i = 0; i < scenario->optimizer_count; i++) kn_instance_destroy(&scenario->optimizers[i]);
   kn_free(scenario->optimizers);
+  for (size_t i = 0; i < scenario->candidate_count; i++) kn_instance_destroy(&scenario->candidates[i]);
+  kn_free(scenario->candidates);
   kn_instance_destroy(&scenario->runtime);
   kn_instance_destroy(&scenario->runtime_protocol);
   kn_json_clear(&scenario->json);

@@ -14,6 +14,9 @@ typedef struct kn_scenario {
   kn_instance runtime;
   bool runtime_given; /* a runtime is named, even if it could not be bound */
   bool runtime_auto;  /* "auto" is: it has yet to be chosen */
+  /* Of "auto" on a command line: those to choose from, with what the flags gave each. */
+  kn_instance *candidates;
+  size_t candidate_count;
   kn_instance runtime_protocol;
 } kn_scenario;
 

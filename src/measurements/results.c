@@ -412,12 +412,20 @@ bool kn_results_recognize(yyjson_val *root) {
 
 size_t kn_results_utilization_skip(const kn_results *results) { return results->own ? 0 : 1; }
 
+/* Negative: the file holds no predictions. */
+static double count_correct(const kn_results *results) {
+  double correct = results->prediction_count ? 0 : -1;
+  for (size_t i = 0; i < results->prediction_count; i++) correct += results->targets[i] == results->predictions[i];
+  return correct;
+}
+
 kn_status kn_results_summary(const kn_results *results, kn_summary *out_summary) {
   return kn_summary_of(&(kn_summary_input){.steps = results->steps.values,
                                            .step_count = results->steps.count,
                                            .warmup = results->warmup,
                                            .confusion = results->confusion,
                                            .classes = results->classes,
+                                           .correct_count = count_correct(results),
                                            .top_5_count = results->top_5_count,
                                            .total = results->total},
                        out_summary);

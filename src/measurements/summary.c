@@ -17,13 +17,18 @@ kn_status kn_summary_of(const kn_summary_input *input, kn_summary *out_summary) 
   if (total > 0) {
     const double *cells = input->confusion;
     size_t classes = input->classes;
-    summary.has_classification = true;
+    summary.has_accuracy = summary.has_classification = true;
     summary.accuracy = kn_accuracy(cells, classes);
     kn_wilson95(summary.accuracy * total, total, summary.accuracy_ci95);
     summary.mean_precision = kn_mean_precision(cells, classes);
     summary.mean_sensitivity = kn_mean_sensitivity(cells, classes);
     summary.g_mean = kn_g_mean(cells, classes);
     summary.mean_f1 = kn_mean_f1(cells, classes);
+  }
+  if (!(total > 0) && input->correct_count >= 0 && input->total > 0) {
+    summary.has_accuracy = true;
+    summary.accuracy = input->correct_count / input->total;
+    kn_wilson95(input->correct_count, input->total, summary.accuracy_ci95);
   }
   if (input->top_5_count >= 0 && input->total > 0) {
     summary.has_top_5 = true;
@@ -49,7 +54,7 @@ kn_status kn_summary_put(const kn_summary *summary, kn_record *record) {
       KN_TRY(kn_record_set_number(inference, rows[i].key, rows[i].value));
     KN_TRY(kn_record_set_numbers(inference, "median_ci95", s->median_ci95, 2));
   }
-  if (summary->has_classification) {
+  if (summary->has_accuracy) {
     KN_TRY(kn_record_set_number(record, "accuracy", summary->accuracy));
     KN_TRY(kn_record_set_numbers(record, "accuracy_ci95", summary->accuracy_ci95, 2));
   }

@@ -9,6 +9,7 @@
 typedef struct kn_summary {
   bool has_inference;      /* there is at least one inference after warm-up */
   kn_statistics inference; /* seconds */
+  bool has_accuracy;       /* there is at least one sample with a prediction */
   bool has_classification; /* there is a confusion matrix with at least one sample */
   double accuracy;
   double accuracy_ci95[2]; /* Wilson */
@@ -24,8 +25,9 @@ typedef struct kn_summary_input {
   size_t warmup;           /* leading entries of `steps` to leave out */
   const double *confusion; /* `classes` x `classes`, or NULL */
   size_t classes;
-  double top_5_count; /* negative: unknown */
-  double total;       /* samples behind top_5_count */
+  double correct_count; /* where there is no matrix; negative: unknown */
+  double top_5_count;   /* negative: unknown */
+  double total;         /* samples behind correct_count and top_5_count */
 } kn_summary_input;
 
 kn_status kn_summary_of(const kn_summary_input *input, kn_summary *out_summary) KN_MUST_USE;

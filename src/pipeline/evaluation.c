@@ -91,12 +91,16 @@ static kn_status put_matrix(kn_record *record, const double *cells, size_t class
 static kn_status put_classification(kn_session *session, const kn_samples *samples, const int64_t *labels,
                                     const kn_loop_result *result, kn_summary_input *summary, double **out_cells) {
   kn_record *record = session->measurements->record;
-  size_t classes = (size_t)samples->classes, top_5 = 0;
-  for (size_t i = 0; i < result->samples; i++) top_5 += result->in_top_5[i];
+  size_t classes = (size_t)samples->classes, top_5 = 0, correct = 0;
+  for (size_t i = 0; i < result->samples; i++) {
+    top_5 += result->in_top_5[i];
+    correct += labels[i] == result->predictions[i];
+  }
   KN_TRY(put_predictions(record, labels, result));
   KN_TRY(put_scores(record, classes, result));
   KN_TRY(kn_record_set_int(record, "top_5_count", (int64_t)top_5));
   KN_TRY(kn_record_set_int(record, "total", (int64_t)result->samples));
+  summary->correct_count = (double)correct;
   summary->top_5_count = (double)top_5;
   summary->total = (double)result->samples;
   if (result->not_finite) {
@@ -150,7 +154,7 @@ kn_status kn_evaluation_put(kn_session *session, const kn_samples *samples, cons
   const char *step = remote ? "protocol_inference_step" : "target_inference_step";
   KN_TRY(kn_timeline_put(result->times, result->inferences, step, record));
   KN_TRY(kn_record_set_int(record, "warmup_inferences", (int64_t)result->warmup));
-  kn_summary_input summary = {.step_count = result->inferences, .warmup = result->warmup, .top_5_count = -1};
+  kn_summary_input summary = {.step_count = result->inferences, .warmup = result->warmup, .correct_count = -1, .top_5_count = -1};
   double *steps, *cells = NULL;
   KN_TRY(kn_timeline_steps(result->times, result->inferences, &steps));
   if (remote) take_target_steps(record, steps, result->inferences);

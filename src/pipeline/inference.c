@@ -136,6 +136,10 @@ static kn_status choose_model(kn_session *session, kn_model *model) {
   const char *path = named_model(scenario);
   if (!path || (model->path && !strcmp(path, model->path))) return NULL;
   if (scenario->optimizer_count) {
+    size_t index;
+    if (kn_option_find(scenario->runtime.cls, "save_model_path", &index) &&
+        !kn_instance_was_given(&scenario->runtime, index))
+      return NULL; /* the default */
     kn_log(KN_LOG_WARNING, "%s runs, not %s, which the runtime names", model->path, path);
     return NULL;
   }
@@ -360,6 +364,15 @@ static kn_status run_engine(kn_session *session, kn_engine *engine, const kn_mod
   return status;
 }
 
+/* By which reports tell whether two runs are of the same samples. */
+static kn_status record_samples(kn_session *session, kn_sample_list *list) {
+  char hash[65];
+  kn_record *run;
+  KN_TRY(kn_sample_list_names_hash(list, hash));
+  KN_TRY(kn_record_object(session->measurements->record, "run", &run));
+  return kn_record_set_string(run, "samples_sha256", hash);
+}
+
 static kn_status run_split(kn_session *session, kn_engine *engine, const kn_model *model) {
   const kn_dataset_options *options = kn_session_dataset_options(session);
   bool sampled =
@@ -373,6 +386,7 @@ static kn_status run_split(kn_session *session, kn_engine *engine, const kn_mode
     status = kn_status_make_at(KN_INVALID_ARGUMENT, session->scenario->dataset.where,
                                "the %s split holds no sample: choose another 'split' or a larger share for it",
                                kn_split_name((kn_split)options->split));
+  if (!status) status = record_samples(session, &list);
   if (!status && sampled) status = kn_sampler_start(FULL_RUN_PERIOD_S, &sampler);
   if (!status) status = run_engine(session, engine, model, &list);
   if (sampler) {

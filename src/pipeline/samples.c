@@ -178,16 +178,31 @@ static kn_status add_values(const kn_sample_list *list, kn_text *text) {
   return status;
 }
 
+static kn_status add_names(kn_sample_list *list, kn_text *text) {
+  for (size_t i = 0; i < list->samples.count; i++) {
+    char name[4096];
+    KN_TRY(kn_sample_list_name(list, i, name, sizeof name));
+    kn_text_format(text, "\n%s", name);
+  }
+  return NULL;
+}
+
+kn_status kn_sample_list_names_hash(kn_sample_list *list, char out_sha256[65]) {
+  kn_text text = {0};
+  kn_text_add(&text, list->dataset->cls->name);
+  kn_status status = add_names(list, &text);
+  if (!status) status = kn_text_status(&text);
+  if (!status) status = kn_sha256(text.data, text.length, out_sha256);
+  kn_text_clear(&text);
+  return status;
+}
+
 static kn_status add_all(kn_sample_list *list, kn_text *text) {
   const kn_samples *samples = &list->samples;
   KN_TRY(add_dataset(list, text));
   kn_text_format(text, "%s", kn_dtype_name(samples->dtype));
   for (uint32_t i = 0; i < samples->rank; i++) kn_text_format(text, " %lld", (long long)samples->shape[i]);
-  for (size_t i = 0; i < samples->count; i++) {
-    char name[4096];
-    KN_TRY(kn_sample_list_name(list, i, name, sizeof name));
-    kn_text_format(text, "\n%s", name);
-  }
+  KN_TRY(add_names(list, text));
   kn_text_add(text, "\n");
   KN_TRY(add_values(list, text));
   return kn_text_status(text);

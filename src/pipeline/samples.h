@@ -25,6 +25,8 @@ void kn_sample_list_clear(kn_sample_list *list);
 /* Makes samples.identity: a hash over the data set's class and options, the names of all samples in their order, and
  * the preprocessed values of some. */
 kn_status kn_sample_list_identify(kn_sample_list *list) KN_MUST_USE;
+/* A hash over the data set's class and the names of all samples in their order, however they are preprocessed. */
+kn_status kn_sample_list_names_hash(kn_sample_list *list, char out_sha256[65]) KN_MUST_USE;
 /* Name of a sample; `context` is that of `samples`. */
 kn_status kn_sample_list_name(void *context, size_t index, char *out, size_t size) KN_MUST_USE;
 

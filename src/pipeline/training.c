@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "pipeline/batches.h"
 #include "pipeline/learning_rate.h"
 #include "pipeline/training_state.h"
@@ -360,13 +361,16 @@ static kn_status write_model(run *r) {
   return kn_status_annotate(status, "while writing %s", path);
 }
 
+/* What no epoch was finished for replaces no model that is there. */
 static kn_status stopped(run *r, kn_status status) {
+  const char *path = r->request->model_path, *checkpoint = r->options->checkpoint ? r->options->checkpoint : "";
+  const char *go_on = *checkpoint ? "; --training-resume goes on from " : "";
   status = kn_status_join(status, save(r));
+  if (!r->state.has_best && (kn_file_exists(path, NULL) || kn_directory_bytes(path)))
+    return kn_status_annotate(status, "no epoch was finished: %s is what it was before%s%s", path, go_on, checkpoint);
   status = kn_status_join(status, write_model(r));
-  const char *go_on = r->options->checkpoint ? "; --training-resume goes on from " : "";
-  return kn_status_annotate(status, "%s holds the model of epoch %lld (0: of the moment when it was stopped)%s%s",
-                            r->request->model_path, (long long)r->state.best_epoch, go_on,
-                            r->options->checkpoint ? r->options->checkpoint : "");
+  return kn_status_annotate(status, "%s holds the model of epoch %lld (0: of the moment when it was stopped)%s%s", path,
+                            (long long)r->state.best_epoch, go_on, checkpoint);
 }
 
 static kn_status put_outcome(run *r, kn_record *history) {

@@ -163,7 +163,7 @@ static void put_tradeoff(const kn_report_model *model, kn_chart_json *json, yyjs
   for (size_t i = 0; i < model->run_count; i++) {
     const kn_run *run = &model->runs[i];
     yyjson_mut_val *value = object(json);
-    put(json, value, "time", number(json, run->facts[KN_FACT_MEDIAN].value));
+    put(json, value, "time", number(json, run->facts[KN_FACT_MEDIAN].value / run->batch));
     put(json, value, "accuracy", number(json, run->facts[KN_FACT_ACCURACY].value));
     put(json, value, "low", number(json, run->facts[KN_FACT_ACCURACY].low));
     put(json, value, "high", number(json, run->facts[KN_FACT_ACCURACY].high));

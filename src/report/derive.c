@@ -116,9 +116,9 @@ static kn_status derive_utilization(kn_run *run) {
 
 static void derive_quality(kn_run *run) {
   const kn_summary *summary = &run->summary;
+  if (summary->has_accuracy) set_bounded(run, KN_FACT_ACCURACY, summary->accuracy, summary->accuracy_ci95);
   if (!summary->has_classification) return;
   set(run, KN_FACT_SAMPLES, kn_confusion_total(run->results.confusion, run->results.classes));
-  set_bounded(run, KN_FACT_ACCURACY, summary->accuracy, summary->accuracy_ci95);
   if (summary->has_top_5) set_bounded(run, KN_FACT_TOP_5, summary->top_5_accuracy, summary->top_5_accuracy_ci95);
   set(run, KN_FACT_PRECISION, summary->mean_precision);
   set(run, KN_FACT_SENSITIVITY, summary->mean_sensitivity);
@@ -230,7 +230,12 @@ kn_status kn_derive_run(kn_run *run) {
 
 /* ---- comparison ---- */
 
-static bool same_samples(const kn_results *a, const kn_results *b) {
+/* By the hash of their names, where both files have it: a split of another seed may have the same labels. */
+static bool same_samples(const kn_run *one, const kn_run *other) {
+  const kn_results *a = &one->results, *b = &other->results;
+  const char *names = kn_run_string(one, "run", "samples_sha256");
+  const char *others = kn_run_string(other, "run", "samples_sha256");
+  if (names && others && strcmp(names, others) != 0) return false;
   return a->prediction_count && a->prediction_count == b->prediction_count &&
          memcmp(a->targets, b->targets, a->prediction_count * sizeof *a->targets) == 0;
 }
@@ -253,12 +258,20 @@ static kn_status derive_speed(const kn_run *reference, kn_run *run) {
   return NULL;
 }
 
+static bool all_finite(const double *values, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (!isfinite(values[i])) return false;
+  return true;
+}
+
 /* Of as many samples as both files hold the outputs of. */
 static void derive_outputs(const kn_run *reference, kn_run *run) {
   const kn_results *first = &reference->results, *second = &run->results;
   size_t rows = first->output_rows < second->output_rows ? first->output_rows : second->output_rows;
   if (!rows || first->output_columns != second->output_columns) return;
-  run->reference_constant = !kn_outputs_vary(first->outputs, rows, first->output_columns);
+  /* One sample alone cannot tell; values that are not finite have a warning of their own. */
+  if (!all_finite(first->outputs, rows * first->output_columns)) return;
+  run->reference_constant = rows > 1 && !kn_outputs_vary(first->outputs, rows, first->output_columns);
   if (run->reference_constant) return;
   set(run, KN_FACT_OUTPUT_DIFFERENCE,
       kn_outputs_difference(first->outputs, second->outputs, rows * first->output_columns));
@@ -270,10 +283,10 @@ kn_status kn_derive_comparison(const kn_run *reference, kn_run *run) {
   if (isfinite(reference->deployed_bytes) && isfinite(run->deployed_bytes))
     set(run, KN_FACT_SIZE_REDUCTION, reference->deployed_bytes / run->deployed_bytes);
   if (run == reference) return NULL;
-  if (reference->summary.has_classification && run->summary.has_classification)
+  if (reference->summary.has_accuracy && run->summary.has_accuracy)
     set(run, KN_FACT_ACCURACY_CHANGE, run->summary.accuracy - reference->summary.accuracy);
   const kn_results *first = &reference->results, *second = &run->results;
-  if (!same_samples(first, second)) return NULL;
+  if (!same_samples(reference, run)) return NULL;
   derive_outputs(reference, run);
   kn_paired_test test;
   kn_paired_test_run(first->targets, first->predictions, second->predictions, first->prediction_count, &test);

@@ -199,11 +199,20 @@ static kn_status add_not_finite(const kn_run *run, kn_findings *findings) {
   return add(findings, KN_FINDING_WARNING, &text);
 }
 
+/* More than a quarter of the machine went to others while it was measured. Of a run with a host and a worker only one
+ * of the two is counted. */
+static bool others_ran(const kn_run *run, double processors) {
+  kn_value machine = run->facts[KN_FACT_CPU_MEAN], own = run->facts[KN_FACT_PROCESS_CPU];
+  if (kn_run_member(run, NULL, "wire") || !kn_value_known(machine) || !kn_value_known(own)) return false;
+  return machine.value * processors - own.value > 25 * processors;
+}
+
 /* Load average of the minute before the run, per logical processor; training that has just ended leaves about 1. */
 static bool machine_busy(const kn_run *run) {
   yyjson_val *load = yyjson_arr_get_first(kn_run_member(run, "environment", "load_average"));
-  yyjson_val *processors = kn_run_member(run, "environment", "cpu_count");
-  return yyjson_is_num(load) && yyjson_is_num(processors) && yyjson_get_num(load) > 1.5 * yyjson_get_num(processors);
+  yyjson_val *count = kn_run_member(run, "environment", "cpu_count");
+  double processors = yyjson_is_num(count) ? yyjson_get_num(count) : NAN;
+  return (yyjson_is_num(load) && yyjson_get_num(load) > 1.5 * processors) || others_ran(run, processors);
 }
 
 static kn_status add_contents(const kn_run *run, kn_findings *findings) {
@@ -261,6 +270,12 @@ static bool differs(const kn_report_model *model, const char *object, const char
   return false;
 }
 
+static bool batches_differ(const kn_report_model *model) {
+  for (size_t i = 1; i < model->run_count; i++)
+    if (model->runs[i].batch != model->runs[0].batch) return true;
+  return false;
+}
+
 static bool samples_differ(const kn_report_model *model) {
   for (size_t i = 1; i < model->run_count; i++)
     if (model->runs[i].results.prediction_count && model->runs[0].results.prediction_count &&
@@ -275,6 +290,11 @@ static kn_status add_comparison(const kn_report_model *model, kn_findings *findi
     kn_text_add(&text,
                 "The runs come from different machines: differences in speed are also differences between those.");
   KN_TRY(add(findings, KN_FINDING_WARNING, &text));
+  if (batches_differ(model))
+    kn_text_add(&text,
+                "The runs took batches of different sizes: an inference time is of a whole batch, while speed boost and "
+                "accuracy over speed count per sample.");
+  KN_TRY(add(findings, KN_FINDING_NOTE, &text));
   if (samples_differ(model))
     kn_text_add(&text, "The runs were evaluated on different samples, so they are not compared sample by sample.");
   KN_TRY(add(findings, KN_FINDING_WARNING, &text));

@@ -167,7 +167,7 @@ static kn_status summary(const kn_report_model *model, kn_text *out) {
       kn_report_model_knows(model, KN_FACT_MEDIAN)) {
     kn_text_add(out, "<h3>Accuracy and speed</h3>\n");
     chart("tradeoff",
-          "Accuracy with its 95% interval over the median inference time. The area of a circle is the size "
+          "Accuracy with its 95% interval over the median inference time per sample. The area of a circle is the size "
           "of the "
           "model. Up and to the left is better.",
           out);

@@ -11,7 +11,7 @@ enum { RAW_POINTS = 2400, TREND_POINTS = 240, USAGE_POINTS = 1600, SERIES_PER_RU
 typedef struct kn_board {
   const kn_report_model *model;
   double unit; /* seconds in one unit of the time axes */
-  const char *time_label;
+  const char *time_label, *sample_time_label;
   kn_plot *plots;
   size_t plot_count;
   kn_plot_series *series;
@@ -38,6 +38,9 @@ static void choose_unit(kn_board *board) {
   board->time_label = slowest >= 1      ? "Inference time [s]"
                       : slowest >= 1e-3 ? "Inference time [ms]"
                                         : "Inference time [\xc2\xb5s]";
+  board->sample_time_label = slowest >= 1      ? "Inference time per sample [s]"
+                             : slowest >= 1e-3 ? "Inference time per sample [ms]"
+                                               : "Inference time per sample [\xc2\xb5s]";
 }
 
 /* A series of the plot under construction; series of one plot follow each other. */
@@ -182,13 +185,13 @@ static void plot_facts(kn_board *board, kn_plot *plot, const char *const *names,
 
 static void plot_tradeoff(kn_board *board, kn_plot *plot) {
   plot->kind = KN_PLOT_SCATTER;
-  plot->x_label = board->time_label;
+  plot->x_label = board->sample_time_label;
   plot->y_label = "Accuracy";
   for (size_t i = 0; i < board->model->run_count; i++) {
     const kn_run *run = &board->model->runs[i];
     kn_value accuracy = run->facts[KN_FACT_ACCURACY];
     double *scalars = next_scalars(board, 4);
-    scalars[0] = run->facts[KN_FACT_MEDIAN].value / board->unit;
+    scalars[0] = run->facts[KN_FACT_MEDIAN].value / run->batch / board->unit;
     scalars[1] = accuracy.value;
     scalars[2] = accuracy.low;
     scalars[3] = accuracy.high;
