@@ -62,8 +62,12 @@ static kn_status unknown_flag(const char *flag, size_t length, kn_instance **ins
   char given[96];
   snprintf(given, sizeof given, "%.*s", (int)(length < 95 ? length : 95), flag);
   const char *near = kn_closest_name(given, pointers, count);
+  bool from_file = instance_count == 1 && kn_option_find(instances[0]->cls, "json_cfg", NULL);
   return kn_status_make(KN_NOT_FOUND, "unknown flag %s%s%s%s", given, near ? "; did you mean " : "", near ? near : "",
-                        near ? "?" : "; --help lists them");
+                        near        ? "?"
+                        : from_file ? "; --help lists them, and the flags of blocks where classes are named in place "
+                                      "of a scenario"
+                                    : "; --help lists them");
 }
 
 /* A flag as written: "--name", "--name=value", "--Class.name" for the blocks of one class. */
@@ -251,7 +255,8 @@ static void print_rows(const kn_class *cls) {
 }
 
 void kn_arguments_help(const kn_command *command, kn_instance **blocks, size_t block_count) {
-  printf("usage: kenning %s%s%s\n\n%s\n", command->chains ? "" : command->name,
+  bool itself = !strncmp(command->name, "kenning", 7); /* kenning-server */
+  printf("usage: %s%s%s%s\n\n%s\n", itself ? "" : "kenning ", command->chains ? "" : command->name,
          command->chains ? "" : kn_usage_gap(command), command->usage, command->summary);
   if (command->options) {
     kn_class cls = kn_command_class(command);

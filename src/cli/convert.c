@@ -31,11 +31,33 @@ static kn_status find_format(const kn_convert_values *values, const char *in, co
   return kn_model_file_check(in, (const char *const[]){*out_format, NULL});
 }
 
+/* "onnx, tflite, ...": where models of `from` can go. */
+static void list_ways(const char *from, char *out, size_t size) {
+  kn_conversion edge;
+  kn_conversion_path path;
+  size_t used = 0;
+  *out = '\0';
+  for (size_t i = 0; kn_conversion_at(i, &edge); i++) {
+    bool told = !strcmp(edge.to, from);
+    kn_conversion earlier;
+    for (size_t k = 0; k < i && kn_conversion_at(k, &earlier); k++) told = told || !strcmp(earlier.to, edge.to);
+    if (told || !kn_conversion_find((const char *const[]){from, NULL}, (const char *const[]){edge.to, NULL}, &path))
+      continue;
+    int length = snprintf(out + used, size - used, "%s%s", used ? ", " : "", edge.to);
+    if (length < 0 || (size_t)length >= size - used) return;
+    used += (size_t)length;
+  }
+}
+
 static kn_status no_way(const char *from, const char *to) {
   const kn_class *named = kn_conversion_named_only(from, to);
+  char ways[256];
+  list_ways(from, ways, sizeof ways);
   if (!named)
     return kn_status_make(KN_INCOMPATIBLE,
-                          "there is no way from %s to %s; `kenning info --formats` shows what there is", from, to);
+                          "there is no way from %s to %s; those there are lead to %s (--to FORMAT), and `kenning info "
+                          "--formats` shows how",
+                          from, to, *ways ? ways : "nothing");
   return kn_status_make(
       KN_INCOMPATIBLE,
       "from %s to %s goes %s, which must be told more than two names, or needs samples of a data set: "

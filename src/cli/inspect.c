@@ -18,12 +18,13 @@ static const char *lacks(const kn_class *cls, char out[128]) {
   return out;
 }
 
-static kn_status list_json(void) {
+static kn_status list_json(const bool *wanted) {
   kn_record *record;
   KN_TRY(kn_record_create(&record));
   kn_status status = NULL;
   for (size_t i = 0; !status && i < kn_registry_count(); i++) {
     const kn_registered *entry = kn_registry_at(i);
+    if (!wanted[entry->cls->kind]) continue;
     char text[128];
     const char *need = lacks(entry->cls, text);
     kn_record *block;
@@ -70,9 +71,10 @@ static kn_status list(const kn_list_values *values, const kn_positionals *kinds)
                             near ? "'? The kinds are " : "", near ? all : "");
   }
   KN_TRY(kn_registry_load());
-  if (values->json) return list_json();
+  for (int kind = 1; !kinds->count && kind < KN_KIND_COUNT; kind++) wanted[kind] = true;
+  if (values->json) return list_json(wanted);
   for (int kind = 1; kind < KN_KIND_COUNT; kind++) {
-    if (kinds->count && !wanted[kind]) continue;
+    if (!wanted[kind]) continue;
     bool heading = false;
     for (size_t i = 0; i < kn_registry_count(); i++) {
       const kn_class *cls = kn_registry_at(i)->cls;

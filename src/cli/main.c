@@ -39,7 +39,7 @@ static void usage(FILE *out) {
           "  kenning check S.json\n"
           "  kenning optimize test report --json-cfg S.json --measurements M.json --to-html REPORT\n\n"
           "Exit codes: 0 done, 1 the run failed, 2 bad arguments, scenario or input, 3 something must be\n"
-          "installed.\n");
+          "installed. `kenning --version` tells the version.\n");
 }
 
 /* What could not be written is no success. A reader that has seen enough (`| head`) needs no message. */
@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
       usage(stdout);
     return finish_output(0);
   }
-  if (!strcmp(argv[1], "--version")) {
+  if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
     printf("kenning %s\n", KENNING_VERSION);
     return finish_output(0);
   }

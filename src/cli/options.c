@@ -89,7 +89,7 @@ const kn_option kn_chain_options[] = {
     CLASS_ROWS(kn_chain_values),
     TEST_ROWS(kn_chain_values),
     TRAIN_ROWS(kn_chain_values, 0),
-    {"report_path", "Report to write: RST (.rst) or Markdown (.md)", KN_OPTION_PATH, 0,
+    {"report_path", "Report to write: RST (.rst), Markdown (.md) or HTML (.html)", KN_OPTION_PATH, 0,
      KN_FIELD(kn_chain_values, report.report_path)},
     {"report_name", "Title of the report; default: the measurement file's name", KN_OPTION_STRING, 0,
      KN_FIELD(kn_chain_values, report.report_name)},

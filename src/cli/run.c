@@ -283,10 +283,18 @@ static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
   if (steps == KN_STEP_OPTIMIZE && values->test.run_benchmarks_only)
     faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
                                                    "--run-benchmarks-only compiles nothing: there is nothing to do"));
+  if (!(steps & REPORT) && (values->report.report_path || values->report.to_html))
+    faults = kn_status_join(
+        faults, kn_status_make(KN_INVALID_ARGUMENT, "--report-path and --to-html are of the step 'report': name it, too"));
   if ((steps & REPORT) && !values->report.report_path && !values->report.to_html)
     faults =
         kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "report needs --report-path, --to-html, or both"));
   return faults;
+}
+
+static void tell_idle(const kn_scenario *scenario, unsigned steps) {
+  if (steps == KN_STEP_OPTIMIZE && !scenario->optimizer_count)
+    kn_log(KN_LOG_WARNING, "the scenario has no optimizers: nothing is compiled");
 }
 
 /* All steps but the report. */
@@ -297,12 +305,14 @@ static kn_status run_steps(unsigned steps, const kn_flags_request *request, kn_c
   kn_run_options options = options_from(request->argc, request->argv, &values->test, &values->train);
   if (!values->json_cfg) {
     KN_TRY(complete(&line->scenario, &options, steps, output, &values->common));
+    tell_idle(&line->scenario, steps & ~(unsigned)REPORT);
     return run_scenario(&line->scenario, &options, steps & ~(unsigned)REPORT, output);
   }
   options.cfg_path = values->json_cfg;
   kn_scenario scenario;
   KN_TRY(kn_scenario_read(values->json_cfg, &scenario));
   kn_status status = complete(&scenario, &options, steps, output, &values->common);
+  if (!status) tell_idle(&scenario, steps & ~(unsigned)REPORT);
   if (!status) status = run_scenario(&scenario, &options, steps & ~(unsigned)REPORT, output);
   kn_scenario_clear(&scenario);
   return status;

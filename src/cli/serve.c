@@ -16,7 +16,7 @@ int kn_command_json_inference_server(int argc, char **argv) {
   int count = 1;
   bool named = false;
   for (int i = 1; i < argc && count < MOST; i++) {
-    bool value = i > 1 && !strcmp(argv[i - 1], "--verbosity");
+    bool value = i > 1 && (!strcmp(argv[i - 1], "--verbosity") || !strcmp(argv[i - 1], "--launcher"));
     if (argv[i][0] != '-' && !value && !named) {
       arguments[count++] = flag;
       named = true;

@@ -312,13 +312,29 @@ static int write_all(int file, const char *data, size_t bytes) {
   return 0;
 }
 
+/* The descriptor of this process that a name in /dev stands for, where that is a file; else -1. */
+static int own_file(const char *path) {
+  static const char directory[] = "/dev/fd/";
+  struct stat found;
+  int file = !strcmp(path, "/dev/stdout") ? STDOUT_FILENO : !strcmp(path, "/dev/stderr") ? STDERR_FILENO : -1;
+  if (!strncmp(path, directory, sizeof directory - 1)) {
+    char *end;
+    long number = strtol(path + sizeof directory - 1, &end, 10);
+    if (!*end && end > path + sizeof directory - 1 && number >= 0 && number < INT_MAX) file = (int)number;
+  }
+  return file >= 0 && fstat(file, &found) == 0 && S_ISREG(found.st_mode) ? file : -1;
+}
+
 /* Devices and what the links of /dev lead to (/dev/stdout, /dev/full) have nothing to rename. Opening a pipe that
- * nobody reads any more would wait for ever. */
+ * nobody reads any more would wait for ever; a file opened anew would be written from its beginning, whatever the
+ * shell's other commands have put there. */
 static kn_status write_through(const char *path, const void *data, size_t bytes) {
-  int file = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  int own = own_file(path);
+  if (own >= 0) (void)fflush(NULL);
+  int file = own >= 0 ? fcntl(own, F_DUPFD_CLOEXEC, 0) : open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0 && errno == ENXIO) return kn_status_make(KN_IO_ERROR, "%s: cannot write: nobody reads it", path);
   if (file < 0) return kn_file_fault(path, "open for writing", errno);
-  int flags = fcntl(file, F_GETFL);
+  int flags = own >= 0 ? -1 : fcntl(file, F_GETFL);
   if (flags >= 0) (void)fcntl(file, F_SETFL, flags & ~O_NONBLOCK);
   int error = write_all(file, data, bytes);
   if (close(file) != 0 && !error) error = errno;

@@ -75,6 +75,10 @@ static void a_report_is_judged_before_its_run(void **state) {
   EXPECT(1, "/proc/nowhere", CHAIN, "--report-path", "/proc/nowhere/r.html");
   EXPECT(2, "is not below the root directory", CHAIN, "--report-path", "r.rst", "--root-dir", "one", "--img-dir",
          "two");
+  EXPECT(2, "--report-path and --to-html are of the step 'report'", "test", "--json-cfg", "s.json", "--measurements",
+         "m.json", "--to-html", "d");
+  EXPECT(2, "--run-benchmarks-only compiles nothing", "optimize", "--json-cfg", "s.json", "--run-benchmarks-only");
+  EXPECT(2, "the flags of blocks where classes are named", "test", "--json-cfg", "s.json", "--num-threads", "1");
   assert_false(there("m.json"));
   assert_false(there("d"));
 }

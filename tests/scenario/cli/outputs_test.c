@@ -171,6 +171,17 @@ static void devices_are_written_in_place(void **state) {
   assert_int_equal(run.out[0], '{');
   kt_assert_contains(run.out, "\"kenning_schema\"");
   kt_run_free(&run);
+  const char *between[] = {"sh", "-c", "(echo before; \"$0\" json_inference_tester s.json /dev/stdout; echo after) >all",
+                           kt_kenning(), NULL};
+  run = kt_run_program(between, &options);
+  kt_assert_exit(&run, 0);
+  kt_run_free(&run);
+  char *path = kt_path(directory, "all"), *all = kt_file_read(path, NULL);
+  assert_int_equal(strncmp(all, "before\n{", 8), 0);
+  kt_assert_contains(all, "\"kenning_schema\"");
+  kt_assert_contains(all, "after\n");
+  free(all);
+  free(path);
   run = kt_run_kenning(&options, "json_inference_tester", "s.json", "/dev/null");
   kt_assert_exit(&run, 0);
   kt_run_free(&run);

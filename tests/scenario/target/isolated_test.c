@@ -45,6 +45,25 @@ static void an_isolated_crash_is_an_error_of_the_run(void **state) {
   }
 }
 
+/* What an earlier run measured is not given for nothing. */
+static void a_run_without_an_inference_takes_nothing_away(void **state) {
+  (void)state;
+  static const char earlier[] = "{\"kenning_schema\": \"1.0\", \"target_inference_step\": [1, 2]}";
+  pair p = make(
+      "{\"type\": \"FaultyRuntime\", \"parameters\": {\"fault\": \"crash\", \"after\": 0, \"isolate\": true}}");
+  char *path = kt_path(p.directory, "out.json");
+  kt_file_write_text(path, earlier);
+  kt_run run = run_client(&p, "out.json");
+  kt_assert_exit(&run, 1);
+  kt_assert_contains(run.err, "nothing was measured: out.json holds what an earlier run measured");
+  kt_run_free(&run);
+  char *text = kt_file_read(path, NULL);
+  assert_string_equal(text, earlier);
+  free(text);
+  free(path);
+  drop_pair(&p);
+}
+
 /* However much it says: the pipe is bounded, nothing waits for it, and its end is told without control characters. */
 static void an_isolated_runtime_is_heard(void **state) {
   (void)state;
@@ -82,6 +101,7 @@ static void an_isolated_runtime_has_no_more_memory_than_allowed(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_isolated_runtime_is_measured),
+      cmocka_unit_test(a_run_without_an_inference_takes_nothing_away),
       cmocka_unit_test(an_isolated_crash_is_an_error_of_the_run),
       cmocka_unit_test(an_isolated_runtime_is_heard),
       cmocka_unit_test(an_isolated_runtime_has_no_more_memory_than_allowed),

@@ -186,6 +186,107 @@ static void a_reference_that_answers_the_same_is_no_reference(void **state) {
   remove_files(&made);
 }
 
+/* `text` with `old` replaced by `fresh`, as run `index`. */
+static void write_other(const files *made, size_t index, const char *text, const char *old, const char *fresh) {
+  char other[4096];
+  const char *place = strstr(text, old);
+  assert_non_null(place);
+  int length = snprintf(other, sizeof other, "%.*s%s%s", (int)(place - text), text, fresh, place + strlen(old));
+  assert_true(length > 0 && (size_t)length < sizeof other);
+  kt_file_write_text(made->paths[index], other);
+}
+
+/* Splits of two seeds may have the same labels in the same order. */
+static void other_samples_are_not_paired(void **state) {
+  (void)state;
+  static const struct {
+    const char *first, *second;
+    bool paired;
+  } cases[] = {{"aa", "aa", true}, {"aa", "bb", false}, {"aa", NULL, true}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    files made = make_files();
+    char fresh[80];
+    snprintf(fresh, sizeof fresh, "\"run\": {\"samples_sha256\": \"%s\", ", cases[i].first);
+    write_other(&made, 0, native, "\"run\": {", fresh);
+    if (cases[i].second) {
+      snprintf(fresh, sizeof fresh, "\"run\": {\"samples_sha256\": \"%s\", ", cases[i].second);
+      write_other(&made, 1, compiled, "\"run\": {", fresh);
+    }
+    kn_report_sources sources = sources_of(&made, 2);
+    kn_report_model model;
+    kt_assert_ok(kn_report_model_read(&sources, &model));
+    assert_int_equal(kn_value_known(model.runs[1].facts[KN_FACT_AGREEMENT]), cases[i].paired);
+    assert_int_equal(kn_value_known(model.runs[1].facts[KN_FACT_P_VALUE]), cases[i].paired);
+    assert_int_equal(kn_value_known(model.runs[1].facts[KN_FACT_OUTPUT_DIFFERENCE]), cases[i].paired);
+    kn_report_model_clear(&model);
+    remove_files(&made);
+  }
+}
+
+/* One sample alone does not tell whether outputs depend on it. */
+static void one_output_is_compared(void **state) {
+  (void)state;
+  files made = make_files();
+  write_other(&made, 1, compiled, "[[4, 0, 1], [3.5, 0, 2]]", "[[4, 0, 3]]");
+  kn_report_sources sources = sources_of(&made, 2);
+  kn_report_model model;
+  kt_assert_ok(kn_report_model_read(&sources, &model));
+  assert_false(model.runs[1].reference_constant);
+  kt_assert_near(fact(&model, 1, KN_FACT_OUTPUT_DIFFERENCE), 0.5, 1e-12);
+  kn_report_model_clear(&model);
+  remove_files(&made);
+}
+
+/* Too many classes for a matrix: predictions are enough. */
+static void accuracy_needs_no_matrix(void **state) {
+  (void)state;
+  files made = make_files();
+  write_other(&made, 0, native, "\"eval_confusion_matrix\": [[2, 0, 0], [0, 2, 0], [1, 0, 1]],", "");
+  kn_report_sources sources = sources_of(&made, 1);
+  kn_report_model model;
+  kt_assert_ok(kn_report_model_read(&sources, &model));
+  kt_assert_near(fact(&model, 0, KN_FACT_ACCURACY), 5.0 / 6, 1e-12);
+  assert_false(kn_value_known(model.runs[0].facts[KN_FACT_G_MEAN]));
+  kn_report_model_clear(&model);
+  remove_files(&made);
+}
+
+static bool is_said(const kn_report_model *model, const char *text) {
+  kn_findings findings;
+  bool said = false;
+  kt_assert_ok(kn_findings_of(model, &findings));
+  for (size_t i = 0; i < findings.count; i++) said |= strstr(findings.items[i].text, text) != NULL;
+  kn_findings_clear(&findings);
+  return said;
+}
+
+/* What others used of the machine while it was measured: half of it, or what the measured process used itself. */
+static void a_busy_machine_is_told(void **state) {
+  (void)state;
+  static const struct {
+    const char *process;
+    bool busy;
+  } cases[] = {{"[50, 50]", true}, {"[195, 195]", false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    files made = make_files();
+    char fresh[400];
+    snprintf(fresh, sizeof fresh,
+             "{\"environment\": {\"cpu_count\": 2, \"load_average\": [0.1, 0, 0]}, \"process_cpu_percent\": %s,"
+             "\"process_rss_bytes\": [1, 1], \"process_timestamp\": [1, 2],"
+             "\"session_utilization_timestamp\": [1, 2], \"session_utilization_mem_percent\": [9, 9],"
+             "\"session_utilization_cpus_percent\": [[100, 100], [100, 100]], \"kenning_schema\"",
+             cases[i].process);
+    write_other(&made, 0, native, "{\"kenning_schema\"", fresh);
+    kn_report_sources sources = sources_of(&made, 2);
+    kn_report_model model;
+    kt_assert_ok(kn_report_model_read(&sources, &model));
+    assert_int_equal(is_said(&model, "The machine was busy with something else when native"), cases[i].busy);
+    assert_true(is_said(&model, "batches of different sizes"));
+    kn_report_model_clear(&model);
+    remove_files(&made);
+  }
+}
+
 static void spans_stand_in_for_phases(void **state) {
   (void)state;
   char *directory = kt_directory_make(), *path = kt_path(directory, "m.json");
@@ -314,6 +415,10 @@ int main(void) {
       cmocka_unit_test(readers_are_warned),
       cmocka_unit_test(weights_and_files_that_disagree_are_both_told),
       cmocka_unit_test(a_reference_that_answers_the_same_is_no_reference),
+      cmocka_unit_test(other_samples_are_not_paired),
+      cmocka_unit_test(one_output_is_compared),
+      cmocka_unit_test(accuracy_needs_no_matrix),
+      cmocka_unit_test(a_busy_machine_is_told),
       cmocka_unit_test(spans_stand_in_for_phases),
       cmocka_unit_test(names_are_told_apart),
       cmocka_unit_test(faults_of_the_request_are_told),
