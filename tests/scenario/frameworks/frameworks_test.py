@@ -73,8 +73,9 @@ ROWS = {
 SLOW = {"iree-saved_model", "iree-int8"}
 
 
-def kenning(directory, *arguments):
-    return subprocess.run([KENNING, *map(str, arguments)], cwd=directory, capture_output=True, text=True)
+def kenning(directory, *arguments, **variables):
+    return subprocess.run([KENNING, *map(str, arguments)], cwd=directory, capture_output=True, text=True,
+                          env=os.environ | variables)
 
 
 def need(directory, frameworks):
@@ -100,11 +101,14 @@ def scenario(row):
     return whole
 
 
-def python_of(framework):
-    root = Path(os.environ.get("KENNING_DATA_DIR") or
+def installed():
+    return Path(os.environ.get("KENNING_DATA_DIR") or
                 Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kenning")
-    lock = json.loads((root / framework / "lock.json").read_text())
-    return root / lock["environment"]["directory"] / "bin" / "python"
+
+
+def python_of(framework):
+    lock = json.loads((installed() / framework / "lock.json").read_text())
+    return installed() / lock["environment"]["directory"] / "bin" / "python"
 
 
 def largest_weights(model):
@@ -226,6 +230,27 @@ def choose(directory):
               "a report does not show the field")
 
 
+def choose_by_flags(directory):
+    """Where TensorFlow Lite alone is installed, it alone is tried, as the flags say."""
+    only = directory / "only"
+    only.mkdir(exist_ok=True)
+    for name in ("tflite", "environments"):
+        if not (only / name).exists():
+            (only / name).symlink_to(installed() / name)
+    shutil.rmtree(directory / "flags.json.auto", ignore_errors=True)
+    done = kenning(directory, "inference_tester", "TensorFlowFashionMNISTCNN", "RandomizedClassificationDataset", "flags.json",
+                   "--runtime-cls", "auto", "--num-threads", 1, "--model-path", "model.h5", "--num-samples", 60, "--num-classes",
+                   10, "--input-dims", 28, 28, 1, KENNING_DATA_DIR=str(only))
+    check(done.returncode == 0, done.stderr)
+    check("which the runtime names" not in done.stderr, f"nobody named a model: {done.stderr}")
+    trial = json.loads((directory / "flags.json.auto" / "TFLiteRuntime.trial.json").read_text())
+    check(trial["runtime"]["parameters"] == {"num_threads": 1}, f"the trial had the parameters {trial['runtime']}")
+    run = json.loads((directory / "flags.json").read_text())
+    check(run["run"]["threads"] == 1, f"{run['run']['threads']} threads ran")
+    check({one["runtime"].rpartition(".")[2] for one in run["runtime_selection"] if "needs" not in one} == {"TFLiteRuntime"},
+          f"others were tried: {run['runtime_selection']}")
+
+
 def report(directory):
     rows = [row for row in ROWS if (directory / f"{row}.measured.json").exists()]
     check(rows[:1] == ["native"] and len(rows) > 1, "no row was run")
@@ -256,6 +281,7 @@ def main():
         make_model(directory)
     elif step == "auto":
         choose(directory)
+        choose_by_flags(directory)
     elif step == "report":
         need(directory, ["tensorflow", "tflite"])
         report(directory)
