@@ -68,11 +68,11 @@ static void a_run_without_an_inference_takes_nothing_away(void **state) {
 static void a_model_that_fails_in_isolation_is_explained(void **state) {
   (void)state;
   pair p = make(ALONE("none"));
-  write_in(&p, "model.bin", "garbage model");
+  write_in(&p, "faulty.bin", "garbage model");
   kt_run run = run_client(&p, "out.json");
   kt_assert_exit(&run, 2);
   kt_assert_contains(run.err, "the runtime's process: ");
-  kt_assert_contains(run.err, "bad data: model.bin is no model");
+  kt_assert_contains(run.err, "bad data: faulty.bin is no model");
   kt_run_free(&run);
   drop_pair(&p);
 }
