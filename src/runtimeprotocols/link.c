@@ -1,7 +1,8 @@
 #include "runtimeprotocols/link.h"
 
 enum { FRAME_LIMIT = 1 << 20, SLOWEST = 32 << 10 };
-#define GAP_S 0.01 /* a Python host has read the first answer by then */
+#define ENDLESS_S 1e8 /* three years are as good as no limit, and no clock overflows */
+#define GAP_S 0.01    /* a Python host has read the first answer by then */
 
 const kn_choice kn_wire_choices[] = {
     {"2022", KN_WIRE_2022, "6-byte header, of the original's first years"},
@@ -11,7 +12,7 @@ const kn_choice kn_wire_choices[] = {
 
 kn_link_config kn_link_configure(const kn_link_options *options) {
   return (kn_link_config){.wire = {.format = (kn_wire_format)options->wire, .frame_limit = FRAME_LIMIT},
-                          .timeout_s = options->timeout,
+                          .timeout_s = options->timeout > 0 ? options->timeout : ENDLESS_S,
                           .gap_s = GAP_S,
                           .idle_s = options->idle_timeout,
                           .engine_s = options->engine_timeout,

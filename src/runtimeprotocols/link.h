@@ -23,12 +23,12 @@ typedef struct kn_link_options {
    .def.i = (standard),                                                                                 \
    .choices = kn_wire_choices},                                                                         \
       {"timeout",                                                                                       \
-       "Seconds that a message may take besides the time for its bytes",                                \
+       "Seconds that a message may take besides the time for its bytes; 0 or less: no limit",           \
        KN_OPTION_FLOAT,                                                                                 \
        0,                                                                                               \
        KN_FIELD(type, link.timeout),                                                                    \
        .def.f = 60,                                                                                     \
-       .min = 0.001,                                                                                    \
+       .min = -1,                                                                                       \
        .max = 86400},                                                                                   \
       {"idle_timeout",                                                                                  \
        "Seconds that a target waits for the next request of its client",                                \

@@ -29,6 +29,7 @@ kn_status kn_client_lacks_key(void) {
 kn_status kn_client_read(kn_client *client, void *to, size_t bytes, int64_t until) {
   for (size_t got = 0; got < bytes;) {
     size_t now;
+    KN_TRY(kn_connection_patience(until, false)); /* of one who talks without pause too */
     KN_TRY(kn_connection_read(&client->connection, (uint8_t *)to + got, bytes - got, until, &now));
     if (!now && !client->connection.tls && is_alert(to, got)) return kn_client_lacks_key();
     if (!now)
@@ -168,8 +169,11 @@ static kn_status check_action(const kn_frame *frame, kn_message type, const kn_a
 /* The next frame of the answer; those of other messages in between are looked at and left. */
 static kn_status begin_of_today(kn_client *client, kn_message type, bool first, kn_frame *frame, uint8_t *sum,
                                 kn_answer *answer) {
-  if (first) client->until = kn_client_deadline(client, 0);
-  for (size_t notices = 0; notices < NOTICES_LIMIT; notices++) {
+  if (first) {
+    client->until = kn_client_deadline(client, 0);
+    client->notices = 0;
+  }
+  for (; client->notices < NOTICES_LIMIT; client->notices++) {
     KN_TRY(read_header(client, frame, sum));
     if (frame->flow != KN_FLOW_TRANSMISSION || frame->type != (uint64_t)type) {
       KN_TRY(take_notice(client, frame, *sum));

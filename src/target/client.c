@@ -13,13 +13,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PING_TRIES = 5, PING_TIMEOUT_S = 1, SENDINGS = 4 /* of a request that arrives disturbed */ };
+enum { PING_TRIES = 5, PING_TIMEOUT_S = 1, LAST_WORDS_S = 1, SENDINGS = 4 /* of a request that arrives disturbed */ };
 
 /* What follows on a connection that failed once cannot be understood: it is closed, so that later requests do not wait
  * for an answer. A refusal is an answer like another. */
 static kn_status settle(kn_client *client, kn_status status, kn_message type, bool refusal) {
   if (status && !refusal) kn_connection_close(&client->connection);
   return kn_status_annotate(status, "while the target was asked for %s", kn_answer_name(type));
+}
+
+/* Takes the failure of a request that could not be sent whole. A target that hangs up amid one may have said why. */
+static kn_status unsent(kn_client *client, kn_status status, kn_message type) {
+  if (kn_status_code(status) != KN_IO_ERROR) return settle(client, status, type, false);
+  uint8_t action[8];
+  kn_answer answer = {.data = action, .capacity = sizeof action};
+  const double timeout_s = client->link.timeout_s;
+  client->last_log[0] = '\0';
+  client->link.timeout_s = LAST_WORDS_S;
+  kn_status said = kn_answer_read(client, type, &answer);
+  client->link.timeout_s = timeout_s;
+  client->misheard = false; /* there is nobody to send it to again */
+  kn_status_free(answer.refused ? status : said);
+  return settle(client, answer.refused ? said : status, type, answer.refused);
 }
 
 static kn_status receive(kn_client *client, kn_message type, kn_answer *answer) {
@@ -77,7 +92,8 @@ static kn_status check_connected(const kn_client *client) {
 
 static kn_status send_request(kn_client *client, kn_message type, const void *payload, size_t bytes) {
   KN_TRY(check_connected(client));
-  return settle(client, send_frames(client, type, payload, bytes), type, false);
+  kn_status status = send_frames(client, type, payload, bytes);
+  return status ? unsent(client, status, type) : NULL;
 }
 
 /* ---- files ---- */
@@ -148,7 +164,7 @@ kn_status kn_client_upload_file(kn_client *client, kn_message type, const char *
     status = NULL;
   }
   close(file);
-  return settle(client, kn_status_annotate(status, "while sending %s", path), type, false);
+  return status ? unsent(client, kn_status_annotate(status, "while sending %s", path), type) : NULL;
 }
 
 /* ---- requests ---- */

@@ -22,6 +22,7 @@ typedef struct kn_client {
   bool extended;   /* the target granted the extensions */
   bool misheard;   /* the target refused the last request since it arrived disturbed: it may be sent again */
   int repetitions; /* of the answer under way */
+  int notices;     /* messages between the pieces of that answer */
   int64_t until;   /* when that must have come as far as it was announced */
   kn_pending pending;
   char last_log[256]; /* the target's last error message, "" when there is none */

@@ -117,7 +117,7 @@ static kn_status spawn(kn_isolated *isolated, const char *model_path, int worker
   const kn_scenario scenario = {.runtime = *isolated->runtime, .runtime_protocol = peer};
   if (!status) status = kn_child_config(&scenario, &config);
   if (!status) status = make_pipe(isolated, &output);
-  const char *const arguments[] = {"--worker", "--worker-model", model_path, "--verbosity", "ERROR", NULL};
+  const char *const arguments[] = {"--worker", "--worker-model", model_path, "--verbosity", "WARNING", NULL};
   const kn_child_request request = {.program = program,
                                     .arguments = arguments,
                                     .client = worker_end,

@@ -6,20 +6,27 @@
 #include <kenning/services.h>
 #include <string.h>
 
-enum { STATISTICS_LIMIT = 256 << 20 };
+enum {
+  STATISTICS_LIMIT = 256 << 20,
+  ROWS_LIMIT = 1024 /* of packed statistics: a target without JSON has some dozen */
+};
 
 /* Targets without JSON: "allocation_stats" as the original names them, the rest under "target". */
 static kn_status unpack_statistics(const uint8_t *bytes, size_t count, kn_record *record) {
-  static const char *const groups[] = {"target", "allocation_stats", "target"};
-  for (size_t i = 0; i < kn_packed_statistics_count(count); i++) {
+  static const char *const names[] = {"target", "allocation_stats", "target"};
+  const size_t rows = kn_packed_statistics_count(count);
+  kn_record *groups[3] = {NULL};
+  if (rows > ROWS_LIMIT)
+    return kn_status_make(KN_BAD_DATA, "%zu rows of statistics are more than the %d that make sense", rows, ROWS_LIMIT);
+  for (size_t i = 0; i < rows; i++) {
     kn_packed_row row;
-    kn_record *group;
     if (!kn_packed_statistics_row(bytes, count, i, &row)) continue;
-    KN_TRY(kn_record_object(record, groups[row.kind], &group));
+    kn_record **group = &groups[row.kind];
+    if (!*group) KN_TRY(kn_record_object(record, names[row.kind], group));
     if (row.kind == KN_PACKED_TIME)
-      KN_TRY(kn_record_set_number(group, row.name, (double)row.value / 1e9));
+      KN_TRY(kn_record_set_number(*group, row.name, (double)row.value / 1e9));
     else
-      KN_TRY(kn_record_set_int(group, row.name, row.value > INT64_MAX ? INT64_MAX : (int64_t)row.value));
+      KN_TRY(kn_record_set_int(*group, row.name, row.value > INT64_MAX ? INT64_MAX : (int64_t)row.value));
   }
   return NULL;
 }
@@ -194,6 +201,8 @@ static kn_wire_sums sum_up(const kn_remote *remote, const kn_inference_times *ti
                            yyjson_mut_val *steps) {
   bool moments = knows_moments(remote, count);
   kn_wire_sums sums = {0};
+  yyjson_mut_arr_iter each = yyjson_mut_arr_iter_with(steps); /* of none where there are no steps */
+  for (size_t i = 0; i < first; i++) (void)yyjson_mut_arr_iter_next(&each);
   for (size_t i = first; i < count; i++) {
     const kn_inference_times *t = &times[i];
     int64_t there = moments ? kn_clock_here(&remote->clock, remote->moments.items[i].whole) : t->run_start;
@@ -201,7 +210,7 @@ static kn_wire_sums sum_up(const kn_remote *remote, const kn_inference_times *ti
     sums.input += (double)(there - t->input_start) / 1e9;
     sums.exchange += (double)(back - there) / 1e9;
     sums.output += (double)(t->output_end - back) / 1e9;
-    if (steps) sums.target += yyjson_mut_get_num(yyjson_mut_arr_get(steps, i));
+    sums.target += yyjson_mut_get_num(yyjson_mut_arr_iter_next(&each));
   }
   return sums;
 }

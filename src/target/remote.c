@@ -229,10 +229,12 @@ enum { INPUT, RUN, OUTPUT };
 
 static kn_status perform(kn_remote *remote, int step) {
   kn_status status = steps[step](remote);
-  for (int tries = 0; status && remote->client.misheard && step == RUN && tries < 3; tries++) {
-    kn_status_free(status); /* the inputs arrived disturbed */
-    status = send_input(remote);
-    if (!status) status = run(remote);
+  /* The inputs arrived disturbed, or the wish to hear the outputs again, which cannot be told a second time. */
+  for (int tries = 0; status && remote->client.misheard && step != INPUT && tries < 3; tries++) {
+    kn_status_free(status);
+    status = NULL;
+    remote->client.misheard = false;
+    for (int i = INPUT; i <= step && !status; i++) status = steps[i](remote);
   }
   while (status && remote->tries > 0 && remote->client.connection.fd < 0 && passes(kn_status_code(status))) {
     status = reconnect(remote, status);

@@ -20,6 +20,7 @@ enum { LOOK_S = 1, GRACE_MS = 2000, FAREWELL_S = 2, PAUSE_NS = 50000000, ARGUMEN
 typedef struct kn_server {
   const kn_server_request *request;
   const kn_runtimeprotocol_ops *ops;
+  void *protocol;
   int listener, config;
   char *launcher;                       /* its words, cut in place */
   const char *program;                  /* NULL: this one */
@@ -28,6 +29,7 @@ typedef struct kn_server {
   int64_t engine_ns;                    /* that a worker may stand still */
   int64_t stopped_ns;                   /* when it was first seen to stand still; 0: it does not */
   int64_t waited_ns;                    /* when the worker was last waited for in vain */
+  bool line_dead;                       /* it was told that the line hung up */
   bool starved;                         /* it was told that there are no descriptors */
   sigset_t waiting;                     /* signals that are blocked while it waits: not those that end it */
 } kn_server;
@@ -138,6 +140,25 @@ static void clear_line(const kn_server *server) {
   (void)!tcflush(server->listener, TCIFLUSH);
 }
 
+/* A serial adapter that was unplugged hangs up for good: what is plugged in later is another line of the same name. */
+static void await_line(kn_server *server) {
+  char *where = NULL;
+  const struct timespec moment = {.tv_sec = LOOK_S};
+  if (!server->line_dead)
+    kn_log(KN_LOG_WARNING, "the line hung up, as one does that is unplugged: waiting until it is there again");
+  server->line_dead = true;
+  if (server->listener >= 0) close(server->listener);
+  server->listener = -1;
+  (void)ppoll(NULL, 0, &moment, &server->waiting);
+  kn_status status = server->ops->listen(server->protocol, &server->listener, &where);
+  if (status)
+    kn_log(KN_LOG_DEBUG, "the line is not there: %s", kn_status_message(status, 0));
+  else
+    kn_log(KN_LOG_INFO, "serving on %s", where);
+  kn_status_free(status);
+  kn_free(where);
+}
+
 /* Signals come only while it waits, and not while there always is something to do. */
 static bool told_to_end(void) {
   sigset_t pending;
@@ -151,6 +172,10 @@ static kn_status accept_all(kn_server *server) {
   sigdelset(&server->waiting, SIGINT);
   sigdelset(&server->waiting, SIGTERM);
   while (!told_to_end()) {
+    if (server->listener < 0) {
+      await_line(server);
+      continue;
+    }
     bool deaf = server->ops->line && server->worker.pid; /* the worker listens to the line */
     struct pollfd both[] = {{.fd = deaf ? -1 : server->listener, .events = POLLIN},
                             {.fd = server->worker.pid ? server->worker.watch : -1, .events = POLLIN}};
@@ -162,10 +187,13 @@ static kn_status accept_all(kn_server *server) {
     if (judge_worker(server) || both[1].revents) {
       reap(server);
       if (server->ops->line) clear_line(server);
+    } else if (server->ops->line && (both[0].revents & (POLLHUP | POLLERR | POLLNVAL))) {
+      await_line(server);
     } else if (both[0].revents & POLLIN) {
+      server->line_dead = false;
       take_client(server);
     } else if (both[0].revents) {
-      rest(); /* the other end of the line is closed */
+      rest();
     }
   }
   return NULL;
@@ -173,6 +201,7 @@ static kn_status accept_all(kn_server *server) {
 
 static kn_status listen_and_serve(kn_server *server, void *protocol) {
   char *where;
+  server->protocol = protocol;
   KN_TRY(server->ops->listen(protocol, &server->listener, &where));
   sigset_t blocked, before;
   sigemptyset(&blocked);
@@ -184,7 +213,7 @@ static kn_status listen_and_serve(kn_server *server, void *protocol) {
   kn_status status = accept_all(server);
   end_worker(server);
   sigprocmask(SIG_SETMASK, &before, NULL);
-  close(server->listener);
+  if (server->listener >= 0) close(server->listener);
   return status;
 }
 

@@ -205,6 +205,10 @@ static kn_session_next begin_frame(kn_target_session *session) {
     return hang_up(session, KN_REFUSED_BAD_FRAGMENT);
   }
   if (open ? first || !continues : false) return hang_up(session, KN_REFUSED_BAD_FRAGMENT);
+  if (!frame->payload && !(frame->flags & KN_FLAG_LAST)) { /* of such there would be no end */
+    if (!open) session->type = frame->type, session->refusal = KN_REFUSED_NONE;
+    return hang_up(session, KN_REFUSED_BAD_FRAGMENT);
+  }
   if (!open) begin_message(session);
   if (frame->payload > session->limit || session->got > session->limit - frame->payload)
     return hang_up(session, KN_REFUSED_TOO_LARGE);

@@ -7,7 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Whether the file under its name is still the one that is open: another server may have published or removed it
+ * between the opening and the lock. */
+static bool is_there(const kn_upload *upload, int fd) {
+  struct stat open_one, named;
+  return fstat(fd, &open_one) == 0 && lstat(upload->temporary, &named) == 0 && open_one.st_dev == named.st_dev &&
+         open_one.st_ino == named.st_ino;
+}
 
 static kn_status open_locked(kn_upload *upload) {
   int fd = open(upload->temporary, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -18,6 +27,10 @@ static kn_status open_locked(kn_upload *upload) {
     if (error == EWOULDBLOCK)
       return kn_status_make(KN_BUSY, "another server is receiving a model into %s", upload->path);
     return kn_file_fault(upload->temporary, "lock", error);
+  }
+  if (!is_there(upload, fd)) {
+    close(fd);
+    return kn_status_make(KN_BUSY, "another server has just received a model into %s", upload->path);
   }
   upload->fd = fd;
   return ftruncate(fd, 0) < 0 ? kn_file_fault(upload->temporary, "empty", errno) : NULL;

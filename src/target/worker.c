@@ -12,7 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HANDSHAKE_S = 10 }; /* the most that a client has, which is nobody yet */
+enum {
+  HANDSHAKE_S = 10,  /* the most that a client has, which is nobody yet */
+  PARTING_MS = 1500, /* shorter than a server waits for its worker before it turns the next client away */
+  PARTING_BYTES = 256 << 20
+};
 
 /* ---- one client ---- */
 
@@ -57,7 +61,9 @@ static kn_status serve(kn_connection *connection, const kn_link_config *link, kn
     size_t room, got;
     if (engine->slots && !amid) KN_TRY(kn_slots_serve(engine->slots, engine, connection->fd));
     void *window = kn_target_session_window(session, &room);
-    KN_TRY(kn_connection_read(connection, window, room, deadline(link, session, begun), &got));
+    const int64_t until = deadline(link, session, begun);
+    KN_TRY(kn_connection_patience(amid ? until : KN_NO_DEADLINE, false));
+    KN_TRY(kn_connection_read(connection, window, room, until, &got));
     if (!got && !amid) return NULL;
     if (!got) return kn_status_make(KN_IO_ERROR, "the client was gone amid a message");
     if (!amid) begun = kn_deadline_now();
@@ -90,6 +96,7 @@ kn_status kn_worker_serve(kn_connection *connection, const kn_link_config *link,
   kn_heartbeat heartbeat = {0};
   if (!status) status = serve(connection, link, session, engine, &heartbeat);
   kn_heartbeat_stop(&heartbeat);
+  if (!status) kn_connection_part(connection, kn_deadline_after(PARTING_MS / 1e3), PARTING_BYTES);
   kn_target_session_destroy(session);
   return status;
 }

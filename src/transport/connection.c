@@ -1,6 +1,7 @@
 #include "transport/connection.h"
 
 #include "transport/deadline.h"
+#include "transport/pipe_signal.h"
 #include "transport/tls.h"
 
 #include <errno.h>
@@ -36,6 +37,12 @@ void kn_connection_close(kn_connection *connection) {
   connection->fd = -1;
 }
 
+kn_status kn_connection_patience(int64_t deadline_ns, bool writing) {
+  if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while waiting for the peer");
+  if (deadline_ns == KN_NO_DEADLINE || kn_deadline_now() < deadline_ns) return NULL;
+  return kn_status_make(KN_TIMEOUT, "the peer did not %s in time", writing ? "take data" : "answer");
+}
+
 /* Whether the peer, which has a processor of its own, is there before this one would have fallen asleep and woken. What
  * else wants this processor goes first. */
 static bool ready_shortly(int fd, short event) {
@@ -48,11 +55,11 @@ static bool ready_shortly(int fd, short event) {
 kn_status kn_connection_wait(int fd, bool writing, int64_t deadline_ns) {
   const short event = writing ? POLLOUT : POLLIN;
   for (bool looked = false;; looked = true) {
-    if (kn_cancelled()) return kn_status_make(KN_CANCELLED, "stopped while waiting for the peer");
+    KN_TRY(kn_connection_patience(deadline_ns, writing));
     int wait = SLICE_MS;
     if (deadline_ns != KN_NO_DEADLINE) {
       int64_t left = deadline_ns - kn_deadline_now();
-      if (left <= 0) return kn_status_make(KN_TIMEOUT, "the peer did not %s in time", writing ? "take data" : "answer");
+      if (left <= 0) continue;
       if (left < (int64_t)SLICE_MS * 1000000) wait = (int)(left / 1000000) + 1;
     }
     if (!looked && ready_shortly(fd, event)) return NULL;
@@ -194,10 +201,18 @@ kn_status kn_connection_write(kn_connection *connection, const kn_piece *pieces,
   return NULL;
 }
 
+/* Without a flag against SIGPIPE. */
+static ssize_t send_some_of(int fd, int file, size_t bytes) {
+  const kn_pipe_signal held = kn_pipe_signal_hold();
+  ssize_t sent = sendfile(fd, file, NULL, bytes);
+  kn_pipe_signal_release(&held, sent < 0 && errno == EPIPE);
+  return sent;
+}
+
 kn_status kn_connection_send_file(kn_connection *connection, int file, size_t bytes, int64_t deadline_ns) {
   if (connection->tls) return send_file_tls(connection, file, bytes, deadline_ns);
   while (bytes) {
-    ssize_t sent = sendfile(connection->fd, file, NULL, bytes);
+    ssize_t sent = send_some_of(connection->fd, file, bytes);
     if (sent > 0) {
       bytes -= (size_t)sent;
     } else if (!sent) {
@@ -209,4 +224,16 @@ kn_status kn_connection_send_file(kn_connection *connection, int file, size_t by
     }
   }
   return NULL;
+}
+
+void kn_connection_part(kn_connection *connection, int64_t deadline_ns, size_t limit) {
+  uint8_t away[16384];
+  kn_tls_end(connection->tls);
+  connection->tls = NULL;
+  if (connection->fd < 0 || shutdown(connection->fd, SHUT_WR) < 0) return; /* a line stays what it is */
+  for (size_t got = 1, all = 0; got && all < limit; all += got) {
+    kn_status status = kn_connection_patience(deadline_ns, false);
+    if (!status) status = kn_connection_read(connection, away, sizeof away, deadline_ns, &got);
+    if (status) return kn_status_free(status);
+  }
 }

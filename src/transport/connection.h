@@ -36,6 +36,14 @@ kn_status kn_connection_write(kn_connection *connection, const kn_piece *pieces,
 /* Writes `bytes` bytes of a file from its position on. KN_BAD_DATA when it has fewer. */
 kn_status kn_connection_send_file(kn_connection *connection, int file, size_t bytes, int64_t deadline_ns) KN_MUST_USE;
 
+/* Says goodbye to a peer that may still be sending, and throws away what it sends until it hangs up too, at most
+ * `limit` bytes and until the deadline: one that is closed upon at once loses what it was told last. */
+void kn_connection_part(kn_connection *connection, int64_t deadline_ns, size_t limit);
+
+/* KN_TIMEOUT past the deadline, KN_CANCELLED when the user asked to stop: for those who read what never ceases to come.
+ */
+kn_status kn_connection_patience(int64_t deadline_ns, bool writing) KN_MUST_USE;
+
 /* Waits until `fd` can be read or (`writing`) written. The same statuses. */
 kn_status kn_connection_wait(int fd, bool writing, int64_t deadline_ns) KN_MUST_USE;
 

@@ -1,6 +1,7 @@
 #include "transport/tcp.h"
 
 #include "transport/address.h"
+#include "transport/deadline.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,6 +42,12 @@ static kn_status connect_to(const kn_address *address, int64_t deadline_ns, kn_c
   return kn_tcp_prepare(fd);
 }
 
+/* Of the time that is left, what each of `count` addresses has: one that is dead leaves some for the others. */
+static int64_t share_of(int64_t deadline_ns, size_t count) {
+  const int64_t now = kn_deadline_now();
+  return deadline_ns == KN_NO_DEADLINE || deadline_ns <= now ? deadline_ns : now + (deadline_ns - now) / (int64_t)count;
+}
+
 kn_status kn_tcp_connect(const char *host, int64_t port, int64_t deadline_ns, kn_connection *out_connection) {
   *out_connection = (kn_connection){.fd = -1};
   kn_address list[KN_ADDRESSES];
@@ -49,7 +56,7 @@ kn_status kn_tcp_connect(const char *host, int64_t port, int64_t deadline_ns, kn
   kn_status status = kn_status_make(KN_NOT_FOUND, "no address");
   for (size_t i = 0; i < count && status; i++) {
     kn_status_free(status);
-    status = connect_to(&list[i], deadline_ns, out_connection);
+    status = connect_to(&list[i], share_of(deadline_ns, count - i), out_connection);
     if (status) kn_connection_close(out_connection);
     if (kn_status_code(status) == KN_CANCELLED) break;
   }
@@ -84,6 +91,13 @@ static int64_t port_of(int fd) {
   return ntohs(port);
 }
 
+/* The original's hosts know version 4 alone: a name that has an address of it is listened on there. */
+static const kn_address *choose(const kn_address *list, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (list[i].name.ss_family == AF_INET) return &list[i];
+  return list;
+}
+
 kn_status kn_tcp_listen(const char *host, int64_t port, int *out_fd, bool *out_loopback, int64_t *out_port) {
   *out_fd = -1;
   *out_loopback = false;
@@ -91,12 +105,13 @@ kn_status kn_tcp_listen(const char *host, int64_t port, int *out_fd, bool *out_l
   kn_address list[KN_ADDRESSES];
   size_t count;
   KN_TRY(kn_address_resolve(host, port, true, list, &count));
+  const kn_address *address = choose(list, count);
   int on = 1, error = 0;
-  int fd = socket(list->name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = socket(address->name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-      bind(fd, (const struct sockaddr *)&list->name, list->size) < 0 || listen(fd, BACKLOG) < 0)
+      bind(fd, (const struct sockaddr *)&address->name, address->size) < 0 || listen(fd, BACKLOG) < 0)
     error = errno;
-  *out_loopback = is_loopback(&list->name);
+  *out_loopback = is_loopback(&address->name);
   if (error) {
     if (fd >= 0) close(fd);
     if (error == EADDRINUSE)

@@ -1,6 +1,7 @@
 #include "transport/tls.h"
 
 #include "core/library.h"
+#include "transport/pipe_signal.h"
 #include "transport/psk.h"
 
 #include <errno.h>
@@ -181,16 +182,26 @@ static kn_tls_step step_of(kn_tls *tls, int result) {
   }
 }
 
-kn_tls_step kn_tls_read(kn_tls *tls, void *to, size_t size, size_t *out_got) {
+static kn_pipe_signal begin_step(void) {
   ssl_api.ERR_clear_error();
   errno = 0;
-  return step_of(tls, ssl_api.SSL_read_ex(tls->ssl, to, size, out_got));
+  return kn_pipe_signal_hold();
+}
+
+static kn_tls_step end_step(kn_tls *tls, const kn_pipe_signal *held, int result) {
+  kn_tls_step step = step_of(tls, result);
+  kn_pipe_signal_release(held, step != KN_TLS_DONE);
+  return step;
+}
+
+kn_tls_step kn_tls_read(kn_tls *tls, void *to, size_t size, size_t *out_got) {
+  const kn_pipe_signal held = begin_step();
+  return end_step(tls, &held, ssl_api.SSL_read_ex(tls->ssl, to, size, out_got));
 }
 
 kn_tls_step kn_tls_write(kn_tls *tls, const void *data, size_t bytes, size_t *out_sent) {
-  ssl_api.ERR_clear_error();
-  errno = 0;
-  return step_of(tls, ssl_api.SSL_write_ex(tls->ssl, data, bytes, out_sent));
+  const kn_pipe_signal held = begin_step();
+  return end_step(tls, &held, ssl_api.SSL_write_ex(tls->ssl, data, bytes, out_sent));
 }
 
 kn_status kn_tls_fault(const kn_tls *tls) {
@@ -204,8 +215,9 @@ void *kn_tls_ssl(kn_tls *tls) { return tls->ssl; }
 void kn_tls_end(kn_tls *tls) {
   if (!tls) return;
   if (tls->ssl) {
-    ssl_api.ERR_clear_error();
+    const kn_pipe_signal held = begin_step();
     ssl_api.SSL_shutdown(tls->ssl); /* the descriptor does not block */
+    kn_pipe_signal_release(&held, true);
     ssl_api.SSL_free(tls->ssl);
   }
   if (tls->context) ssl_api.SSL_CTX_free(tls->context);
@@ -243,9 +255,8 @@ static kn_status expect_tls(kn_tls *tls, int fd, const char *psk_file, int64_t d
 static kn_status shake_hands(kn_tls *tls, int fd, bool server, const char *psk_file, int64_t deadline_ns) {
   if (server) KN_TRY(expect_tls(tls, fd, psk_file, deadline_ns));
   for (;;) {
-    ssl_api.ERR_clear_error();
-    errno = 0;
-    kn_tls_step step = step_of(tls, ssl_api.SSL_do_handshake(tls->ssl));
+    const kn_pipe_signal held = begin_step();
+    kn_tls_step step = end_step(tls, &held, ssl_api.SSL_do_handshake(tls->ssl));
     if (step == KN_TLS_DONE) break;
     if (step == KN_TLS_CLOSED) strncpy(tls->fault, "the peer hung up", sizeof tls->fault - 1);
     if (step == KN_TLS_CLOSED || step == KN_TLS_BROKEN) return refused(tls, server, psk_file);

@@ -1,7 +1,8 @@
 /* TLS 1.3 with a pre-shared key, by libssl, which is opened when the first connection asks for it. The key
  * authenticates both ends; every connection has keys of its own from an (elliptic curve) Diffie-Hellman exchange, so
  * who learns the pre-shared key later cannot read what was recorded. TLS_AES_128_GCM_SHA256; no certificates, no
- * session tickets, no early data. libssl writes without MSG_NOSIGNAL: SIGPIPE is to be ignored, as the programs do. */
+ * session tickets, no early data. libssl writes without MSG_NOSIGNAL, in reading and in closing too: SIGPIPE is held
+ * back around each step. */
 #ifndef KENNING_TRANSPORT_TLS_H
 #define KENNING_TRANSPORT_TLS_H
 

@@ -23,7 +23,6 @@ kn_status kn_unix_connect(const char *path, int64_t deadline_ns, kn_connection *
   struct sockaddr_un address;
   *out_connection = (kn_connection){.fd = -1};
   KN_TRY(address_of(path, &address));
-  KN_TRY(kn_directory_make_parent(path));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = fd < 0 ? errno : 0;
   kn_status status = NULL;
   if (!error && connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) error = errno;
@@ -57,6 +56,7 @@ kn_status kn_unix_listen(const char *path, int *out_fd) {
   struct sockaddr_un address;
   *out_fd = -1;
   KN_TRY(address_of(path, &address));
+  KN_TRY(kn_directory_make_parent(path));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = fd < 0 ? errno : 0;
   if (!error && is_left_over(&address)) unlink(path);
   mode_t mask = umask(0177);

@@ -64,6 +64,19 @@ static void a_run_without_an_inference_takes_nothing_away(void **state) {
   drop_pair(&p);
 }
 
+/* Why it takes no model is said by the process that has tried. */
+static void a_model_that_fails_in_isolation_is_explained(void **state) {
+  (void)state;
+  pair p = make(ALONE("none"));
+  write_in(&p, "faulty.bin", "garbage model");
+  kt_run run = run_client(&p, "out.json");
+  kt_assert_exit(&run, 2);
+  kt_assert_contains(run.err, "the runtime's process: ");
+  kt_assert_contains(run.err, "bad data: faulty.bin is no model");
+  kt_run_free(&run);
+  drop_pair(&p);
+}
+
 /* However much it says: the pipe is bounded, nothing waits for it, and its end is told without control characters. */
 static void an_isolated_runtime_is_heard(void **state) {
   (void)state;
@@ -103,6 +116,7 @@ int main(void) {
       cmocka_unit_test(an_isolated_runtime_is_measured),
       cmocka_unit_test(a_run_without_an_inference_takes_nothing_away),
       cmocka_unit_test(an_isolated_crash_is_an_error_of_the_run),
+      cmocka_unit_test(a_model_that_fails_in_isolation_is_explained),
       cmocka_unit_test(an_isolated_runtime_is_heard),
       cmocka_unit_test(an_isolated_runtime_has_no_more_memory_than_allowed),
   };

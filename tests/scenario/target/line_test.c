@@ -4,6 +4,7 @@
 #include "support/unit.h"
 #include "unit/target/line.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,50 @@ static void a_server_serves_a_line(void **state) {
   kt_directory_remove(p.directory);
 }
 
+/* A pseudo-terminal whose name is "device". Its other end, which keeps it alive. */
+static int plug_in(const pair *p) {
+  char name[64], *device = kt_path(p->directory, "device");
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  assert_true(master >= 0);
+  assert_int_equal(grantpt(master), 0);
+  assert_int_equal(unlockpt(master), 0);
+  assert_int_equal(ptsname_r(master, name, sizeof name), 0);
+  unlink(device);
+  assert_int_equal(symlink(name, device), 0);
+  free(device);
+  return master;
+}
+
+/* It is told once, no client is made up, and the line that is plugged in later is served. */
+static void an_unplugged_line_is_waited_for(void **state) {
+  (void)state;
+  pair p = {.directory = kt_directory_make()};
+  p.options.directory = p.directory;
+  p.options.timeout_s = 60;
+  write_scenario(&p, "s.json", "device", false);
+  int master = plug_in(&p);
+  start_server(&p);
+  close(master);
+  assert_true(kt_wait_output(p.server, "the line hung up", 30));
+  sleep(3);
+  master = plug_in(&p);
+  sleep(3);
+  static const char noise[] = "x";
+  assert_int_equal(write(master, noise, 1), 1);
+  assert_true(kt_wait_output(p.server, "a client is served", 30));
+  kt_signal(p.server, SIGTERM);
+  kt_run run = kt_finish(p.server);
+  const char *told = strstr(run.err, "the line hung up"), *served = strstr(run.err, "a client is served");
+  assert_null(strstr(told + 1, "the line hung up"));
+  assert_true(served > told);
+  assert_null(strstr(served + 1, "a client is served"));
+  kt_run_free(&run);
+  close(master);
+  kt_directory_remove(p.directory);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_server_serves_a_line)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_server_serves_a_line),
+                                     cmocka_unit_test(an_unplugged_line_is_waited_for)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,13 @@ static const hostile cases[] = {
      "LOGS [ERROR] too large\nDATA fail 5\n", true},
     {"a piece without a beginning", &today, false, HEX("\2\0\0\0\0\0\x28\0\4\0\0\0"),
      "LOGS [ERROR] bad fragment\nDATA fail 5\n", true},
+    {"a piece without anything, and more to come", &today, false, HEX("\7\0\0\0\0\0\x10\0\0\0\0\0"),
+     "LOGS [ERROR] bad fragment\nIO_SPEC fail 2\n", true},
+    {"such a piece amid a message", &today, true,
+     HEX("\2\0\0\0\0\0\x18\0\4\0\0\0"
+         "1234"
+         "\2\0\0\0\0\0\0\0\0\0\0\0"),
+     "LOGS [ERROR] bad fragment\nDATA fail 5\n", true},
     {"a beginning amid a message", &today, true,
      HEX("\2\0\0\0\0\0\x18\0\4\0\0\0"
          "1234"

@@ -7,6 +7,7 @@
 #include "support/unit.h"
 #include "target/remote.h"
 #include "target/worker.h"
+#include "transport/deadline.h"
 #include "transport/uart.h"
 #include "unit/target/line.h"
 #include "unit/target/peer.h"
@@ -142,6 +143,19 @@ static void a_dead_line_is_given_up(void **state) {
   close_line(&l);
 }
 
+/* The original's word for waiting without limit; the clock does not overflow. */
+static void a_timeout_below_zero_is_no_limit(void **state) {
+  (void)state;
+  kn_instance protocol = make_protocol("/dev/null", "-1");
+  const kn_runtimeprotocol_ops *ops = protocol.cls->ops;
+  kn_link_config link;
+  kt_assert_ok(ops->open(protocol.self, &link));
+  assert_true(link.timeout_s > 86400);
+  assert_true(kn_deadline_after(link.timeout_s) > kn_deadline_after(86400));
+  ops->close(protocol.self);
+  kn_instance_destroy(&protocol);
+}
+
 static void what_is_no_line_is_told(void **state) {
   (void)state;
   kn_connection connection;
@@ -156,9 +170,8 @@ static void what_is_no_line_is_told(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(inferences_go_over_a_serial_line),
-      cmocka_unit_test(what_a_line_disturbs_is_said_again),
-      cmocka_unit_test(a_dead_line_is_given_up),
+      cmocka_unit_test(inferences_go_over_a_serial_line), cmocka_unit_test(what_a_line_disturbs_is_said_again),
+      cmocka_unit_test(a_dead_line_is_given_up),          cmocka_unit_test(a_timeout_below_zero_is_no_limit),
       cmocka_unit_test(what_is_no_line_is_told),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

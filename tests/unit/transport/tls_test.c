@@ -7,6 +7,7 @@
 #include "transport/tcp.h"
 #include "transport/tls.h"
 
+#include <fcntl.h>
 #include <kenning/services.h>
 #include <pthread.h>
 #include <signal.h>
@@ -153,6 +154,29 @@ static void an_end_is_one_that_was_said(void **state) {
 
 /* ---- strangers ---- */
 
+static void close_at_once(kn_connection *connection) {
+  close(connection->fd);
+  connection->fd = open("/dev/null", O_RDWR | O_CLOEXEC); /* what else is said goes nowhere */
+  assert_true(connection->fd >= 0);
+}
+
+/* libssl writes without a flag against SIGPIPE, which would end this process. */
+static void a_peer_that_is_gone_does_not_end_the_process(void **state) {
+  (void)state;
+  keys k = make_keys();
+  peer p = {.psk_file = k.one, .then = close_at_once};
+  pthread_t thread;
+  kn_connection client = start(&p, &thread);
+  signal(SIGPIPE, SIG_DFL);
+  kt_assert_ok(kn_tls_begin(&client, false, k.one, soon()));
+  pthread_join(thread, NULL);
+  static const uint8_t data[20000];
+  const kn_piece piece = {data, sizeof data};
+  kt_assert_fault(kn_connection_write(&client, &piece, 1, soon()), KN_IO_ERROR, "broke");
+  kn_connection_close(&client);
+  drop_keys(&k);
+}
+
 static void another_key_is_refused_on_both_sides(void **state) {
   (void)state;
   keys k = make_keys();
@@ -282,6 +306,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bytes_arrive_as_they_were),
       cmocka_unit_test(an_end_is_one_that_was_said),
+      cmocka_unit_test(a_peer_that_is_gone_does_not_end_the_process),
       cmocka_unit_test(another_key_is_refused_on_both_sides),
       cmocka_unit_test(peers_without_tls_are_refused),
       cmocka_unit_test(a_silent_peer_costs_no_more_than_the_deadline),
