@@ -111,12 +111,13 @@ static void inferences_go_over_a_serial_line(void **state) {
 }
 
 /* A byte of a payload, which the sum finds: to the target in the io specification, the identity, the model, the inputs;
- * back in the answer to the io specification, a clock, the times of an inference, its outputs, the statistics. Whatever
- * it was, it is said again. (Where a header is disturbed nobody knows any more where the next one begins.) */
+ * back in the answer to the io specification, a clock, the times of an inference, its outputs, the statistics; in both
+ * directions, in outputs and in the wish to hear them again. Whatever it was, it is said again. (Where a header is
+ * disturbed nobody knows any more where the next one begins.) */
 static void what_a_line_disturbs_is_said_again(void **state) {
   (void)state;
   static const size_t places[][2] = {{40, 0},  {430, 0}, {500, 0}, {860, 0}, {0, 27},
-                                     {0, 101}, {0, 425}, {0, 455}, {0, 950}};
+                                     {0, 101}, {0, 425}, {0, 455}, {0, 950}, {878, 455}};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     line l;
     board b;
