@@ -287,7 +287,10 @@ static kn_status make_step(void *self, const kn_train_batch *batch, const kn_tra
   double power = (double)step->number + 1, rate = step->learning_rate;
   char text[32];
   if (t->options->training->optimizer == KN_TRAIN_ADAM) rate *= sqrt(1 - pow(beta2, power)) / (1 - pow(beta1, power));
-  (void)snprintf(text, sizeof text, "%.9g", rate);
+  char *printed = kn_format("%.9g", rate); /* with a point whatever the locale */
+  if (!printed) return kn_status_out_of_memory();
+  (void)snprintf(text, sizeof text, "%s", printed);
+  kn_free(printed);
   KN_TRY(mx_result(mx, mx->MXRandomSeed((int)(step->seed & INT32_MAX)), "set its seed"));
   KN_TRY(forward(t, batch, true, out_logits));
   head_gradient(t, batch, out_logits);

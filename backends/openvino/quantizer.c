@@ -122,9 +122,10 @@ typedef struct sample_files {
 
 static kn_status run_tool(const quantization *q, const char *path, const sample_files *files, kn_record *record) {
   const kn_samples *samples = q->request->calibration;
-  char seed[24], drop[32];
+  char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)q->request->seed);
-  snprintf(drop, sizeof drop, "%.9g", q->options->max_accuracy_drop);
+  char *drop = kn_format("%.9g", q->options->max_accuracy_drop); /* with a point whatever the locale */
+  if (!drop) return kn_status_out_of_memory();
   const char *arguments[24] = {"--input",        q->input,
                                "--output",       path,
                                "--calibration",  files->calibration,
@@ -142,10 +143,12 @@ static kn_status run_tool(const quantization *q, const char *path, const sample_
     arguments[n++] = "--max-accuracy-drop";
     arguments[n++] = drop;
   }
-  return kn_tool_run(
+  kn_status status = kn_tool_run(
       &(kn_tool_request){
           .framework = "openvino", .script = "quantize.py", .arguments = arguments, .progress = "quantize with NNCF"},
       record);
+  kn_free(drop);
+  return status;
 }
 
 static kn_status make(void *context, const char *path, kn_record *record) {

@@ -241,7 +241,10 @@ static kn_status prune(void *instance, const kn_compile_request *request, kn_ios
   const pruning *self = instance;
   weight_job job = {.options = &self->common, .request = request, .train = true};
   *out_spec = (kn_iospec){0};
-  snprintf(job.numbers[0], sizeof job.numbers[0], "%.17g", self->target_sparsity);
+  char *sparsity = kn_format("%.17g", self->target_sparsity); /* with a point whatever the locale */
+  if (!sparsity) return kn_status_out_of_memory();
+  snprintf(job.numbers[0], sizeof job.numbers[0], "%s", sparsity);
+  kn_free(sparsity);
   snprintf(job.numbers[1], sizeof job.numbers[1], "%lld", (long long)self->frequency);
   snprintf(job.numbers[2], sizeof job.numbers[2], "%lld", (long long)self->end);
   const char *const method[] = {"--method",    "prune",        "--sparsity", job.numbers[0],

@@ -25,12 +25,14 @@ KN_API bool kn_resource_is_remote(const char *path_or_uri);
 
 /* The local file of a path or URI, downloaded where it must be; shows progress. A path and a file:// URI are not looked
  * at. Free with kn_free. A downloaded file keeps the last name of its URI and is read-only. When the cache's limit
- * ($KENNING_MAX_CACHE_SIZE, 50 GB) is passed, what was not used for longest goes. KN_NOT_FOUND (the server has no such
- * file; or offline and not in the cache), KN_INVALID_ARGUMENT (a URI that cannot be fetched), KN_BAD_DATA (checksum),
- * KN_IO_ERROR (network, server, disk), KN_NOT_INSTALLED, KN_CANCELLED. Thread-safe; processes wait for each other. */
+ * ($KENNING_MAX_CACHE_SIZE, 50 GB) is passed, what was not used for longest goes, but nothing that this process
+ * has been given. KN_NOT_FOUND (the server has no such file; or offline and not in the cache), KN_INVALID_ARGUMENT (a
+ * URI that cannot be fetched), KN_BAD_DATA (checksum), KN_IO_ERROR (network, server, disk), KN_NOT_INSTALLED,
+ * KN_CANCELLED. Thread-safe; processes wait for each other. */
 KN_API kn_status kn_resource_fetch(const char *path_or_uri, char **out_path) KN_MUST_USE;
 
-/* The same for a model: what the server has as URI.json, the io specification, is put beside it as FILE.json. */
+/* The same for a model: what the server has as URI.json, the io specification, is put beside it as FILE.json. Where it
+ * could not be had the model comes without, and it is asked for again the next time, unless the server has none. */
 KN_API kn_status kn_resource_fetch_model(const char *path_or_uri, char **out_path) KN_MUST_USE;
 
 /* The same for a directory: a remote URI names an archive (.tar, .tar.gz, .tgz, .zip), which is unpacked in the cache.

@@ -38,8 +38,8 @@ typedef struct kn_block kn_block;
 /* `class_name` as in scenarios: "kenning.compilers.tflite.TFLiteCompiler", "kenning.optimizers.tflite.TFLiteCompiler"
  * or "TFLiteCompiler". `parameters`: JSON text of an object, as "parameters" of a scenario; NULL: defaults (for now:
  * what is required may still be set). Neither model, data set nor framework is opened. KN_NOT_FOUND (class, parameter),
- * KN_INVALID_ARGUMENT (another kind of class, values; all faults at once). The first call loads the plug-ins: those of
- * KENNING_PLUGIN_PATH and those installed with the library. */
+ * KN_INVALID_ARGUMENT (another kind of class, no object, values; all faults at once). The first call loads the
+ * plug-ins: those of KENNING_PLUGIN_PATH and those installed with the library. */
 KN_API kn_status kn_block_create(kn_kind kind, const char *class_name, const char *parameters,
                                  kn_block **out_block) KN_MUST_USE;
 /* Sets one parameter from text as the command line does: "true", "0.25", "int8". `key` is the JSON key or an alias. For

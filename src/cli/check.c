@@ -15,8 +15,8 @@ int kn_command_check(int argc, char **argv) {
   if (!status && !done) kn_log_set_level((kn_log_level)values->common.verbosity);
   for (size_t i = 0; !status && !done && i < paths.count; i++) {
     kn_scenario scenario;
-    kn_status fault = kn_scenario_read(paths.items[i], &scenario);
-    if (!fault && values->files) fault = kn_scenario_check_files(&scenario);
+    kn_status fault = values->files ? kn_scenario_read_with_files(paths.items[i], &scenario)
+                                    : kn_scenario_read(paths.items[i], &scenario);
     if (!fault) printf("%s: ok\n", paths.items[i]);
     kn_scenario_clear(&scenario);
     faults = kn_status_join(faults, fault);

@@ -3,6 +3,7 @@
 #include "cli/support_grid.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/number.h"
 #include "core/record_json.h"
 #include "core/registry.h"
 
@@ -21,7 +22,7 @@ static const char *string_of(kn_record *record, const char *key) {
 
 static double number_of(kn_record *record, const char *key) {
   const char *text = string_of(record, key);
-  return text ? strtod(text, NULL) : NAN;
+  return text ? kn_number_read(text, NULL) : NAN;
 }
 
 /* ---- one model ---- */

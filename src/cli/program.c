@@ -53,4 +53,6 @@ void kn_prepare_program(const char *text) {
   sigaction(SIGTERM, &action, NULL);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, NULL);
+  action.sa_handler = SIG_DFL; /* ignored by whoever started this, it would hide how children end */
+  sigaction(SIGCHLD, &action, NULL);
 }

@@ -139,10 +139,24 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
   return remove(path) != 0 && errno != ENOENT ? -1 : 0;
 }
 
-kn_status kn_directory_remove(const char *path) {
+static kn_status remove_in_place(const char *path) {
   if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
     return kn_file_fault(path, "remove", errno);
   return NULL;
+}
+
+/* A directory loses its name first: whoever is interrupted here leaves nothing that looks whole. Where it cannot be
+ * renamed (a mount, a name that is none), and where it has a temporary name, it goes as it is. */
+kn_status kn_directory_remove(const char *path) {
+  struct stat found;
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  bool named = *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strncmp(name, ".tmp-", 5) != 0;
+  if (!named || lstat(path, &found) != 0 || !S_ISDIR(found.st_mode)) return remove_in_place(path);
+  char *temporary = kn_temporary_name(path);
+  if (!temporary) return kn_status_out_of_memory();
+  kn_status status = remove_in_place(rename(path, temporary) == 0 ? temporary : path);
+  kn_free(temporary);
+  return status;
 }
 
 static _Thread_local uint64_t counted_bytes;

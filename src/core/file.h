@@ -29,7 +29,8 @@ kn_status kn_file_check_replaced(const char *path) KN_MUST_USE;
 kn_status kn_directory_make(const char *path) KN_MUST_USE;
 /* Makes the directory that `path` lies in. */
 kn_status kn_directory_make_parent(const char *path) KN_MUST_USE;
-/* Removes `path` with all that is in it; does not follow symbolic links. A missing one is fine. */
+/* Removes `path` with all that is in it; does not follow symbolic links. A missing one is fine. A directory is gone
+ * under its name at once, so that one that is there is whole; what an interruption leaves has a temporary name. */
 kn_status kn_directory_remove(const char *path) KN_MUST_USE;
 /* Sum of the sizes of the files below `path`, 0 when there is none. For showing progress: nothing is locked. */
 uint64_t kn_directory_bytes(const char *path);

@@ -1,5 +1,6 @@
 #include "core/instance.h"
 #include "core/file.h"
+#include "core/number.h"
 #include "core/registry.h"
 #include "core/uri.h"
 
@@ -151,7 +152,7 @@ static kn_status set_int(const kn_instance *instance, const kn_option *option, i
 static kn_status set_float(const kn_instance *instance, const kn_option *option, double value, const char *where) {
   if (!isfinite(value) || (option->min != option->max && (value < option->min || value > option->max))) {
     char text[32];
-    snprintf(text, sizeof text, "%.15g", value);
+    kn_number_print(text, sizeof text, "%.15g", value);
     return outside(option, where, "is", text);
   }
   *(double *)member(instance, option) = value;
@@ -218,6 +219,7 @@ kn_status kn_instance_append_text(kn_instance *instance, const kn_option *option
 
 kn_status kn_instance_set_text(kn_instance *instance, const kn_option *option, size_t index, const char *text,
                                const char *where) {
+  const bool first = !kn_instance_was_given(instance, index);
   mark_given(instance, index);
   int64_t integer;
   double number;
@@ -231,7 +233,7 @@ kn_status kn_instance_set_text(kn_instance *instance, const kn_option *option, s
       if (!parse_int(text, &integer)) break;
       return set_int(instance, option, integer, where);
     case KN_OPTION_FLOAT:
-      number = strtod(text, &end);
+      number = kn_number_read(text, &end);
       if (end == text || *end) break;
       return set_float(instance, option, number, where);
     case KN_OPTION_STRING:
@@ -242,7 +244,7 @@ kn_status kn_instance_set_text(kn_instance *instance, const kn_option *option, s
       return set_enum(instance, option, text, where);
     case KN_OPTION_STRING_LIST:
     case KN_OPTION_INT_LIST:
-      return kn_instance_append_text(instance, option, index, text, true, where);
+      return kn_instance_append_text(instance, option, index, text, first, where);
   }
   return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' must be %s, not \"%.64s\"", option->name,
                            kn_option_type_name(option), text);
@@ -346,37 +348,50 @@ static kn_status unknown_parameter(const kn_instance *instance, const char *name
                            name, short_name);
 }
 
+static kn_status given_twice(const kn_json *json, yyjson_val *before, const char *name, const char *where) {
+  char first[KN_JSON_WHERE_SIZE];
+  kn_json_where(json, before, NULL, first);
+  if (!strcmp(kn_json_key(before), name))
+    return kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' is given twice, first at %s", name, first);
+  return kn_status_make_at(KN_INVALID_ARGUMENT, where,
+                           "'%s' is another spelling of '%s', which is given at %s: keep one of them", name,
+                           kn_json_key(before), first);
+}
+
+/* `spelling`: the key that set each row. */
+static kn_status set_parameter(kn_instance *instance, const kn_json *json, yyjson_val *key, yyjson_val *value,
+                               yyjson_val *spelling[KN_OPTION_LIMIT]) {
+  char where[KN_JSON_WHERE_SIZE];
+  kn_json_where(json, key, NULL, where);
+  const char *name = kn_json_key(key);
+  size_t index;
+  const kn_option *row = kn_option_find(instance->cls, name, &index);
+  if (!row) return unknown_parameter(instance, name, where);
+  if (index < KN_OPTION_LIMIT && spelling[index]) return given_twice(json, spelling[index], name, where);
+  if (index < KN_OPTION_LIMIT) spelling[index] = key;
+  mark_given(instance, index);
+  return set_value(instance, json, row, key, value);
+}
+
+kn_status kn_instance_more_faults(const char *where, size_t left) {
+  if (!left) return NULL;
+  return kn_status_make_at(
+      KN_INVALID_ARGUMENT, where,
+      "there are too many faults to tell all of them: %zu more names behind this are not looked at", left);
+}
+
 kn_status kn_instance_set_json(kn_instance *instance, const kn_json *json, yyjson_val *parameters) {
   if (!parameters) return NULL;
   kn_status faults = NULL;
-  size_t i, count;
+  size_t i, count, told = 0;
   yyjson_val *key, *value;
-  yyjson_val *spelling[KN_OPTION_LIMIT] = {0}; /* the key that set each row */
+  yyjson_val *spelling[KN_OPTION_LIMIT] = {0};
   yyjson_obj_foreach(parameters, i, count, key, value) {
+    kn_status fault = set_parameter(instance, json, key, value, spelling);
+    faults = kn_status_join(faults, fault);
+    if (!fault || ++told < KN_MEMBER_FAULTS) continue;
     char where[KN_JSON_WHERE_SIZE];
-    kn_json_where(json, key, NULL, where);
-    const char *name = kn_json_key(key);
-    size_t index;
-    const kn_option *row = kn_option_find(instance->cls, name, &index);
-    if (!row) {
-      faults = kn_status_join(faults, unknown_parameter(instance, name, where));
-      continue;
-    }
-    if (index < KN_OPTION_LIMIT && spelling[index]) {
-      const char *before = yyjson_get_str(spelling[index]);
-      char first[KN_JSON_WHERE_SIZE];
-      kn_json_where(json, spelling[index], NULL, first);
-      faults = kn_status_join(
-          faults, !strcmp(before, name)
-                      ? kn_status_make_at(KN_INVALID_ARGUMENT, where, "'%s' is given twice, first at %s", name, first)
-                      : kn_status_make_at(KN_INVALID_ARGUMENT, where,
-                                          "'%s' is another spelling of '%s', which is given at %s: keep one of them",
-                                          name, before, first));
-      continue;
-    }
-    if (index < KN_OPTION_LIMIT) spelling[index] = key;
-    mark_given(instance, index);
-    faults = kn_status_join(faults, set_value(instance, json, row, key, value));
+    return kn_status_join(faults, kn_instance_more_faults(kn_json_where(json, key, NULL, where), count - i - 1));
   }
   return faults;
 }
@@ -402,7 +417,19 @@ static bool must_exist(const kn_instance *instance, const kn_option *row) {
   return !((const kn_dataset_options *)instance->self)->download_dataset;
 }
 
-kn_status kn_instance_check_files(const kn_instance *instance) {
+/* Where the value of a row stands in the scenario; else where its block does. */
+static const char *place_of(const kn_json *json, const kn_instance *instance, const kn_option *row,
+                            char out[KN_JSON_WHERE_SIZE]) {
+  size_t i, count;
+  yyjson_val *key, *value;
+  if (!json->root) return instance->where;
+  yyjson_obj_foreach(instance->parameters, i, count, key, value) {
+    if (kn_option_find(instance->cls, kn_json_key(key), NULL) == row) return kn_json_where(json, key, value, out);
+  }
+  return instance->where;
+}
+
+kn_status kn_instance_check_files(const kn_json *json, const kn_instance *instance) {
   kn_status faults = NULL;
   const kn_option *row;
   for (size_t i = 0; (row = kn_option_at(instance->cls, i)); i++) {
@@ -414,10 +441,11 @@ kn_status kn_instance_check_files(const kn_instance *instance) {
     kn_free(path);
     if (!fault) continue;
     bool download = !(row->flags & KN_OPTION_INPUT);
+    char where[KN_JSON_WHERE_SIZE];
     faults = kn_status_join(
-        faults,
-        kn_status_make_at(kn_status_code(fault), instance->where, "'%s': %s%s", row->name, kn_status_message(fault, 0),
-                          download ? "; \"download_dataset\": true fetches what can be fetched" : ""));
+        faults, kn_status_make_at(kn_status_code(fault), place_of(json, instance, row, where), "'%s': %s%s", row->name,
+                                  kn_status_message(fault, 0),
+                                  download ? "; \"download_dataset\": true fetches what can be fetched" : ""));
     kn_status_free(fault);
   }
   return faults;

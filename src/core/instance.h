@@ -5,7 +5,8 @@
 #include "core/json.h"
 #include <kenning/block.h>
 
-enum { KN_OPTION_LIMIT = 64 }; /* rows of one class; the bits of kn_instance.given */
+enum { KN_OPTION_LIMIT = 64 };  /* rows of one class; the bits of kn_instance.given */
+enum { KN_MEMBER_FAULTS = 64 }; /* of one JSON object that are told */
 
 typedef struct kn_instance {
   const kn_class *cls;
@@ -13,6 +14,8 @@ typedef struct kn_instance {
   char *where;    /* place of the block in the scenario, for messages; or NULL */
   bool inserted;  /* nobody named it: a conversion between two blocks of the scenario */
   uint64_t given; /* bit i: the i-th row (kn_option_at order) was set by the user */
+  /* What set them in the scenario's JSON, which lives as long as the scenario; or NULL. For places of messages. */
+  yyjson_val *parameters;
 } kn_instance;
 
 /* Rows of a class in order: its own, those of its bases, those of its kind. NULL past the end. */
@@ -42,17 +45,21 @@ kn_status kn_instance_set_json(kn_instance *instance, const kn_json *json, yyjso
 /* Binds one member of such an object; one that the class does not have is passed over. */
 kn_status kn_instance_set_member(kn_instance *instance, const kn_json *json, yyjson_val *key,
                                  yyjson_val *value) KN_MUST_USE;
-/* Sets one option from text, as on the command line. `where` names the flag in messages. */
+/* Sets one option from text, as on the command line; what is given to a list again is appended. `where` names the flag
+ * in messages. */
 kn_status kn_instance_set_text(kn_instance *instance, const kn_option *option, size_t index, const char *text,
                                const char *where) KN_MUST_USE;
 /* Appends to a list option (several values after one flag); clears the list when `first`. */
 kn_status kn_instance_append_text(kn_instance *instance, const kn_option *option, size_t index, const char *text,
                                   bool first, const char *where) KN_MUST_USE;
+/* What is told instead of the faults of `left` more members of an object, behind KN_MEMBER_FAULTS others; NULL for
+ * none. */
+kn_status kn_instance_more_faults(const char *where, size_t left) KN_MUST_USE;
 /* Required options that nobody gave: one fault each. */
 kn_status kn_instance_check_required(const kn_instance *instance) KN_MUST_USE;
 /* Paths flagged KN_OPTION_INPUT that do not exist, and roots of data sets that are not to be downloaded: one fault
- * each. */
-kn_status kn_instance_check_files(const kn_instance *instance) KN_MUST_USE;
+ * each, at its place in `json`, that of the instance's scenario. */
+kn_status kn_instance_check_files(const kn_json *json, const kn_instance *instance) KN_MUST_USE;
 
 /* The options as a JSON object, every one written out (2026's build_cfg). */
 yyjson_mut_val *kn_instance_to_json(const kn_instance *instance, yyjson_mut_doc *doc);

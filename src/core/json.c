@@ -1,5 +1,6 @@
 #include "core/json.h"
 #include "core/content.h"
+#include "core/number.h"
 #include "core/record_json.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ static const char *refusal(const char *text, size_t length, size_t *out_offset) 
         i++;
       }
     } else if (c == '/' && i + 1 < length && text[i + 1] == '/') {
-      while (i < length && text[i] != '\n') i++;
+      while (i < length && text[i] != '\n' && text[i] != '\r') i++;
     } else if (c == '/' && i + 1 < length && text[i + 1] == '*') {
       for (i += 2; i + 1 < length && !(text[i] == '*' && text[i + 1] == '/'); i++) continue;
       i++;
@@ -186,7 +187,7 @@ bool kn_json_number(yyjson_val *value, double *out) {
   if (!yyjson_is_raw(value)) return false;
   const char *text = yyjson_get_raw(value);
   char *end;
-  double number = strtod(text, &end);
+  double number = kn_number_read(text, &end);
   if (end != text + yyjson_get_len(value) || !isfinite(number)) return false;
   *out = number;
   return true;

@@ -25,6 +25,36 @@ static void close_line(void) {
   line_open = false;
 }
 
+/* What files hold stands in messages: nothing of it may command the terminal, also not the control characters of UTF-8
+ * from U+0080 on. */
+static void print_text(const char *text, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)text[i], next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
+    bool command = (c < ' ' && c != '\t') || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0);
+    fputc(command ? '?' : c, stderr);
+    i += command && c == 0xc2;
+  }
+}
+
+/* The lines of a message. */
+static void print_message(const char *format, va_list arguments) {
+  char room[1024], *text = room;
+  va_list again;
+  va_copy(again, arguments);
+  int length = vsnprintf(room, sizeof room, format, arguments);
+  if (length >= (int)sizeof room) text = kn_vformat(format, again);
+  va_end(again);
+  if (!text) text = room; /* its beginning, for lack of memory */
+  for (const char *at = text; length >= 0;) {
+    size_t bytes = strcspn(at, "\n");
+    print_text(at, bytes);
+    at += bytes;
+    if (!*at) break;
+    fputc(*at++, stderr);
+  }
+  if (text != room) kn_free(text);
+}
+
 void kn_vlog(kn_log_level level, const char *format, va_list arguments) {
   if (level < threshold) return;
   if ((unsigned)level > KN_LOG_CRITICAL) level = KN_LOG_CRITICAL; /* plug-ins may err */
@@ -34,7 +64,7 @@ void kn_vlog(kn_log_level level, const char *format, va_list arguments) {
   pthread_mutex_lock(&lock);
   close_line();
   fprintf(stderr, "kenning: %s%s%s", use_colour ? colours[level] : "", labels[level], use_colour ? "\033[0m" : "");
-  vfprintf(stderr, format, arguments);
+  print_message(format, arguments);
   fputc('\n', stderr);
   pthread_mutex_unlock(&lock);
 }
@@ -44,14 +74,6 @@ void kn_log(kn_log_level level, const char *format, ...) {
   va_start(arguments, format);
   kn_vlog(level, format, arguments);
   va_end(arguments);
-}
-
-/* What files hold stands in messages: nothing of it may command the terminal. */
-static void print_text(const char *text, size_t length) {
-  for (size_t i = 0; i < length; i++) {
-    unsigned char c = (unsigned char)text[i];
-    fputc((c < ' ' && c != '\t') || c == 0x7f ? '?' : c, stderr);
-  }
 }
 
 /* `text` with every line indented. */
@@ -100,9 +122,11 @@ void kn_progress(const char *what, double done, double total, const char *detail
   if (due) {
     if (fresh || !terminal) close_line();
     if (terminal) fputs("\r\033[K", stderr);
-    fprintf(stderr, "kenning: %s", what);
+    fputs("kenning: ", stderr);
+    print_text(what, strlen(what));
     if (total > 0) fprintf(stderr, " %3d%%", percent);
-    if (detail && *detail) fprintf(stderr, "  %s", detail);
+    if (detail && *detail) fputs("  ", stderr);
+    if (detail) print_text(detail, strlen(detail));
     line_open = terminal && !end;
     if (!line_open) fputc('\n', stderr);
     fflush(stderr);

@@ -1,5 +1,7 @@
 #include "core/memory.h"
 
+#include "core/number.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,11 +47,12 @@ char *kn_strndup(const char *text, size_t length) {
 char *kn_vformat(const char *format, va_list arguments) {
   va_list again;
   va_copy(again, arguments);
+  locale_t before = kn_number_locale_enter();
   int length = vsnprintf(NULL, 0, format, again);
   va_end(again);
-  if (length < 0) return NULL;
-  char *text = kn_alloc((size_t)length + 1);
+  char *text = length < 0 ? NULL : kn_alloc((size_t)length + 1);
   if (text) vsnprintf(text, (size_t)length + 1, format, arguments);
+  kn_number_locale_leave(before);
   return text;
 }
 

@@ -1,5 +1,6 @@
 /* Walks over option tables: rows of a class, names, flags, defaults. */
 #include "core/instance.h"
+#include "core/number.h"
 #include "core/registry.h"
 
 #include <math.h>
@@ -85,7 +86,7 @@ const char *kn_option_default_text(const kn_option *option, char *out, size_t si
       snprintf(out, size, "%lld", (long long)option->def.i);
       break;
     case KN_OPTION_FLOAT:
-      snprintf(out, size, "%.15g", option->def.f);
+      kn_number_print(out, size, "%.15g", option->def.f);
       break;
     case KN_OPTION_STRING:
     case KN_OPTION_PATH:
@@ -110,7 +111,7 @@ const char *kn_option_default_text(const kn_option *option, char *out, size_t si
 /* Whole numbers in full: an exponent would hide the last digits of a bound such as 2^53 - 1. */
 static void number_text(double number, char out[32]) {
   bool whole = fabs(number) < 1e17 && number == floor(number);
-  snprintf(out, 32, whole ? "%.0f" : "%.15g", number);
+  kn_number_print(out, 32, whole ? "%.0f" : "%.15g", number);
 }
 
 bool kn_option_range_text(const kn_option *option, char out_lowest[32], char out_highest[32]) {

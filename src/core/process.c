@@ -46,6 +46,7 @@ typedef struct child {
   size_t tail_count;
   int64_t start_ns, look_ns, tick_ns, kill_ns;
   kn_status reason; /* why it is being stopped; NULL: it is not */
+  bool lost;        /* how it ended cannot be known */
 } child;
 
 static bool executable(const char *path) {
@@ -343,12 +344,14 @@ static void look(child *c) {
   }
 }
 
-static bool ended(const child *c) {
+static bool ended(child *c) {
   siginfo_t info = {0};
-  return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+  c->lost = waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0;
+  return c->lost || info.si_pid != 0;
 }
 
-/* Serves the child until it has ended; returns its wait status. */
+/* Serves the child until it has ended; returns its wait status. Where others have taken that (c->lost), the number may
+ * be somebody else's by now. */
 static int watch(child *c) {
   c->start_ns = kn_now_ns();
   while (!ended(c)) {
@@ -360,14 +363,16 @@ static int watch(child *c) {
     look(c);
   }
   /* The ended child still holds its number, so the group is its own. */
-  kill(-c->pid, SIGKILL);
+  if (!c->lost) kill(-c->pid, SIGKILL);
   for (int i = 0; i < 2; i++) {
     drain(c, &c->streams[i], LEFTOVER_BYTES);
     if (c->streams[i].length > 0) end_line(c, &c->streams[i]);
     if (c->streams[i].pipe >= 0) close(c->streams[i].pipe);
   }
   int status = 0;
-  while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) continue;
+  pid_t taken;
+  while ((taken = waitpid(c->pid, &status, 0)) < 0 && errno == EINTR) continue;
+  c->lost = taken != c->pid;
   return status;
 }
 
@@ -383,10 +388,15 @@ static char *last_words(const child *c) {
 
 static kn_status outcome(child *c, int wait_status, kn_process_result *out_result) {
   kn_process_result result = {.exit_code = -1, .seconds = (double)(kn_now_ns() - c->start_ns) * 1e-9};
-  if (WIFEXITED(wait_status)) result.exit_code = WEXITSTATUS(wait_status);
+  if (WIFEXITED(wait_status) && !c->lost) result.exit_code = WEXITSTATUS(wait_status);
   if (WIFSIGNALED(wait_status)) result.signal = WTERMSIG(wait_status);
   if (out_result) *out_result = result;
   if (c->reason) return c->reason;
+  if (c->lost)
+    return kn_status_make(KN_BACKEND_FAILED,
+                          "%s was run, but its end could not be observed: this process ignores SIGCHLD or takes the "
+                          "ends of all children; set SIGCHLD to its default",
+                          c->name);
   if (result.exit_code == 0) return NULL;
   char *words = last_words(c);
   if (!words) return kn_status_out_of_memory();

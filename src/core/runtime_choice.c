@@ -59,16 +59,18 @@ static kn_status check_one(const kn_json *json, yyjson_val *key, yyjson_val *val
 
 kn_status kn_runtime_choice_check(const kn_json *json, yyjson_val *parameters) {
   kn_status faults = NULL;
-  size_t i, count;
+  size_t i, count, told = 0;
   yyjson_val *key, *value;
   yyjson_obj_foreach(parameters, i, count, key, value) {
     char where[KN_JSON_WHERE_SIZE];
     const char *name = kn_json_key(key);
-    if (yyjson_obj_get(parameters, name) != value)
-      faults = kn_status_join(faults, kn_status_make_at(KN_INVALID_ARGUMENT, kn_json_where(json, key, NULL, where),
-                                                        "'%.96s' is given twice", name));
-    else
-      faults = kn_status_join(faults, check_one(json, key, value));
+    kn_status fault = check_one(json, key, value);
+    if (!fault && yyjson_obj_get(parameters, name) != value)
+      fault =
+          kn_status_make_at(KN_INVALID_ARGUMENT, kn_json_where(json, key, NULL, where), "'%.96s' is given twice", name);
+    faults = kn_status_join(faults, fault);
+    if (fault && ++told == KN_MEMBER_FAULTS)
+      return kn_status_join(faults, kn_instance_more_faults(kn_json_where(json, key, NULL, where), count - i - 1));
   }
   return faults;
 }

@@ -23,6 +23,7 @@ static kn_status take_apart(const kn_json *json, yyjson_val *key, yyjson_val *ob
   if (!yyjson_is_obj(object))
     return fault(json, key, object, KN_INVALID_ARGUMENT, "a block is an object with 'type' and 'parameters'");
   kn_status faults = NULL;
+  size_t told = 0;
   yyjson_val *type = NULL, *type_key = NULL, *parameters = NULL, *parameters_key = NULL, *member_key, *member;
   size_t i, count;
   yyjson_obj_foreach(object, i, count, member_key, member) {
@@ -36,7 +37,9 @@ static kn_status take_apart(const kn_json *json, yyjson_val *key, yyjson_val *ob
     } else {
       *slot = member;
       *(slot == &type ? &type_key : &parameters_key) = member_key;
+      continue;
     }
+    if (++told == KN_MEMBER_FAULTS) return kn_status_join(faults, kn_instance_more_faults(json->name, count - i - 1));
   }
   if (!type || !yyjson_is_str(type))
     return kn_status_join(faults, fault(json, type ? type_key : key, type, KN_INVALID_ARGUMENT,
@@ -70,6 +73,7 @@ static kn_status bind_block(const kn_json *json, yyjson_val *key, yyjson_val *ob
   if (status) return kn_status_join(faults, status);
   out_instance->where = kn_strdup(where);
   if (!out_instance->where) return kn_status_join(faults, kn_status_out_of_memory());
+  out_instance->parameters = parts.parameters;
   faults = kn_status_join(faults, kn_instance_set_json(out_instance, json, parts.parameters));
   return kn_status_join(faults, kn_instance_check_required(out_instance));
 }
@@ -182,7 +186,7 @@ static kn_status bind_scenario(kn_scenario *scenario) {
     return fault(json, NULL, json->root, KN_INVALID_ARGUMENT, "a scenario is a JSON object");
   kn_status faults = NULL;
   bool seen[BLOCKS] = {false}, given[BLOCKS] = {false};
-  size_t i, count;
+  size_t i, count, told = 0;
   yyjson_val *key, *value;
   yyjson_obj_foreach(json->root, i, count, key, value) {
     member which = member_of(kn_json_key(key));
@@ -195,6 +199,8 @@ static kn_status bind_scenario(kn_scenario *scenario) {
       given[which] = !null;
     }
     faults = kn_status_join(faults, status);
+    if (status && ++told == KN_MEMBER_FAULTS)
+      return kn_status_join(faults, kn_instance_more_faults(json->name, count - i - 1));
   }
   if (!given[MODEL_WRAPPER])
     faults = kn_status_join(faults, fault(json, NULL, NULL, KN_INVALID_ARGUMENT, "the scenario lacks 'model_wrapper'"));
@@ -203,7 +209,7 @@ static kn_status bind_scenario(kn_scenario *scenario) {
   return faults;
 }
 
-kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
+static kn_status read_scenario(const char *path, bool files, kn_scenario *out_scenario) {
   *out_scenario = (kn_scenario){0};
   KN_TRY(kn_registry_load());
   KN_TRY(kn_json_read(path, &out_scenario->json));
@@ -212,8 +218,17 @@ kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
   if (bound) faults = kn_scenario_bridge(out_scenario);
   faults = kn_status_join(faults, kn_scenario_check(out_scenario));
   if (bound) faults = kn_status_join(faults, kn_scenario_check_options(out_scenario));
+  if (files) faults = kn_status_join(faults, kn_scenario_check_files(out_scenario));
   if (faults) kn_scenario_clear(out_scenario);
   return faults;
+}
+
+kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) {
+  return read_scenario(path, false, out_scenario);
+}
+
+kn_status kn_scenario_read_with_files(const char *path, kn_scenario *out_scenario) {
+  return read_scenario(path, true, out_scenario);
 }
 
 static bool is_for_target(yyjson_val *block) {
@@ -364,14 +379,14 @@ kn_status kn_scenario_check(const kn_scenario *scenario) {
 }
 
 /* Calls `check` for every block of the scenario. */
-static kn_status for_each(const kn_scenario *scenario, kn_status (*check)(const kn_instance *)) {
+static kn_status for_each(const kn_scenario *scenario, kn_status (*check)(const kn_json *, const kn_instance *)) {
   kn_status faults = NULL;
   const kn_instance *blocks[] = {&scenario->model_wrapper, &scenario->dataset, &scenario->runtime,
                                  &scenario->runtime_protocol};
   for (size_t i = 0; i < 4; i++)
-    if (blocks[i]->cls) faults = kn_status_join(faults, check(blocks[i]));
+    if (blocks[i]->cls) faults = kn_status_join(faults, check(&scenario->json, blocks[i]));
   for (size_t i = 0; i < scenario->optimizer_count; i++)
-    if (scenario->optimizers[i].cls) faults = kn_status_join(faults, check(&scenario->optimizers[i]));
+    if (scenario->optimizers[i].cls) faults = kn_status_join(faults, check(&scenario->json, &scenario->optimizers[i]));
   return faults;
 }
 
@@ -387,7 +402,8 @@ static kn_status placed(const kn_instance *instance, kn_status status) {
   return faults;
 }
 
-static kn_status check_options(const kn_instance *instance) {
+static kn_status check_options(const kn_json *json, const kn_instance *instance) {
+  (void)json;
   const kn_class *cls = instance->cls;
   kn_status faults = kn_kind_check(cls->kind, instance->self);
   if (cls->check) faults = kn_status_join(faults, cls->check(instance->self));
@@ -403,7 +419,8 @@ kn_status kn_scenario_check_options(const kn_scenario *scenario) { return for_ea
 
 kn_status kn_scenario_check_files(const kn_scenario *scenario) { return for_each(scenario, kn_instance_check_files); }
 
-static kn_status check_runnable(const kn_instance *instance) {
+static kn_status check_runnable(const kn_json *json, const kn_instance *instance) {
+  (void)json;
   if (instance->cls->ops) return NULL;
   if (instance->cls->kind == KN_KIND_RUNTIME)
     return kn_status_make_at(KN_INVALID_ARGUMENT, instance->where,

@@ -22,6 +22,8 @@ typedef struct kn_scenario {
 
 /* Reads and binds a scenario; all faults at once. */
 kn_status kn_scenario_read(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
+/* The same, and kn_scenario_check_files. */
+kn_status kn_scenario_read_with_files(const char *path, kn_scenario *out_scenario) KN_MUST_USE;
 /* Of the same files, what a target needs: runtime, runtime_protocol, and the optimizers that run on the target. Other
  * blocks are not looked at. */
 kn_status kn_scenario_read_target(const char *path, kn_scenario *out_scenario) KN_MUST_USE;

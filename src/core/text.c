@@ -1,5 +1,7 @@
 #include "core/text.h"
 
+#include "core/number.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +41,9 @@ void kn_text_format(kn_text *text, const char *format, ...) {
   char small[512];
   va_list arguments;
   va_start(arguments, format);
+  locale_t before = kn_number_locale_enter();
   int length = vsnprintf(small, sizeof small, format, arguments);
+  kn_number_locale_leave(before);
   va_end(arguments);
   if (length < 0) {
     text->failure = KN_BAD_DATA; /* more than INT_MAX bytes */
@@ -51,7 +55,9 @@ void kn_text_format(kn_text *text, const char *format, ...) {
   }
   if (!reserve(text, (size_t)length)) return;
   va_start(arguments, format);
+  before = kn_number_locale_enter();
   vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
+  kn_number_locale_leave(before);
   va_end(arguments);
   text->length += (size_t)length;
 }

@@ -1,6 +1,6 @@
 #include "datasets/debian_package.h"
 
-#include <glob.h>
+#include <dirent.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,14 +60,16 @@ static kn_status fetch_with_update(const char *package, const char *directory, d
 /* The file that apt left: its name holds the version. */
 static kn_status find(const char *package, const char *directory, char **out_file) {
   *out_file = NULL;
-  char *pattern = kn_format("%s/%s_*.deb", directory, package);
-  if (!pattern) return kn_status_out_of_memory();
-  glob_t found = {0};
-  int failed = glob(pattern, GLOB_NOSORT, NULL, &found);
-  if (!failed) *out_file = kn_strdup(found.gl_pathv[0]);
-  globfree(&found);
-  kn_free(pattern);
-  if (failed == GLOB_NOMATCH)
+  DIR *listing = opendir(directory);
+  bool found = false;
+  for (struct dirent *entry; listing && !found && (entry = readdir(listing));) {
+    size_t named = strlen(package), length = strlen(entry->d_name);
+    found = length > named + 4 && !strncmp(entry->d_name, package, named) && entry->d_name[named] == '_' &&
+            !strcmp(entry->d_name + length - 4, ".deb");
+    if (found) *out_file = kn_format("%s/%s", directory, entry->d_name);
+  }
+  if (listing) closedir(listing);
+  if (!found)
     return kn_status_make(KN_BACKEND_FAILED, "apt-get said it had fetched %s, but %s holds no such package", package,
                           directory);
   return *out_file ? NULL : kn_status_out_of_memory();

@@ -33,8 +33,8 @@ static kn_status unpack(const char *file, const char *name, const char *path) {
     status = status ? status : kn_status_out_of_memory();
   else if (!is_directory(inside))
     status = kn_status_make_at(KN_BAD_DATA, file, "the archive has no directory %s", name);
-  else if (rename(inside, path) != 0)
-    status = kn_file_fault(path, "make the directory", errno);
+  else if (rename(inside, path) != 0 && !((errno == EEXIST || errno == ENOTEMPTY) && is_directory(path)))
+    status = kn_file_fault(path, "make the directory", errno); /* else another process was first */
   kn_free(inside);
   status = kn_status_join(status, kn_directory_remove(beside));
   kn_free(beside);

@@ -13,7 +13,12 @@ static kn_status set_parameters(kn_block *block, const char *parameters) {
   if (!parameters) return NULL;
   kn_json json;
   KN_TRY(kn_json_parse(kn_class_short_name(block->instance.cls), parameters, strlen(parameters), &json));
-  kn_status status = kn_instance_set_json(&block->instance, &json, json.root);
+  kn_status status = yyjson_is_obj(json.root)
+                         ? kn_instance_set_json(&block->instance, &json, json.root)
+                         : kn_status_make(KN_INVALID_ARGUMENT,
+                                          "the parameters of %s are not the text of a JSON object, "
+                                          "such as {\"seed\": 1}",
+                                          json.name);
   kn_json_clear(&json);
   return status;
 }

@@ -1,5 +1,6 @@
 #include "measurements/sensors.h"
 
+#include "core/number.h"
 #include "measurements/procfs.h"
 
 #include <dirent.h>
@@ -13,7 +14,7 @@ enum { LIMIT = 256, COLDEST = -273, HOTTEST = 1000 };
 static bool read_number(const char *path, double *out) {
   char text[64], *end;
   if (!kn_procfs_read(path, text, sizeof text)) return false;
-  double value = strtod(text, &end);
+  double value = kn_number_read(text, &end);
   if (end == text || (*end && *end != '\n')) return false;
   *out = value;
   return true;

@@ -1,5 +1,6 @@
 #include "pipeline/evaluation.h"
 
+#include "core/number.h"
 #include "core/record_json.h"
 #include "measurements/summary.h"
 
@@ -59,8 +60,8 @@ static kn_status put_predictions(kn_record *record, const int64_t *labels, const
 static yyjson_mut_val *score_value(yyjson_mut_doc *doc, float score) {
   char digits[32];
   if (!isfinite(score)) return yyjson_mut_null(doc);
-  snprintf(digits, sizeof digits, "%.9g", (double)score);
-  return yyjson_mut_real(doc, strtod(digits, NULL));
+  kn_number_print(digits, sizeof digits, "%.9g", (double)score);
+  return yyjson_mut_real(doc, kn_number_read(digits, NULL));
 }
 
 static kn_status put_scores(kn_record *record, size_t classes, const kn_loop_result *result) {
@@ -154,7 +155,8 @@ kn_status kn_evaluation_put(kn_session *session, const kn_samples *samples, cons
   const char *step = remote ? "protocol_inference_step" : "target_inference_step";
   KN_TRY(kn_timeline_put(result->times, result->inferences, step, record));
   KN_TRY(kn_record_set_int(record, "warmup_inferences", (int64_t)result->warmup));
-  kn_summary_input summary = {.step_count = result->inferences, .warmup = result->warmup, .correct_count = -1, .top_5_count = -1};
+  kn_summary_input summary = {
+      .step_count = result->inferences, .warmup = result->warmup, .correct_count = -1, .top_5_count = -1};
   double *steps, *cells = NULL;
   KN_TRY(kn_timeline_steps(result->times, result->inferences, &steps));
   if (remote) take_target_steps(record, steps, result->inferences);

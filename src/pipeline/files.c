@@ -63,16 +63,17 @@ static kn_status check_inputs(const kn_scenario *scenario, unsigned steps) {
   if (steps & KN_STEP_TRAIN)
     faults = check_training(wrapper);
   else if (wrapper->cls && !reuses)
-    faults = kn_instance_check_files(wrapper);
+    faults = kn_instance_check_files(&scenario->json, wrapper);
   if (!(steps & KN_STEP_TRAIN) && !reuses && !faults) faults = kn_files_check_model(scenario, compiles);
   if (compiles && wrapper->cls && !model_path(scenario))
     faults = kn_status_join(
         faults, kn_status_make_at(KN_INVALID_ARGUMENT, wrapper->where, "optimizers need a model: give 'model_path'"));
-  if (scenario->dataset.cls) faults = kn_status_join(faults, kn_instance_check_files(&scenario->dataset));
+  if (scenario->dataset.cls)
+    faults = kn_status_join(faults, kn_instance_check_files(&scenario->json, &scenario->dataset));
   for (size_t i = 0; compiles && i < scenario->optimizer_count; i++)
-    faults = kn_status_join(faults, kn_instance_check_files(&scenario->optimizers[i]));
+    faults = kn_status_join(faults, kn_instance_check_files(&scenario->json, &scenario->optimizers[i]));
   if (scenario->runtime.cls && steps & KN_STEP_TEST) {
-    faults = kn_status_join(faults, kn_instance_check_files(&scenario->runtime));
+    faults = kn_status_join(faults, kn_instance_check_files(&scenario->json, &scenario->runtime));
     if (!(steps & KN_STEP_TRAIN)) faults = kn_status_join(faults, kn_inference_check_model(scenario));
   }
   return reuses ? kn_status_join(faults, kn_chain_check_reuse(scenario)) : faults;

@@ -1,5 +1,7 @@
 #include "pipeline/training_log.h"
 
+#include "core/number.h"
+
 #include <kenning/services.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +39,7 @@ static kn_status write_table(const kn_training_log *log) {
     kn_free(path);
     return kn_status_out_of_memory();
   }
+  locale_t before = kn_number_locale_enter();
   (void)fputs("epoch,loss,accuracy,validation_loss,validation_accuracy,learning_rate,seconds\n", table);
   for (size_t i = 0; i < log->count; i++) {
     const kn_training_epoch *at = &log->epochs[i];
@@ -47,6 +50,7 @@ static kn_status write_table(const kn_training_log *log) {
       (void)fputs(",,", table);
     (void)fprintf(table, "%.6g,%.3f\n", at->learning_rate, at->seconds);
   }
+  kn_number_locale_leave(before);
   kn_status status = fclose(table) ? kn_status_out_of_memory() : kn_file_write(path, rows, bytes);
   free(rows);
   kn_free(path);

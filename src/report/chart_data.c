@@ -1,3 +1,4 @@
+#include "core/number.h"
 #include "core/record_json.h"
 #include "report/html_parts.h"
 #include "report/series.h"
@@ -23,8 +24,8 @@ static yyjson_mut_val *check(kn_chart_json *json, yyjson_mut_val *value) {
 static yyjson_mut_val *number(kn_chart_json *json, double value) {
   char digits[32];
   if (!isfinite(value)) return check(json, yyjson_mut_null(json->doc));
-  snprintf(digits, sizeof digits, "%.5g", value);
-  double rounded = strtod(digits, NULL);
+  kn_number_print(digits, sizeof digits, "%.5g", value);
+  double rounded = kn_number_read(digits, NULL);
   if (rounded == floor(rounded) && fabs(rounded) < 1e15)
     return check(json, yyjson_mut_sint(json->doc, (int64_t)rounded));
   return check(json, yyjson_mut_real(json->doc, rounded));

@@ -1,5 +1,7 @@
 #include "report/number.h"
 
+#include "core/number.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,16 +29,16 @@ static void significant(double value, int digits, char out[KN_NUMBER_SIZE]) {
   }
   char plain[KN_NUMBER_SIZE];
   if (value >= 1e15) {
-    snprintf(out, KN_NUMBER_SIZE, "%.*e", digits - 1, value);
+    kn_number_print(out, KN_NUMBER_SIZE, "%.*e", digits - 1, value);
     return;
   }
   /* Rounded first, so that 9.9996 counts as 10.00. */
-  snprintf(plain, sizeof plain, "%.*e", digits - 1, value);
+  kn_number_print(plain, sizeof plain, "%.*e", digits - 1, value);
   const char *mark = strchr(plain, 'e');
   int decimals = digits - 1 - (mark ? (int)strtol(mark + 1, NULL, 10) : 0);
   if (decimals < 0) decimals = 0;
   if (decimals > 12) decimals = 12;
-  snprintf(plain, sizeof plain, "%.*f", decimals, value);
+  kn_number_print(plain, sizeof plain, "%.*f", decimals, value);
   group(plain, out, KN_NUMBER_SIZE);
 }
 
@@ -63,7 +65,7 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
   switch (kind) {
     case KN_NUMBER_COUNT:
       if (value < 1e15) {
-        snprintf(digits, sizeof digits, "%.0f", value);
+        kn_number_print(digits, sizeof digits, "%.0f", value);
         group(digits, out, KN_NUMBER_SIZE);
       } else {
         significant(value, 4, out);
@@ -74,7 +76,7 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
       return;
     case KN_NUMBER_BYTES:
       if (value < 1000)
-        snprintf(out, KN_NUMBER_SIZE, "%.0f B", value);
+        kn_number_print(out, KN_NUMBER_SIZE, "%.0f B", value);
       else
         scaled(value, sizes, sizeof sizes / sizeof *sizes, out);
       return;
@@ -95,7 +97,7 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
       if (value == 0)
         snprintf(out, KN_NUMBER_SIZE, "0");
       else
-        snprintf(out, KN_NUMBER_SIZE, "%.1e", value);
+        kn_number_print(out, KN_NUMBER_SIZE, "%.1e", value);
       return;
     case KN_NUMBER_P_VALUE:
       if (value >= 1e-4) break;
@@ -103,7 +105,7 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
       return;
     case KN_NUMBER_CELSIUS:
       if (value < 1e6)
-        snprintf(digits, sizeof digits, "%.1f", value);
+        kn_number_print(digits, sizeof digits, "%.1f", value);
       else
         significant(value, 4, digits);
       snprintf(out, KN_NUMBER_SIZE, "%.40s \xc2\xb0\x43", digits);
@@ -116,7 +118,7 @@ static void positive(kn_number_kind kind, double value, char out[KN_NUMBER_SIZE]
       break;
   }
   if (value < 1e15)
-    snprintf(out, KN_NUMBER_SIZE, "%.4f", value);
+    kn_number_print(out, KN_NUMBER_SIZE, "%.4f", value);
   else
     significant(value, 4, out);
 }

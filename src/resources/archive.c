@@ -193,8 +193,13 @@ kn_status kn_archive_unpack(const char *archive, const char *directory) {
     return kn_status_make(KN_INVALID_ARGUMENT, "%s exists already: nothing is unpacked over it", directory);
   KN_TRY(kn_file_temporary(directory, &temporary));
   unpacking at = {.path = archive, .directory = temporary, .archive_bytes = bytes, .limit_bytes = limit};
-  kn_status status = kn_directory_make(temporary);
-  if (!status) status = read_archive(&at);
+  /* New, so that no link in it leads elsewhere. */
+  if (mkdir(temporary, 0777) != 0) {
+    kn_status taken = kn_file_fault(temporary, "make the directory", errno);
+    kn_free(temporary);
+    return taken;
+  }
+  kn_status status = read_archive(&at);
   if (!status && rename(temporary, directory) != 0) status = kn_file_fault(directory, "make the directory", errno);
   if (status) {
     kn_status left = kn_directory_remove(temporary);

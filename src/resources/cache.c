@@ -134,7 +134,7 @@ kn_status kn_cache_lookup(const char *key, const char *path, bool *out_hit) {
 static kn_status evict(const char *results, uint64_t limit, const char *keep) {
   kn_cache_entries list = {0};
   kn_status status = find_all_entries(results, &list);
-  if (!status) kn_cache_entries_evict(&list, limit, keep);
+  if (!status) (void)kn_cache_entries_evict(&list, limit, keep);
   kn_cache_entries_clear(&list);
   return status;
 }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,15 +62,48 @@ static int older_first(const void *a, const void *b) {
   return 0;
 }
 
-void kn_cache_entries_evict(kn_cache_entries *list, uint64_t limit, const char *keep) {
+/* Paths that this process has been given, until it ends. */
+static struct {
+  pthread_mutex_t lock;
+  char **paths;
+  size_t count;
+} held = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool is_held(const char *path) {
+  bool found = false;
+  pthread_mutex_lock(&held.lock);
+  for (size_t i = 0; i < held.count && !found; i++) found = !strcmp(held.paths[i], path);
+  pthread_mutex_unlock(&held.lock);
+  return found;
+}
+
+kn_status kn_cache_entry_hold(const char *path) {
+  kn_cache_entry_touch(path);
+  if (is_held(path)) return NULL;
+  char *copy = kn_strdup(path);
+  if (!copy) return kn_status_out_of_memory();
+  pthread_mutex_lock(&held.lock);
+  char **paths = kn_realloc(held.paths, (held.count + 1) * sizeof *paths);
+  if (paths) {
+    held.paths = paths;
+    paths[held.count++] = copy;
+  }
+  pthread_mutex_unlock(&held.lock);
+  if (paths) return NULL;
+  kn_free(copy);
+  return kn_status_out_of_memory();
+}
+
+uint64_t kn_cache_entries_evict(kn_cache_entries *list, uint64_t limit, const char *keep) {
   uint64_t total = bytes_of(list);
   if (list->count) qsort(list->items, list->count, sizeof *list->items, older_first);
   for (size_t i = 0; i < list->count && total > limit; i++) {
-    if (keep && !strcmp(list->items[i].path, keep)) continue;
+    if ((keep && !strcmp(list->items[i].path, keep)) || is_held(list->items[i].path)) continue;
     kn_status status = kn_directory_remove(list->items[i].path);
     if (!status) total -= list->items[i].bytes;
     kn_status_free(status);
   }
+  return total;
 }
 
 void kn_cache_entries_clear(kn_cache_entries *list) {

@@ -21,14 +21,16 @@ typedef struct kn_cache_entries {
 kn_status kn_cache_entries_add(kn_cache_entries *list, const char *directory, const char *name) KN_MUST_USE;
 /* Appends what lies in a directory, hidden names left out. A missing directory has nothing. */
 kn_status kn_cache_entries_add_all(kn_cache_entries *list, const char *directory) KN_MUST_USE;
-/* Removes what was not used for longest until `limit` bytes hold; `keep` stays (NULL: nothing must). Reorders the list.
- */
-void kn_cache_entries_evict(kn_cache_entries *list, uint64_t limit, const char *keep);
+/* Removes what was not used for longest until `limit` bytes hold; `keep` stays (NULL: nothing must), and so does what
+ * kn_cache_entry_hold names. Reorders the list. Returns the bytes that are left. */
+uint64_t kn_cache_entries_evict(kn_cache_entries *list, uint64_t limit, const char *keep);
 /* A zeroed list is allowed. */
 void kn_cache_entries_clear(kn_cache_entries *list);
 
 /* Marks a file or directory as used now. */
 void kn_cache_entry_touch(const char *path);
+/* The same, and this process does not evict it any more: somebody has been told its path. */
+kn_status kn_cache_entry_hold(const char *path) KN_MUST_USE;
 
 /* The value of a variable such as KENNING_CACHE_LIMIT: bytes, or a number with K, M or G behind it. */
 kn_status kn_cache_limit(const char *variable, uint64_t preset, uint64_t *out_bytes) KN_MUST_USE;

@@ -35,10 +35,9 @@ static kn_status place(const char *own, const char *xdg, const char *below_home,
   if (value && *value == '/') return absolute(kn_format("%s/kenning", value), out_path);
   const char *home = variable("HOME");
 #ifndef KN_STATIC /* the C library would look users up by means of libraries that it opens */
-  if (!home) {
-    const struct passwd *user = getpwuid(getuid());
-    home = user ? user->pw_dir : NULL;
-  }
+  struct passwd entry, *user = NULL;
+  char room[4096];
+  if (!home && getpwuid_r(getuid(), &entry, room, sizeof room, &user) == 0 && user) home = user->pw_dir;
 #endif
   if (!home) return kn_status_make(KN_INVALID_ARGUMENT, "there is no home directory: set HOME or %s", own);
   return absolute(kn_format("%s/%s/kenning", home, below_home), out_path);

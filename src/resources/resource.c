@@ -39,6 +39,7 @@ static const char *base_uri(void) {
 typedef struct wanted {
   char *uri;
   char sha256[65];
+  int attempts; /* of the transfer, in a row; 0: its own number */
 } wanted;
 
 static kn_status read_sum(const char *uri, const char *fragment, char out_sha256[65]) {
@@ -94,8 +95,8 @@ static kn_status download_locked(const wanted *w, const char *partial, char **ou
   char *what = kn_format("downloading %.60s", slash[1] ? slash + 1 : w->uri);
   if (!what) return kn_status_out_of_memory();
   kn_log(KN_LOG_INFO, "downloading %s", w->uri);
-  kn_status status =
-      kn_transfer_run(&(kn_transfer){.uri = w->uri, .path = partial, .what = what, .limit_bytes = limit_bytes});
+  kn_status status = kn_transfer_run(&(kn_transfer){
+      .uri = w->uri, .path = partial, .what = what, .limit_bytes = limit_bytes, .attempts = w->attempts});
   kn_free(what);
   KN_TRY(status);
   KN_TRY(kn_sha256_file(partial, out_sha256));
@@ -132,14 +133,15 @@ static kn_status offline_fault(const char *uri) {
                         uri);
 }
 
-/* `out_sha256` is empty for a local path. *out_new: it was downloaded now. */
-static kn_status fetch(const char *text, char **out_path, char out_sha256[65], bool *out_new) {
+/* `out_sha256` is empty for a local path. *out_new: it was downloaded now. `attempts`: as above. */
+static kn_status fetch(const char *text, int attempts, char **out_path, char out_sha256[65], bool *out_new) {
   *out_new = false;
   *out_sha256 = '\0';
   KN_TRY(kn_uri_local_path(text, out_path));
   if (*out_path) return NULL;
   wanted w;
   kn_status status = resolve(text, &w);
+  w.attempts = attempts;
   if (!status && kn_uri_has_scheme(w.uri, "file")) { /* a base URI on this machine */
     status = kn_uri_local_path(w.uri, out_path);
   } else if (!status) {
@@ -155,26 +157,46 @@ kn_status kn_resource_fetch(const char *path_or_uri, char **out_path) {
   char sha256[65];
   bool is_new;
   *out_path = NULL;
-  return fetch(path_or_uri, out_path, sha256, &is_new);
+  return fetch(path_or_uri, 0, out_path, sha256, &is_new);
 }
 
-/* The io specification of a model that was downloaded now. Not every model has one. */
-static kn_status fetch_specification(const char *model_uri, const char *model_path) {
+/* The name of a model's io specification at its server. */
+static char *specification_uri(const char *model_uri) {
   size_t length = strcspn(model_uri, "?#");
-  char *uri =
-      kn_format("%.*s.json%.*s", (int)length, model_uri, (int)strcspn(model_uri + length, "#"), model_uri + length);
-  char *path = NULL, sha256[65];
-  bool is_new;
-  kn_status status = uri ? fetch(uri, &path, sha256, &is_new) : kn_status_out_of_memory();
-  if (!status) status = kn_store_attach(model_path, ".json", sha256);
+  return kn_format("%.*s.json%.*s", (int)length, model_uri, (int)strcspn(model_uri + length, "#"), model_uri + length);
+}
+
+/* Not every model has an io specification. That the server has none is kept in the file `none`; after any other failure
+ * it is asked again, though not as patiently, the next time. */
+static kn_status find_specification(const char *model_uri, const char *model_path, bool is_new, const char *none) {
+  char *uri = specification_uri(model_uri), *path = NULL, sha256[65];
+  bool found_now = false;
+  kn_status status = uri ? fetch(uri, is_new ? 0 : 1, &path, sha256, &found_now) : kn_status_out_of_memory();
   kn_code code = kn_status_code(status);
-  if (status && code != KN_OUT_OF_MEMORY && code != KN_CANCELLED) {
+  if (!status) {
+    char *beside = kn_format("%s.json", model_path);
+    if (!beside) status = kn_status_out_of_memory();
+    (void)unlink(none);
+    if (beside && (is_new || found_now || !kn_file_exists(beside, NULL)))
+      status = kn_store_attach(model_path, ".json", sha256);
+    kn_free(beside);
+  } else if (code != KN_OUT_OF_MEMORY && code != KN_CANCELLED) {
     kn_log(KN_LOG_DEBUG, "no io specification comes with %s: %s", model_uri, kn_status_message(status, 0));
     kn_status_free(status);
     status = NULL;
+    if (code == KN_NOT_FOUND && !is_offline()) kn_status_free(kn_file_write(none, "", 0));
   }
   kn_free(path);
   kn_free(uri);
+  return status;
+}
+
+static kn_status fetch_specification(const char *model_uri, const char *model_path, bool is_new) {
+  char *none = kn_format("%s.json.none", model_path);
+  if (!none) return kn_status_out_of_memory();
+  kn_status status = NULL;
+  if (is_new || !kn_file_exists(none, NULL)) status = find_specification(model_uri, model_path, is_new, none);
+  kn_free(none);
   return status;
 }
 
@@ -182,9 +204,8 @@ kn_status kn_resource_fetch_model(const char *path_or_uri, char **out_path) {
   char sha256[65];
   bool is_new;
   *out_path = NULL;
-  KN_TRY(fetch(path_or_uri, out_path, sha256, &is_new));
-  /* Asked for once: offline runs and later ones find what was found then. */
-  kn_status status = is_new ? fetch_specification(path_or_uri, *out_path) : NULL;
+  KN_TRY(fetch(path_or_uri, 0, out_path, sha256, &is_new));
+  kn_status status = *sha256 ? fetch_specification(path_or_uri, *out_path, is_new) : NULL;
   if (!status) return NULL;
   kn_free(*out_path);
   *out_path = NULL;
@@ -192,26 +213,32 @@ kn_status kn_resource_fetch_model(const char *path_or_uri, char **out_path) {
 }
 
 static kn_status unpack_locked(const char *archive, const char *tree) {
-  if (access(tree, F_OK) == 0) {
-    kn_cache_entry_touch(tree);
-    return NULL;
-  }
+  if (access(tree, F_OK) == 0) return kn_cache_entry_hold(tree);
   KN_TRY(kn_archive_unpack(archive, tree));
-  return kn_store_evict(tree);
+  return kn_store_use_tree(tree);
+}
+
+/* Others unpack the same content from other URIs: the lock is the content's, beside those of downloads. */
+static kn_status lock_of(const char *sha256, char **out_lock_path) {
+  char *partial;
+  KN_TRY(kn_store_partial(sha256, &partial));
+  *out_lock_path = kn_format("%s.lock", partial);
+  kn_free(partial);
+  return *out_lock_path ? NULL : kn_status_out_of_memory();
 }
 
 kn_status kn_resource_fetch_directory(const char *path_or_uri, char **out_path) {
   char sha256[65], *file, *tree = NULL, *lock_path = NULL;
   bool is_new;
   *out_path = NULL;
-  KN_TRY(fetch(path_or_uri, &file, sha256, &is_new));
+  KN_TRY(fetch(path_or_uri, 0, &file, sha256, &is_new));
   if (!*sha256) {
     *out_path = file;
     return NULL;
   }
   int lock = -1;
   kn_status status = kn_store_tree(sha256, &tree);
-  if (!status && !(lock_path = kn_format("%s.lock", file))) status = kn_status_out_of_memory();
+  if (!status) status = lock_of(sha256, &lock_path);
   if (!status) status = kn_file_lock(lock_path, false, "waiting for another process that unpacks the same", &lock);
   if (!status) status = unpack_locked(file, tree);
   kn_file_unlock(lock);

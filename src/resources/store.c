@@ -101,7 +101,7 @@ static kn_status check_content(const char *sha256, bool *out_whole) {
     status = kn_sha256_file(path, hex);
     if (!status && !strcmp(hex, sha256)) {
       *out_whole = true;
-      kn_cache_entry_touch(path);
+      status = kn_cache_entry_hold(path);
     } else if (!status) {
       kn_log(KN_LOG_WARNING, "a damaged download was removed: %s", path);
       (void)unlink(path);
@@ -119,7 +119,7 @@ kn_status kn_store_find(const char *uri, const char *sha256, char **out_path, ch
   kn_status status = NULL;
   if (read_link(link, out_sha256) && (!sha256 || !strcmp(sha256, out_sha256)))
     status = check_content(out_sha256, &whole);
-  if (whole)
+  if (whole && !status)
     *out_path = link;
   else
     kn_free(link);
@@ -127,6 +127,30 @@ kn_status kn_store_find(const char *uri, const char *sha256, char **out_path, ch
 }
 
 /* ---- putting ---- */
+
+static kn_status evict(void) {
+  uint64_t limit, left = 0;
+  char *place;
+  KN_TRY(kn_cache_limit("KENNING_MAX_CACHE_SIZE", default_limit, &limit));
+  KN_TRY(store_place(&place));
+  static const char *const parts[] = {"content", "tree"};
+  kn_cache_entries list = {0};
+  kn_status status = NULL;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts && !status; i++) {
+    char *directory = kn_format("%s/%s", place, parts[i]);
+    status = directory ? kn_cache_entries_add_all(&list, directory) : kn_status_out_of_memory();
+    kn_free(directory);
+  }
+  if (!status) left = kn_cache_entries_evict(&list, limit, NULL);
+  if (left > limit)
+    kn_log(KN_LOG_WARNING,
+           "%s holds %llu bytes, more than the %llu of KENNING_MAX_CACHE_SIZE: this run uses them; allow more, or run "
+           "`kenning cache clear resources` when it is over",
+           place, (unsigned long long)left, (unsigned long long)limit);
+  kn_cache_entries_clear(&list);
+  kn_free(place);
+  return status;
+}
 
 static kn_status write_link(const char *link, const char *sha256) {
   char *target = kn_format("%s%s", up_to_content, sha256), *temporary = kn_temporary_name(link);
@@ -159,8 +183,8 @@ kn_status kn_store_put(const char *uri, const char *path, const char *sha256) {
   if (!status) status = write_uri(uri);
   if (!status) status = link_of(uri, &link);
   if (!status) status = write_link(link, sha256);
-  if (!status) kn_cache_entry_touch(content);
-  if (!status) status = kn_store_evict(content);
+  if (!status) status = kn_cache_entry_hold(content);
+  if (!status) status = evict();
   kn_free(link);
   kn_free(content);
   return status;
@@ -173,23 +197,9 @@ kn_status kn_store_attach(const char *path, const char *ending, const char *sha2
   return status;
 }
 
-kn_status kn_store_evict(const char *keep) {
-  uint64_t limit;
-  char *place;
-  KN_TRY(kn_cache_limit("KENNING_MAX_CACHE_SIZE", default_limit, &limit));
-  KN_TRY(store_place(&place));
-  static const char *const parts[] = {"content", "tree"};
-  kn_cache_entries list = {0};
-  kn_status status = NULL;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts && !status; i++) {
-    char *directory = kn_format("%s/%s", place, parts[i]);
-    status = directory ? kn_cache_entries_add_all(&list, directory) : kn_status_out_of_memory();
-    kn_free(directory);
-  }
-  if (!status) kn_cache_entries_evict(&list, limit, keep);
-  kn_cache_entries_clear(&list);
-  kn_free(place);
-  return status;
+kn_status kn_store_use_tree(const char *tree) {
+  KN_TRY(kn_cache_entry_hold(tree));
+  return evict();
 }
 
 /* ---- listing ---- */

@@ -27,15 +27,17 @@ typedef struct kn_stored_list {
 /* The file under a URI, NULL in *out_path when it is not there, has another sum than `sha256` (NULL: any) or is
  * damaged; what is damaged is removed. Counts as a use. `out_sha256` is that of the content. */
 kn_status kn_store_find(const char *uri, const char *sha256, char **out_path, char out_sha256[65]) KN_MUST_USE;
-/* Moves a whole file into the store. Evicts the oldest above $KENNING_MAX_CACHE_SIZE (50 GB). */
+/* Moves a whole file into the store. Evicts the oldest above $KENNING_MAX_CACHE_SIZE (50 GB), but nothing that this
+ * process has found or put. */
 kn_status kn_store_put(const char *uri, const char *path, const char *sha256) KN_MUST_USE;
 /* Links a stored content beside a stored file, under the file's name with `ending` behind it. */
 kn_status kn_store_attach(const char *path, const char *ending, const char *sha256) KN_MUST_USE;
 /* Where the unpacked archive of a content is or will be; free with kn_free. */
 kn_status kn_store_tree(const char *sha256, char **out_path) KN_MUST_USE;
-/* Evicts as above; `keep` stays. */
-kn_status kn_store_evict(const char *keep) KN_MUST_USE;
-/* The file that a download of the URI grows in, with its directory made; free with kn_free. */
+/* The tree is whole and somebody is told its path: counts as a use. Evicts as above. */
+kn_status kn_store_use_tree(const char *tree) KN_MUST_USE;
+/* The file that a download of the URI grows in, with its directory made; free with kn_free. Also for the lock of a
+ * tree, by the content's sum. */
 kn_status kn_store_partial(const char *uri, char **out_path) KN_MUST_USE;
 
 /* All that is stored, by URI. */

@@ -10,6 +10,7 @@
 #include <kenning/services.h>
 
 #include "core/file.h"
+#include "core/number.h"
 #include "core/text.h"
 #include "resources/hash.h"
 #include "resources/installation.h"
@@ -64,10 +65,10 @@ static kn_status take_result(run *r, const char *rest) {
 
 static void take_progress(run *r, const char *rest) {
   char *end;
-  double done = strtod(rest, &end);
+  double done = kn_number_read(rest, &end);
   if (end == rest || *end != ' ') return;
   const char *second = end + 1;
-  double total = strtod(second, &end);
+  double total = kn_number_read(second, &end);
   if (end == second || (*end && *end != ' ') || !(total > 0) || !(done >= 0)) return;
   if (!(done < total)) return; /* the full count belongs to the end of the run */
   r->done = done;

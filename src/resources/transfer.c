@@ -13,6 +13,7 @@
 
 #include "core/file.h"
 #include "core/library.h"
+#include "core/number.h"
 
 /* libcurl's functions with prototypes of our own: its handle and its list are opaque. */
 #define CURL_FUNCTIONS(X)                                      \
@@ -98,6 +99,7 @@ typedef struct attempt {
   double stall_s;
   int64_t last_bytes, last_change_ns;
   bool stalled;     /* ended for it */
+  bool changed;     /* ended since the answer continues another file than the one that is there */
   kn_status status; /* fault of ours */
 } attempt;
 
@@ -207,6 +209,12 @@ static kn_status too_large(const attempt *at) {
                         (unsigned long long)at->transfer->limit_bytes);
 }
 
+/* Some servers send a part whatever If-Range says. */
+static bool continues_another(const attempt *at) {
+  const char *now = at->validator[0] == '"' ? at->etag : at->date;
+  return now[0] && strcmp(now, at->validator) != 0;
+}
+
 static kn_status begin_body(attempt *at) {
   at->begun = true;
   if (at->encoded)
@@ -215,6 +223,8 @@ static kn_status begin_body(attempt *at) {
     if (at->range_start != at->offset)
       return kn_status_make(KN_IO_ERROR, "%s: the server sends another part than was asked for", at->transfer->uri);
     at->total = at->range_total;
+    at->changed = continues_another(at);
+    if (at->changed) return start_anew(at);
   } else {
     KN_TRY(start_anew(at));
     KN_TRY(keep_validator(at));
@@ -226,6 +236,7 @@ static kn_status begin_body(attempt *at) {
 
 static kn_status write_body(attempt *at, const char *data, size_t bytes) {
   if (!at->begun) KN_TRY(begin_body(at));
+  if (at->changed) return NULL;
   if (bytes > at->transfer->limit_bytes - at->offset) return too_large(at);
   while (bytes) {
     ssize_t written = write(at->file, data, bytes);
@@ -243,7 +254,7 @@ static size_t on_body(const char *data, size_t size, size_t count, void *context
   long code = response_code(at);
   if (code != 200 && code != 206) return size * count; /* the text of a refusal */
   at->status = write_body(at, data, size * count);
-  return at->status ? 0 : size * count;
+  return at->status || at->changed ? 0 : size * count;
 }
 
 static void show(const attempt *at, bool done) {
@@ -276,7 +287,7 @@ static double stall_limit(const kn_transfer *transfer) {
   if (transfer->stall_s > 0) return transfer->stall_s;
   const char *text = getenv("KENNING_DOWNLOAD_TIMEOUT");
   char *end = NULL;
-  double value = text ? strtod(text, &end) : 0;
+  double value = text ? kn_number_read(text, &end) : 0;
   return text && end != text && !*end && value >= 1 && value <= 86400 ? value : 30;
 }
 
@@ -314,7 +325,7 @@ static bool set_options(attempt *at, void *headers, const char *range) {
 static kn_status ask(attempt *at, int *out_code) {
   char line[VALIDATOR_BYTES + 16], range[32];
   void *headers = NULL;
-  at->begun = at->stalled = false;
+  at->begun = at->stalled = at->changed = false;
   at->error[0] = '\0';
   at->last_bytes = 0;
   at->last_change_ns = kn_now_ns();
@@ -341,12 +352,18 @@ static kn_status ask(attempt *at, int *out_code) {
 /* What the answer means: done, a final refusal, or *out_again. */
 static kn_status judge(attempt *at, int code, bool *out_done, char reason[ERROR_BUFFER_BYTES]) {
   const char *uri = at->transfer->uri;
-  long response = response_code(at);
   *out_done = false;
   if (kn_cancelled())
     return kn_status_make(KN_CANCELLED, "stopped while downloading %s; the part that is there will be continued", uri);
   if (at->stalled) {
     snprintf(reason, ERROR_BUFFER_BYTES, "nothing came for %.0f s", at->stall_s);
+    return NULL;
+  }
+  long response = response_code(at);
+  bool whole = !code && (response == 200 || response == 206);
+  if (whole && !at->begun) KN_TRY(begin_body(at)); /* nothing came of it */
+  if (at->changed) {
+    snprintf(reason, ERROR_BUFFER_BYTES, "the server has another file by now than the part that is there");
     return NULL;
   }
   if (code) {
@@ -355,8 +372,7 @@ static kn_status judge(attempt *at, int code, bool *out_done, char reason[ERROR_
       return kn_status_make(KN_IO_ERROR, "%s: the server redirects more than %d times", uri, REDIRECTS);
     return passes_by(code) ? NULL : kn_status_make(KN_IO_ERROR, "%s cannot be downloaded: %s", uri, reason);
   }
-  if (response == 200 && !at->begun) KN_TRY(begin_body(at)); /* an empty file */
-  if (response == 200 || response == 206) {
+  if (whole) {
     *out_done = !at->total || at->offset == at->total;
     snprintf(reason, ERROR_BUFFER_BYTES, "the answer ended after %llu of %llu bytes", (unsigned long long)at->offset,
              (unsigned long long)at->total);

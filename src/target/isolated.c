@@ -1,6 +1,7 @@
 #include "target/isolated.h"
 
 #include "core/home.h"
+#include "core/number.h"
 #include "core/registry.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ static kn_status make_peer(const kn_runtime_options *options, kn_instance *out_p
   const kn_class *cls;
   size_t index;
   char seconds[32];
-  snprintf(seconds, sizeof seconds, "%.17g", options->isolate_timeout);
+  kn_number_print(seconds, sizeof seconds, "%.17g", options->isolate_timeout);
   KN_TRY(kn_registry_find("kenning.runtimeprotocols.unix_socket.UnixSocketProtocol", KN_KIND_RUNTIMEPROTOCOL, &cls));
   KN_TRY(kn_instance_create(cls, out_protocol));
   const char *const settings[][2] = {{"socket_path", "worker"},   {"timeout", "3600"}, {"idle_timeout", "8640000"},

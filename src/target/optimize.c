@@ -1,6 +1,7 @@
 #include "target/optimize.h"
 
 #include "core/file.h"
+#include "core/number.h"
 #include "core/registry.h"
 #include "core/record_json.h"
 #include "target/upload.h"
@@ -53,7 +54,7 @@ static kn_status apply(kn_instance *own, const char *name, yyjson_val *value) {
   else if (yyjson_is_int(value))
     snprintf(text, sizeof text, "%lld", (long long)yyjson_get_sint(value));
   else if (yyjson_is_num(value))
-    snprintf(text, sizeof text, "%.17g", yyjson_get_num(value));
+    kn_number_print(text, sizeof text, "%.17g", yyjson_get_num(value));
   else
     return kn_status_make(KN_BAD_DATA, "'%s' of %s is no single value", row->name, own->cls->name);
   return kn_instance_set_text(own, row, index, text, "the host's optimizers");

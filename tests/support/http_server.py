@@ -12,6 +12,9 @@ The query of a request asks for trouble:
   redirect=N  N redirects before the file (loop: never ends)
   to=URI      a redirect to there
   norange=1   Range is not understood
+  always=1    If-Range is not understood: a part is sent whatever it says
+  hollow=1    a part is sent without its bytes
+  json=N      the first request for this path, which ends in .json, gets this code
   code=N      answers with this code
   noetag=1    nothing tells whether the file has changed
 """
@@ -52,6 +55,8 @@ class Handler(BaseHTTPRequestHandler):
         visit = visits(self.path)
         if "code" in query:
             return self.answer(int(query["code"]), Content_Length=0)
+        if "json" in query and url.path.endswith(".json") and visit == 1:
+            return self.answer(int(query["json"]), Content_Length=0)
         if visit <= int(query.get("fail", 0)):
             return self.answer(503, Content_Length=0)
         if "to" in query:
@@ -70,13 +75,14 @@ class Handler(BaseHTTPRequestHandler):
         start, code = 0, 200
         headers = {} if "noetag" in query else {"ETag": tag}
         wanted = self.headers.get("Range", "")
-        if wanted.startswith("bytes=") and self.headers.get("If-Range") == tag and "norange" not in query:
+        same = self.headers.get("If-Range") == tag or "always" in query
+        if wanted.startswith("bytes=") and same and "norange" not in query:
             start = int(wanted[6:].rstrip("-"))
             if start >= len(body):
                 return self.answer(416, Content_Range=f"bytes */{len(body)}", Content_Length=0)
             code = 206
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        part = body[start:]
+        part = b"" if code == 206 and "hollow" in query else body[start:]
         self.answer(code, Content_Length=len(part) + int(query.get("lie", 0)), **headers)
         if "cut" in query:
             part = part[:int(query["cut"])]

@@ -140,7 +140,7 @@ static void missing_data_are_told(void **state) {
     kt_run run = kt_run_kenning(&options, "check", "--files", "s.json");
     kt_assert_exit(&run, cases[i].code);
     if (cases[i].code)
-      kt_assert_contains(run.err, "s.json:2:10: error: 'dataset_root': nowhere: cannot read: there is no such file");
+      kt_assert_contains(run.err, "s.json:2:63: error: 'dataset_root': nowhere: cannot read: there is no such file");
     kt_run_free(&run);
     if (cases[i].code == 0) continue;
     run = kt_run_kenning(&options, "json_inference_tester", "s.json", "out.json");

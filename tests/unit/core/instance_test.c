@@ -1,12 +1,16 @@
 #include "core/instance.h"
 #include "core/memory.h"
 #include "core/record_json.h"
+#include "core/text.h"
 #include "support/directory.h"
 #include "support/status.h"
 #include "unit/core/example_block.h"
 
+#include <kenning/process.h>
 #include <kenning/services.h>
+#include <locale.h>
 #include <math.h>
+#include <stdlib.h>
 
 /* Binds `text` to a fresh instance; what is bound stays also after faults. */
 static kn_status bind(const char *text, kn_instance *instance) {
@@ -263,11 +267,80 @@ static void lists_grow_by_text(void **state) {
   kn_instance_destroy(&instance);
 }
 
+static void lists_are_set_item_by_item(void **state) {
+  (void)state;
+  kn_instance instance;
+  size_t index;
+  kt_assert_ok(kn_instance_create(&example_class, &instance));
+  const kn_option *row = kn_option_find(&example_class, "numbers", &index);
+  kt_assert_ok(kn_instance_set_text(&instance, row, index, "10", NULL));
+  kt_assert_ok(kn_instance_set_text(&instance, row, index, "20", NULL));
+  const example *self = instance.self;
+  assert_int_equal(self->numbers.count, 2); /* the default is gone */
+  assert_int_equal(self->numbers.items[0], 10);
+  assert_int_equal(self->numbers.items[1], 20);
+  kn_instance_destroy(&instance);
+}
+
+/* A locale with a decimal comma: one of the system's, else one that is made in `directory`. */
+static bool take_comma_locale(const char *directory) {
+  static const char *const commas[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "fr_FR"};
+  for (size_t i = 0; i < sizeof commas / sizeof *commas; i++)
+    if (setlocale(LC_ALL, commas[i])) return true;
+  char *path = kt_path(directory, commas[0]);
+  kn_process_request request = {
+      .arguments = (const char *const[]){"localedef", "-c", "-i", "de_DE", "-f", "UTF-8", path, NULL}, .timeout_s = 60};
+  kn_status_free(kn_process_run(&request, NULL)); /* warnings fail it */
+  free(path);
+  setenv("LOCPATH", directory, 1);
+  bool made = setlocale(LC_ALL, commas[0]) != NULL;
+  unsetenv("LOCPATH");
+  return made;
+}
+
+/* A library is used by programs that have set the user's locale. */
+static void numbers_have_a_point_in_every_locale(void **state) {
+  (void)state;
+  char *directory = kt_directory_make();
+  bool found = take_comma_locale(directory);
+  kt_directory_remove(directory);
+  if (!found) kt_skip("a locale with a decimal comma");
+  char text[64], *formatted = kn_format("%g", 0.5);
+  size_t index;
+  kn_instance instance;
+  kn_status bound = bind("{\"share\": 0.75}", &instance);
+  double json = ((example *)instance.self)->share;
+  const kn_option *row = kn_option_find(&example_class, "share", &index);
+  kn_status set = kn_instance_set_text(&instance, row, index, "0.125", NULL);
+  kn_status outside = kn_instance_set_text(&instance, row, index, "1.5", "--share");
+  kn_option_default_text(row, text, sizeof text);
+  kn_text grown = {0};
+  kn_text_format(&grown, "%g %600.1f", 0.25, 0.5);
+  char plain[32];
+  snprintf(plain, sizeof plain, "%g", 0.5);
+  setlocale(LC_ALL, "C");
+  assert_string_equal(plain, "0,5"); /* the locale stayed the process's */
+  kt_assert_ok(bound);
+  kt_assert_ok(set);
+  kt_assert_fault(outside, KN_INVALID_ARGUMENT, "'share' is 1.5;");
+  assert_true(json == 0.75);
+  assert_true(((example *)instance.self)->share == 0.125);
+  assert_string_equal(text, "0.25");
+  assert_string_equal(formatted, "0.5");
+  assert_memory_equal(grown.data, "0.25 ", 5);
+  assert_string_equal(grown.data + grown.length - 3, "0.5");
+  kn_text_clear(&grown);
+  kn_free(formatted);
+  kn_instance_destroy(&instance);
+}
+
 static void input_files_are_looked_for(void **state) {
   (void)state;
   kn_instance instance;
   kt_assert_ok(bind("{\"file\": \"/nonexistent/file\", \"external_calibration_dataset\": \"/\"}", &instance));
-  kt_assert_fault(kn_instance_check_files(&instance), KN_NOT_FOUND, "'file': /nonexistent/file");
+  instance.where = kn_strdup("the-block");
+  kt_assert_fault(kn_instance_check_files(&(kn_json){0}, &instance), KN_NOT_FOUND,
+                  "the-block: 'file': /nonexistent/file");
   kn_instance_destroy(&instance);
 }
 
@@ -337,6 +410,8 @@ int main(void) {
       cmocka_unit_test(all_faults_come_at_once),
       cmocka_unit_test(text_binds_like_json),
       cmocka_unit_test(lists_grow_by_text),
+      cmocka_unit_test(lists_are_set_item_by_item),
+      cmocka_unit_test(numbers_have_a_point_in_every_locale),
       cmocka_unit_test(input_files_are_looked_for),
       cmocka_unit_test(an_instance_is_written_out_in_full),
       cmocka_unit_test(memory_may_run_out),

@@ -135,6 +135,10 @@ static void deep_nesting_is_refused(void **state) {
   strcpy(harmless + 211, "*/ 1]");
   parse(harmless, &json);
   kn_json_clear(&json);
+  /* A comment ends with its line, however that ends. */
+  char after_comment[128] = "// x\r";
+  memset(after_comment + 5, '[', 65);
+  assert_refused(after_comment, "nested more than 64 deep");
 }
 
 static void too_large_is_refused(void **state) {

@@ -306,6 +306,50 @@ static void missing_files_are_found_on_request(void **state) {
   kn_scenario_clear(&scenario);
 }
 
+/* In the round in which the other faults are told, each where it stands. */
+static void missing_files_are_told_with_other_faults(void **state) {
+  (void)state;
+  char *path = kt_path(directory, "files.json");
+  kt_file_write_text(path,
+                     "{\"model_wrapper\": {\n\"type\": \"TensorFlowClassifier\", \"parameters\": {\n"
+                     "\"num_classes\": \"many\",\n  \"model_path\": \"m.h5\"}},\n" DATASET "}");
+  kn_scenario scenario;
+  char text[2048];
+  kn_status status = kn_scenario_read_with_files(path, &scenario);
+  kt_status_text(status, text, sizeof text);
+  kt_assert_fault(status, kn_status_code(status), "files.json:4:17: 'model_path': m.h5");
+  assert_non_null(strstr(text, "'num_classes'"));
+  free(path);
+}
+
+static void a_flood_of_faults_is_cut(void **state) {
+  (void)state;
+  enum { KEYS = 20000 };
+  static const char *const frames[][2] = {
+      {"{\"dataset\": {\"type\": \"RandomizedClassificationDataset\"", "}}"},
+      {"{" DATASET, "}"},
+      {"{" WRAPPER ", " DATASET ", \"runtime\": {\"type\": \"auto\", \"parameters\": {\"a\": 1", "}}}"},
+      {"{" WRAPPER ", \"dataset\": {\"type\": \"RandomizedClassificationDataset\", "
+       "\"parameters\": {\"a\": 1",
+       "}}}"}};
+  char *text = malloc(KEYS * 16 + 1024);
+  assert_non_null(text);
+  for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+    size_t length = (size_t)sprintf(text, "%s", frames[i][0]);
+    for (int k = 0; k < KEYS; k++) length += (size_t)sprintf(text + length, ", \"k%d\": 1", k);
+    sprintf(text + length, "%s", frames[i][1]);
+    kn_scenario scenario;
+    kn_status status = read_text(text, &scenario);
+    size_t count = kn_status_count(status);
+    assert_true(count > 64 && count < 80);
+    bool told = false;
+    for (size_t k = 0; k < count; k++) told |= strstr(kn_status_message(status, k), "more names behind this") != NULL;
+    assert_true(told);
+    kn_status_free(status);
+  }
+  free(text);
+}
+
 /* What measurements keep: the file as given. */
 static void a_scenario_is_kept_as_given(void **state) {
   (void)state;
@@ -356,6 +400,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_seeds_scenarios_check_as_printed),
       cmocka_unit_test(the_smallest_scenario),
+      cmocka_unit_test(missing_files_are_told_with_other_faults),
+      cmocka_unit_test(a_flood_of_faults_is_cut),
       cmocka_unit_test(comments_hints_and_trailing_commas_are_fine),
       cmocka_unit_test(both_names_of_the_protocol),
       cmocka_unit_test(blocks_must_be_there_and_known),

@@ -1,5 +1,6 @@
 #include <kenning/resource.h>
 
+#include "core/file.h"
 #include "core/memory.h"
 #include "support/directory.h"
 #include "support/status.h"
@@ -152,6 +153,27 @@ static void what_is_there_is_not_touched(void **state) {
   assert_text("one.txt", "1");
 }
 
+/* Somebody else made what is to be the name while it is unpacked: a link that leads elsewhere. */
+static void a_link_that_is_there_is_not_followed(void **state) {
+  (void)state;
+  kt_tar_write(archive, (const kt_tar_entry[]){{.name = "one.txt", .type = '0', .content = "1"}, {.name = NULL}});
+  char *used, *elsewhere = kt_path(work, "elsewhere");
+  kt_assert_ok(kn_directory_make(elsewhere));
+  kt_assert_ok(kn_file_temporary(target, &used));
+  const char *end = strstr(used, "-target");
+  assert_non_null(end);
+  const char *counter = end;
+  while (counter[-1] != '-') counter--;
+  char *next = kn_format("%.*s%ld-target", (int)(counter - used), used, strtol(counter, NULL, 10) + 1);
+  assert_int_equal(symlink(elsewhere, next), 0);
+  kt_assert_fault(kn_archive_unpack(archive, target), KN_IO_ERROR, "File exists");
+  assert_int_equal(kt_directory_entries(elsewhere), 0);
+  assert_int_equal(unlink(next), 0); /* it was left alone */
+  kn_free(next);
+  kn_free(used);
+  free(elsewhere);
+}
+
 static void failing_allocations_leave_nothing(void **state) {
   (void)state;
   kt_tar_write(archive, (const kt_tar_entry[]){{.name = "a/one.txt", .type = '0', .content = "1"}, {.name = NULL}});
@@ -171,9 +193,14 @@ static void failing_allocations_leave_nothing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(files_and_directories_are_made),    TEST(hostile_entries_are_refused),  TEST(a_bomb_is_refused),
-      TEST(damaged_archives_are_refused),      TEST(what_is_there_is_not_touched), TEST(a_refused_write_leaves_nothing),
+      TEST(files_and_directories_are_made),
+      TEST(hostile_entries_are_refused),
+      TEST(a_bomb_is_refused),
+      TEST(damaged_archives_are_refused),
+      TEST(what_is_there_is_not_touched),
+      TEST(a_refused_write_leaves_nothing),
       TEST(failing_allocations_leave_nothing),
+      TEST(a_link_that_is_there_is_not_followed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "support/directory.h"
 #include "support/status.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -290,6 +291,34 @@ static void directories_are_made_counted_and_removed(void **state) {
   assert_int_equal(kt_directory_entries(directory), 1);
 }
 
+static void *remove_it(void *path) { return kn_directory_remove(path); }
+
+/* Whoever sees a part of it missing does not see it at all. */
+static void a_directory_goes_at_once(void **state) {
+  (void)state;
+  enum { FILES = 4000 };
+  char name[64], *tree = kt_path(directory, "tree"), *first = NULL;
+  kt_assert_ok(kn_directory_make(tree));
+  for (int i = 0; i < FILES; i++) {
+    snprintf(name, sizeof name, "tree/%d", i);
+    kt_file_write_text(at(name), "x");
+  }
+  DIR *listing = opendir(tree); /* in the order in which it is removed */
+  for (struct dirent *entry; listing && !first && (entry = readdir(listing));)
+    if (*entry->d_name != '.') first = kt_path(tree, entry->d_name);
+  closedir(listing);
+  pthread_t thread;
+  void *result;
+  assert_int_equal(pthread_create(&thread, NULL, remove_it, tree), 0);
+  while (access(first, F_OK) == 0) continue;
+  assert_int_not_equal(access(tree, F_OK), 0);
+  assert_int_equal(pthread_join(thread, &result), 0);
+  assert_null(result);
+  assert_int_equal(kt_directory_entries(directory), 0);
+  free(first);
+  free(tree);
+}
+
 static void *take_lock(void *argument) {
   int lock;
   kn_status status = kn_file_lock(argument, false, NULL, &lock);
@@ -356,6 +385,7 @@ int main(void) {
       test(temporary_files_are_published),
       test(what_killed_processes_left_is_removed),
       test(directories_are_made_counted_and_removed),
+      test(a_directory_goes_at_once),
       test(locks_exclude_each_other),
       test(failing_allocations),
   };

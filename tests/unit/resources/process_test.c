@@ -288,6 +288,20 @@ static void the_child_gets_no_descriptor_or_signal_setting_of_ours(void **state)
   kn_text_clear(&s.text);
 }
 
+/* With SIGCHLD ignored the kernel forgets how children end. */
+static void an_end_that_cannot_be_seen_is_no_success(void **state) {
+  (void)state;
+  void (*before)(int) = signal(SIGCHLD, SIG_IGN);
+  said s = {0};
+  kn_process_result result;
+  kn_status status = run_sh("echo said; exit 3", &s, &result);
+  signal(SIGCHLD, before);
+  kt_assert_fault(status, KN_BACKEND_FAILED, "its end could not be observed");
+  assert_int_equal(result.exit_code, -1);
+  assert_string_equal(s.text.data, "1:said\n");
+  kn_text_clear(&s.text);
+}
+
 static void works_without_standard_descriptors(void **state) {
   (void)state;
   fflush(NULL);
@@ -404,6 +418,7 @@ int main(void) {
       cmocka_unit_test(a_status_of_the_callback_stops_the_child),
       cmocka_unit_test(memory_is_limited),
       cmocka_unit_test(the_child_gets_no_descriptor_or_signal_setting_of_ours),
+      cmocka_unit_test(an_end_that_cannot_be_seen_is_no_success),
       cmocka_unit_test(works_without_standard_descriptors),
       cmocka_unit_test(the_child_dies_with_its_parent),
       cmocka_unit_test(output_is_collected_up_to_a_limit),

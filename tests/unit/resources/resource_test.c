@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char *served;
@@ -248,10 +249,23 @@ static void equal_contents_are_kept_once(void **state) {
   free(one);
 }
 
+/* In a process of its own, as an earlier run. */
+static void fetch_earlier(const char *uri) {
+  pid_t child = fork();
+  if (!child) {
+    char *path;
+    kn_status status = kn_resource_fetch(uri, &path);
+    _exit(status ? 1 : 0);
+  }
+  int status = 1;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+}
+
 static void the_oldest_leave_first(void **state) {
   (void)state;
   char *one = kt_http_server_uri(server, "models/one.h5"), *two = kt_http_server_uri(server, "models/two.h5");
-  assert_fetched(one, "model one", "one.h5");
+  fetch_earlier(one);
   setenv("KENNING_MAX_CACHE_SIZE", "17", 1);
   assert_fetched(two, "model two", "two.h5");
   setenv("KENNING_OFFLINE", "1", 1);
@@ -262,6 +276,60 @@ static void the_oldest_leave_first(void **state) {
   refuse(one, KN_INVALID_ARGUMENT, "KENNING_MAX_CACHE_SIZE");
   free(two);
   free(one);
+}
+
+/* What somebody has been told the path of stays there, even if that is more than the limit. */
+static void what_a_run_uses_stays(void **state) {
+  (void)state;
+  char *one = kt_http_server_uri(server, "models/one.h5"), *two = kt_http_server_uri(server, "models/two.h5"),
+       *set = kt_http_server_uri(server, "set.tar.gz"), *directory, *file;
+  fetch_earlier(one);
+  assert_fetched(one, "model one", "one.h5");
+  setenv("KENNING_MAX_CACHE_SIZE", "1", 1);
+  assert_fetched(two, "model two", "two.h5");
+  kt_assert_ok(kn_resource_fetch_directory(set, &directory));
+  setenv("KENNING_OFFLINE", "1", 1);
+  assert_fetched(one, "model one", "one.h5");
+  assert_fetched(two, "model two", "two.h5");
+  file = kt_path(directory, "cat/1.txt");
+  assert_int_equal(access(file, F_OK), 0);
+  free(file);
+  kn_free(directory);
+  free(set);
+  free(two);
+  free(one);
+}
+
+static bool has_specification(const char *uri) {
+  char *path;
+  kt_assert_ok(kn_resource_fetch_model(uri, &path));
+  char *beside = kn_format("%s.json", path);
+  bool there = kn_file_exists(beside, NULL);
+  kn_free(beside);
+  kn_free(path);
+  return there;
+}
+
+static void a_specification_is_asked_for_until_it_is_known(void **state) {
+  (void)state;
+  char *models = kt_path(served, "models"), *spec = kt_path(models, "one.h5.json");
+  kt_file_write_text(spec, "{}");
+  char *denied = kt_http_server_uri(server, "models/one.h5?json=403"),
+       *two = kt_http_server_uri(server, "models/two.h5");
+  setenv("KENNING_MAX_CACHE_SIZE", "9", 1); /* the specification does not take the model's place */
+  assert_false(has_specification(denied));
+  setenv("KENNING_OFFLINE", "1", 1);
+  assert_false(has_specification(denied));
+  unsetenv("KENNING_OFFLINE");
+  for (int i = 0; i < 2; i++) assert_true(has_specification(denied));
+  assert_requests("/models/one.h5 -\n/models/one.h5.json -\n/models/one.h5.json -\n");
+  for (int i = 0; i < 2; i++) assert_false(has_specification(two)); /* the server has none */
+  assert_requests("/models/two.h5 -\n/models/two.h5.json -\n");
+  unlink(spec);
+  free(two);
+  free(denied);
+  free(spec);
+  free(models);
 }
 
 static void a_model_brings_its_specification(void **state) {
@@ -311,6 +379,34 @@ static void a_remote_directory_is_unpacked(void **state) {
   free(text);
   free(file);
   free(uri);
+}
+
+static void *fetch_directory(void *uri) {
+  char *path = NULL;
+  kn_status status = kn_resource_fetch_directory(uri, &path);
+  kn_free(path);
+  return status;
+}
+
+/* From as many URIs: one waits until another has unpacked it. */
+static void one_archive_is_unpacked_once(void **state) {
+  (void)state;
+  enum { THREADS = 6 };
+  pthread_t threads[THREADS];
+  char *uris[THREADS];
+  for (size_t i = 0; i < THREADS; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "set.tar.gz?from=%zu", i);
+    uris[i] = kt_http_server_uri(server, name);
+    fetch_earlier(uris[i]); /* so that they unpack at the same time */
+  }
+  for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, fetch_directory, uris[i]), 0);
+  for (size_t i = 0; i < THREADS; i++) {
+    void *status;
+    assert_int_equal(pthread_join(threads[i], &status), 0);
+    kt_assert_ok(status);
+    free(uris[i]);
+  }
 }
 
 /* Half of an archive does not stay in the cache for ever. */
@@ -367,6 +463,9 @@ int main(void) {
       TEST(equal_contents_are_kept_once),
       TEST(strange_caches_are_survived),
       TEST(the_oldest_leave_first),
+      TEST(what_a_run_uses_stays),
+      TEST(one_archive_is_unpacked_once),
+      TEST(a_specification_is_asked_for_until_it_is_known),
       TEST(a_remote_directory_is_unpacked),
       TEST(a_damaged_archive_is_fetched_anew),
       TEST(a_model_brings_its_specification),

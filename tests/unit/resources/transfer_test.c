@@ -138,6 +138,27 @@ static void a_changed_file_is_begun_anew(void **state) {
   free(path);
 }
 
+/* Whatever the server makes of If-Range. */
+static void two_versions_are_not_joined(void **state) {
+  (void)state;
+  char *path = kt_path(work, "partial"), *validator = kt_path(work, "partial.validator");
+  kt_file_write_text(path, "the beginning of another file");
+  kt_file_write_text(validator, "\"another\"");
+  kt_assert_ok(fetch("file.bin?always=1", BYTES, 5));
+  assert_whole();
+  assert_requests("/file.bin bytes=29-\n/file.bin -\n");
+  free(validator);
+  free(path);
+}
+
+static void a_part_without_bytes_is_not_the_rest(void **state) {
+  (void)state;
+  kt_assert_fault(fetch("file.bin?cut=100000&norange=1", BYTES, 5), KN_IO_ERROR, NULL);
+  kt_assert_fault(fetch("file.bin?hollow=1", BYTES, 5), KN_IO_ERROR, "the answer ended after 100000 of 300000 bytes");
+  kt_assert_ok(fetch("file.bin", BYTES, 5));
+  assert_whole();
+}
+
 static void what_cannot_be_continued_is_begun_anew(void **state) {
   (void)state;
   kt_assert_fault(fetch("file.bin?cut=100000&norange=1", BYTES, 5), KN_IO_ERROR, NULL);
@@ -214,6 +235,8 @@ int main(void) {
       TEST(a_wrong_length_is_found_out),
       TEST(without_validator_nothing_is_continued),
       TEST(a_changed_file_is_begun_anew),
+      TEST(two_versions_are_not_joined),
+      TEST(a_part_without_bytes_is_not_the_rest),
       TEST(what_cannot_be_continued_is_begun_anew),
       TEST(failures_of_the_server_are_tried_again),
       TEST(a_stalled_connection_is_given_up),
