@@ -42,6 +42,15 @@ kn_status kn_connection_adopt(int fd, kn_connection *out_connection) {
 
 void kn_connection_close(kn_connection *connection) { connection->fd = -1; }
 
+void kn_connection_part(kn_connection *connection, int64_t deadline_ns, size_t limit) {
+  (void)connection, (void)deadline_ns, (void)limit;
+}
+
+kn_status kn_connection_patience(int64_t deadline_ns, bool writing) {
+  (void)deadline_ns, (void)writing;
+  return NULL;
+}
+
 kn_status kn_connection_wait(int fd, bool writing, int64_t deadline_ns) {
   (void)fd, (void)writing, (void)deadline_ns;
   return NULL;
