@@ -38,7 +38,7 @@ static long threads_of(kt_runtime *runtime) {
   return threads;
 }
 
-/* What the runtime says is what TVM has: both are told by the variable. */
+/* What the runtime says is what TVM takes: the installed relay never more than one. */
 static void no_more_threads_than_processors(void **state) {
   (void)state;
   static const char *const models[] = {TVM_DATA "/int8.tar", TVM_DATA "/relax.tar"};
@@ -51,7 +51,7 @@ static void no_more_threads_than_processors(void **state) {
     kt_assert_ok(kt_runtime_load(&few, models[i], 1, NULL));
     kt_assert_ok(kt_runtime_load(&many, models[i], 1, NULL));
     assert_int_equal(threads_of(&few), 1);
-    assert_int_equal(threads_of(&many), kn_thread_count(0));
+    assert_int_equal(threads_of(&many), i == 0 ? 1 : kn_thread_count(0));
     kt_runtime_close(&few);
     kt_runtime_close(&many);
   }
