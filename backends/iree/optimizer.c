@@ -2,6 +2,7 @@
 #include "iree.h"
 #include "session.h"
 #include "shared/named_layers.h"
+#include "shared/processor_identity.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,31 +119,12 @@ static kn_status settings_words(const iree_compiler *self, const kn_compile_requ
 
 /* ---- the cache ---- */
 
-/* What "host" stands for, for keys: name and abilities of the first processor, as Linux tells them. */
-static kn_status processor_identity(char hex[65]) {
-  char *text = NULL;
-  size_t bytes = 0;
-  KN_TRY(kn_file_read("/proc/cpuinfo", 0, &text, &bytes));
-  const char *const keys[] = {"model name", "flags", "Features", "CPU part"};
-  char *identity = kn_strdup("");
-  for (size_t i = 0; identity && i < sizeof keys / sizeof *keys; i++) {
-    const char *at = strstr(text, keys[i]);
-    char *longer = kn_format("%s%.*s\n", identity, at ? (int)strcspn(at, "\n") : 0, at ? at : "");
-    kn_free(identity);
-    identity = longer;
-  }
-  kn_status status = identity ? kn_sha256(identity, strlen(identity), hex) : kn_status_out_of_memory();
-  kn_free(identity);
-  kn_free(text);
-  return status;
-}
-
 static kn_status make_key(const iree_compiler *self, const kn_compile_request *request, char **out_key) {
   char input[65], processor[65] = "", *tool = NULL;
   words list = {0};
   *out_key = NULL;
   KN_TRY(kn_sha256_path(request->input_path, input));
-  if (!strcmp(self->target_cpu, "host")) KN_TRY(processor_identity(processor));
+  if (!strcmp(self->target_cpu, "host")) KN_TRY(kn_processor_identity(processor));
   kn_status status = kn_tool_identity("iree", "compile.py", &tool);
   if (!status) status = settings_words(self, request, &list);
   char *key = status ? NULL : kn_format("iree module 1\ntool %s\ninput %s\nprocessor %s", tool, input, processor);

@@ -153,15 +153,51 @@ static kn_status read_function(kn_iree_session *session, const kn_load_request *
 
 /* ---- binding ---- */
 
+enum { NAME_BYTES = sizeof((kn_iree_argument){0}.name) };
+
+/* As tool/compile.py spells a name in declarations, and their reader cuts it. */
+static void spell(const char *name, char out_text[NAME_BYTES]) {
+  size_t length = 0;
+  for (; *name && length + 1 < NAME_BYTES; name++) {
+    char c = *name;
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("_./-", c);
+    if (((unsigned char)c & 0xC0) == 0x80) continue; /* within a letter of several bytes */
+    out_text[length++] = plain ? c : '_';
+  }
+  out_text[length] = '\0';
+}
+
+/* Names of the specification that the declaration cannot hold: what it has instead gets them back. */
+static kn_status restore_names(const kn_iolist *given, kn_iolist *found) {
+  for (size_t i = 0; given && i < given->count; i++) {
+    char spelled[NAME_BYTES];
+    const char *name = given->entries[i].name;
+    if (!name) continue;
+    spell(name, spelled);
+    if (!strcmp(spelled, name)) continue;
+    for (size_t k = 0; k < found->count; k++) {
+      if (strcmp(found->entries[k].name, spelled) != 0) continue;
+      char *copy = kn_strdup(name);
+      if (!copy) return kn_status_out_of_memory();
+      kn_free(found->entries[k].name);
+      found->entries[k].name = copy;
+      break;
+    }
+  }
+  return NULL;
+}
+
 static kn_status bind(kn_iree_session *session, const kn_load_request *request) {
   session->inputs = kn_alloc_array(session->found.input.count, sizeof *session->inputs);
   session->outputs = kn_alloc_array(session->found.output.count, sizeof *session->outputs);
   session->output_bytes = kn_alloc_array(session->found.output.count, sizeof *session->output_bytes);
   if (!session->inputs || !session->outputs || !session->output_bytes) return kn_status_out_of_memory();
-  KN_TRY(kn_iolist_bind(kn_iospec_model_input(request->spec), &session->found.input, "input", &session->spec.input,
-                        session->inputs));
-  KN_TRY(kn_iolist_bind(request->spec ? &request->spec->output : NULL, &session->found.output, "output",
-                        &session->spec.output, session->outputs));
+  const kn_iolist *inputs = kn_iospec_model_input(request->spec);
+  const kn_iolist *outputs = request->spec ? &request->spec->output : NULL;
+  KN_TRY(restore_names(inputs, &session->found.input));
+  KN_TRY(restore_names(outputs, &session->found.output));
+  KN_TRY(kn_iolist_bind(inputs, &session->found.input, "input", &session->spec.input, session->inputs));
+  KN_TRY(kn_iolist_bind(outputs, &session->found.output, "output", &session->spec.output, session->outputs));
   for (size_t i = 0; i < session->spec.output.count; i++) {
     const kn_ioentry *entry = &session->spec.output.entries[i];
     size_t bytes;

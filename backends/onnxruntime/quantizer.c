@@ -47,10 +47,10 @@ static void quantizer_close(void *instance) { (void)instance; /* nothing stays o
 typedef struct quantization {
   const onnx_quantizer *self;
   const kn_compile_request *request;
-  size_t count; /* samples to calibrate on */
-  char *input;  /* name of the model's input */
-  char *sample_shape;
-  size_t layers; /* of the input */
+  size_t count;                     /* samples to calibrate on */
+  char *input;                      /* name of the model's input */
+  char *sample_shape, *input_shape; /* of one; the latter NULL where the model does not tell */
+  size_t layers;                    /* of the input */
 } quantization;
 
 static kn_status check_input(quantization *at, const kn_onnx_model *model, const kn_onnx_layers *layers) {
@@ -79,10 +79,9 @@ static kn_status check_input(quantization *at, const kn_onnx_model *model, const
                           given, KN_ONNX_TEXT(input->name), wanted);
   at->layers = layers->count;
   at->input = kn_strndup(input->name.data, input->name.length);
-  /* The model's own shape where it is known: [28, 28, 1] of the data set may be [784] there. */
-  at->sample_shape =
-      known ? kn_shape_text(input->rank - 1, input->shape + 1) : kn_shape_text(samples->rank, samples->shape);
-  return at->input && at->sample_shape ? NULL : kn_status_out_of_memory();
+  at->sample_shape = kn_shape_text(samples->rank, samples->shape);
+  if (input->rank) at->input_shape = kn_shape_text(input->rank - 1, input->shape + 1);
+  return at->input && at->sample_shape && (at->input_shape || !input->rank) ? NULL : kn_status_out_of_memory();
 }
 
 static kn_status read_input(quantization *at) {
@@ -111,7 +110,7 @@ static kn_status begin(quantization *at) {
 
 static kn_status run_tool(const quantization *at, const char *path, const char *samples, kn_record *record) {
   const onnx_quantizer *self = at->self;
-  const char *arguments[20] = {"--input",        at->request->input_path,
+  const char *arguments[22] = {"--input",        at->request->input_path,
                                "--output",       path,
                                "--input-name",   at->input,
                                "--samples",      samples,
@@ -122,9 +121,14 @@ static kn_status run_tool(const quantization *at, const char *path, const char *
   size_t count = 16;
   if (!self->per_channel) arguments[count++] = "--per-tensor";
   if (!self->reduce_range) arguments[count++] = "--full-range";
+  char *input_shape = at->input_shape ? kn_format("--input-shape=%s", at->input_shape) : NULL; /* -1,... is no flag */
+  if (at->input_shape && !input_shape) return kn_status_out_of_memory();
+  arguments[count++] = input_shape;
   const kn_tool_request request = {
       .framework = "onnxruntime", .script = "quantize.py", .arguments = arguments, .progress = "quantize"};
-  return kn_status_annotate(kn_tool_run(&request, record), "while quantizing %s", at->request->input_path);
+  kn_status status = kn_tool_run(&request, record);
+  kn_free(input_shape);
+  return kn_status_annotate(status, "while quantizing %s", at->request->input_path);
 }
 
 static kn_status produce(void *context, const char *path, kn_record *record) {
@@ -187,6 +191,7 @@ static kn_status quantizer_compile(void *instance, const kn_compile_request *req
   kn_free(key);
   kn_free(at.input);
   kn_free(at.sample_shape);
+  kn_free(at.input_shape);
   return status;
 }
 

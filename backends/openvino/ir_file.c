@@ -1,6 +1,8 @@
 #include "ir_file.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,11 +121,43 @@ void kn_vino_ir_remove(const char *path) {
   kn_free(weights);
 }
 
+/* A file that is to be replaced, while it is not yet. */
+typedef struct replaced {
+  char path[PATH_MAX], aside[PATH_MAX + 16]; /* "" where there is none */
+} replaced;
+
+/* What a link leads to is what goes aside, not the link. */
+static kn_status set_aside(const char *path, replaced *file) {
+  struct stat found;
+  int error = realpath(path, file->path) ? 0 : errno;
+  file->aside[0] = '\0';
+  if (error == ENOENT) return NULL;
+  if (!error && stat(file->path, &found) == 0 && !S_ISREG(found.st_mode)) return NULL; /* kn_file_publish judges it */
+  snprintf(file->aside, sizeof file->aside, "%s.replaced", file->path);
+  if (!error && rename(file->path, file->aside) == 0) return NULL;
+  if (!error) error = errno;
+  file->aside[0] = '\0';
+  return kn_status_make(KN_IO_ERROR, "%s cannot be replaced: %s", path, strerror(error));
+}
+
+static void settle(const replaced *file, bool restore) {
+  if (!file->aside[0]) return;
+  if (restore)
+    (void)rename(file->aside, file->path);
+  else
+    (void)unlink(file->aside);
+}
+
+/* Old layers never meet new weights: both old files are out of the way before, and come back when something fails. */
 static kn_status publish(const char *temporary, const char *temporary_weights, const char *path, const char *weights) {
-  if (unlink(path) != 0 && errno != ENOENT)
-    return kn_status_make(KN_IO_ERROR, "%s cannot be replaced: %s", path, strerror(errno));
-  KN_TRY(kn_file_publish(temporary_weights, weights));
-  return kn_file_publish(temporary, path);
+  replaced old, old_weights = {.aside = ""};
+  kn_status status = set_aside(path, &old);
+  if (!status) status = set_aside(weights, &old_weights);
+  if (!status) status = kn_file_publish(temporary_weights, weights);
+  if (!status) status = kn_file_publish(temporary, path);
+  settle(&old_weights, status != NULL);
+  settle(&old, status != NULL);
+  return status;
 }
 
 kn_status kn_vino_ir_publish(const char *temporary, const char *path) {

@@ -6,6 +6,7 @@
 
 #include "package.h"
 #include "pytorch.h"
+#include "shared/processor_identity.h"
 #include "state_dict.h"
 
 typedef struct compiler {
@@ -87,15 +88,16 @@ static kn_status verify(const conversion *at, const char *path) {
 
 /* What was allowed is part of the key: a module that was once loaded with permission is refused without it. */
 static kn_status make_key(const conversion *at, char **out_key) {
-  char *tool, *spec, input[65];
+  char *tool, *spec, input[65], processor[65] = "";
   size_t length;
   KN_TRY(kn_sha256_path(at->request->input_path, input));
+  if (at->kind == TORCH_FILE_PACKAGE) KN_TRY(kn_processor_identity(processor)); /* code for this one */
   KN_TRY(kn_iospec_text(at->request->input_spec, &spec, &length));
   kn_status status = kn_tool_identity(tools, script, &tool);
   if (status) return kn_free(spec), status;
-  *out_key = kn_format("torch model 2\ntool %s\ninput %s %s\nto %s\nbatch %lld\nseed %llu\npickled %d\n%s", tool,
+  *out_key = kn_format("torch model 3\ntool %s\ninput %s %s\nto %s\nbatch %lld\nseed %llu\npickled %d\n%s\n%s", tool,
                        at->request->input_format, input, at->to, (long long)at->self->batch_size,
-                       (unsigned long long)at->request->seed, at->self->load_pickled_modules, spec);
+                       (unsigned long long)at->request->seed, at->self->load_pickled_modules, processor, spec);
   kn_free(spec);
   kn_free(tool);
   return *out_key ? NULL : kn_status_out_of_memory();

@@ -114,6 +114,18 @@ static kn_status runtime_invoke(void *instance) {
   return kn_tflite_session_failure(&self->session, "failed to run the model");
 }
 
+/* Where an output's size depends on the values of the inputs, what was made for it is too large or too small. */
+static kn_status check_size(const tflite_runtime *self, size_t index) {
+  const kn_ioentry *entry = &self->session.spec.output.entries[index];
+  size_t bytes = self->api.TensorByteSize(self->session.outputs[index]), wanted;
+  KN_TRY(kn_tensor_bytes(entry->dtype, entry->rank, entry->shape, &wanted));
+  if (bytes == wanted) return NULL;
+  return kn_status_make(KN_INCOMPATIBLE,
+                        "'%s' has %zu bytes for this input and had %zu when the model was loaded: outputs whose size "
+                        "depends on the input's values are not supported",
+                        entry->name, bytes, wanted);
+}
+
 static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, size_t count) {
   tflite_runtime *self = instance;
   KN_TRY(check_loaded(self));
@@ -124,6 +136,7 @@ static kn_status runtime_output(void *instance, const kn_tensor_view *outputs, s
     const void *data = self->api.TensorData(self->session.outputs[i]);
     if (!data)
       return kn_status_make(KN_INVALID_ARGUMENT, "'%s' has no value yet: the model has not run", list->entries[i].name);
+    KN_TRY(check_size(self, i));
     KN_TRY(kn_ioentry_fetch(&list->entries[i], data, &outputs[i]));
   }
   return NULL;

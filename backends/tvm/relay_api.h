@@ -24,6 +24,14 @@ enum {
   KN_RELAY_ARRAY = 13 /* NDArray: its handle is a DLTensor * */
 };
 
+/* TVMParallelGroupEnv: those that run one loop together. */
+typedef struct kn_relay_team {
+  void *barrier;
+  int32_t count;
+} kn_relay_team;
+
+typedef int kn_relay_task(int number, kn_relay_team *team, void *context);
+
 /* X(result, name without "TVM", parameters) */
 #define KN_RELAY_FUNCTIONS(X)                                                                                  \
   X(const char *, GetLastError, (void))                                                                        \
@@ -37,7 +45,8 @@ enum {
   X(int, ArrayAlloc,                                                                                           \
     (const int64_t *shape, int rank, int code, int bits, int lanes, int device_type, int device,               \
      kn_dl_tensor **out_array))                                                                                \
-  X(int, ArrayFree, (kn_dl_tensor * array))
+  X(int, ArrayFree, (kn_dl_tensor * array))                                                                    \
+  X(int, BackendParallelLaunch, (kn_relay_task * task, void *context, int count))
 
 typedef struct kn_relay_api {
   char *path; /* of the opened library; NULL: not open */

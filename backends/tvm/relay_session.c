@@ -1,7 +1,9 @@
 /* TVM with relay: graph and ahead-of-time executors, whose tensors stay where they are, and the virtual machine. */
-#include "session.h"
-
 #include <string.h>
+
+#include <kenning/services.h>
+
+#include "session.h"
 
 enum { MOST_ARGUMENTS = 17 };
 
@@ -165,6 +167,21 @@ static kn_status open_engine(kn_tvm_libraries *libraries, const char *library) {
   return kn_relay_api_open(&libraries->relay, library);
 }
 
+static int count_team(int number, kn_relay_team *team, void *context) {
+  if (!number) *(int32_t *)context = team->count;
+  return 0;
+}
+
+/* Builds with OpenMP, such as the one that is installed, run loops on one thread whatever they are told: that is asked
+ * of the library by a loop that counts. */
+static void limit_threads(kn_tvm_session *session, const kn_relay_api *api) {
+  int32_t found = session->threads;
+  if (found == 1 || api->BackendParallelLaunch(count_team, &found, 0) || found < 1 || found >= session->threads) return;
+  kn_log(KN_LOG_INFO, "one inference takes %d thread%s and not %d: relay's run time library (%s) has no more", found,
+         found == 1 ? "" : "s", session->threads, api->path);
+  session->threads = found;
+}
+
 static kn_status load(kn_tvm_session *session, const char *path) {
   state *at = kn_alloc(sizeof *at);
   if (!at) return kn_status_out_of_memory();
@@ -175,6 +192,7 @@ static kn_status load(kn_tvm_session *session, const char *path) {
   if (at->api->ModLoadFromFile(path, "so", &at->library)) return failure(at->api, "could not load the model");
   if (at->api->FuncGetGlobal("runtime.config_threadpool", &at->set_threads) || !at->set_threads)
     return kn_status_make(KN_INCOMPATIBLE, "%s cannot set the number of its threads", at->api->path);
+  limit_threads(session, at->api);
   if (session->executor == KN_TVM_VM) return bind_vm(session, at);
   return session->executor == KN_TVM_AOT ? bind_main(session, at) : bind_graph(session, at);
 }

@@ -145,7 +145,7 @@ static kn_status load_file(tvm_runtime *self, const kn_load_request *request) {
   KN_TRY(check_batch(&self->file.spec, request->batch));
   KN_TRY(bind(self, request->spec));
   KN_TRY(kn_tvm_session_open(&self->session, &self->libraries, &self->file, &self->file.spec, self->library,
-                             (int32_t)self->num_threads));
+                             kn_tvm_threads(self->num_threads)));
   /* The file has done its service. */
   kn_free(self->file.contents);
   self->file.contents = NULL;

@@ -2,10 +2,39 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kenning/services.h>
+
+/* ---- threads ---- */
+
+static const char most_threads[] = "TVM_NUM_THREADS";
+
+/* TVM never uses more threads than its pool was made with, by itself one for two processors on x86, whatever it is told
+ * later. The environment is changed here, when the plug-in itself is opened, because later the process may have other
+ * threads. What the user set stays. */
+__attribute__((constructor)) static void size_pool(void) {
+  cpu_set_t processors;
+  char text[16];
+  if (sched_getaffinity(0, sizeof processors, &processors) != 0) return;
+  snprintf(text, sizeof text, "%d", CPU_COUNT(&processors));
+  (void)setenv(most_threads, text, 0);
+}
+
+int32_t kn_tvm_threads(int64_t wanted) {
+  const char *text = getenv(most_threads);
+  long most = text ? strtol(text, NULL, 10) : 0;
+  if (most < 1) most = 1;
+  if (wanted <= most) return (int32_t)wanted;
+  kn_log(
+      KN_LOG_INFO,
+      "num_threads is %lld, but TVM takes no more than %ld: one for each processor, or what %s in the environment says",
+      (long long)wanted, most, most_threads);
+  return (int32_t)most;
+}
 
 const char *kn_tvm_last_line(const char *message, size_t length, int *out_length) {
   for (;;) {

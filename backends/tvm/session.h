@@ -52,6 +52,9 @@ kn_status kn_tvm_session_open(kn_tvm_session *session, kn_tvm_libraries *librari
 kn_status kn_tvm_session_fetch(kn_tvm_session *session) KN_MUST_USE;
 void kn_tvm_session_close(kn_tvm_session *session);
 
+/* How many threads TVM uses of those that are wanted; says so where these are fewer. */
+int32_t kn_tvm_threads(int64_t wanted);
+
 /* The last line with something to say of an engine's message, which is a trace of its source files otherwise. */
 const char *kn_tvm_last_line(const char *message, size_t length, int *out_length);
 

@@ -197,8 +197,9 @@ def main():
         else:
             mlir, flags = import_onnx(arguments.input, shapes, work)
         function = re.search(r"func(?: public)? @([\w.-]+)\(", mlir.read_text(errors="replace"))
-        # What the user gave comes last and so outweighs ours.
-        run("iree-compile", str(mlir), *DEVICE_FLAGS, f"--iree-llvmcpu-target-cpu={cpu}", *flags,
+        # "host" and not the name that it stands for: a virtual machine may lack what processors of that name have. What the
+        # user gave comes last and so outweighs ours.
+        run("iree-compile", str(mlir), *DEVICE_FLAGS, f"--iree-llvmcpu-target-cpu={arguments.target_cpu}", *flags,
             *arguments.argument, "-o", arguments.output, what="IREE cannot compile the model")
     Path(arguments.output + ".cpu").write_text(cpu)
     version = run("iree-compile", "--version", what="iree-compile --version")

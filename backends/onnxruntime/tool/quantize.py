@@ -14,6 +14,7 @@ from onnxruntime.quantization import (CalibrationDataReader, CalibrationMethod, 
 from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: E402
 
 from report import Refusal, progress, result, run  # noqa: E402
+from samples import fitted  # noqa: E402
 
 METHODS = {"minmax": CalibrationMethod.MinMax, "entropy": CalibrationMethod.Entropy,
            "percentile": CalibrationMethod.Percentile}
@@ -28,6 +29,7 @@ def parse_arguments():
     parser.add_argument("--samples", required=True, help="raw samples")
     parser.add_argument("--sample-shape", required=True, help="of one sample without batch: 28,28,1")
     parser.add_argument("--sample-type", default="float32")
+    parser.add_argument("--input-shape", help="of the model's input without batch, -1 where free; as the samples' if missing")
     parser.add_argument("--activations", choices=TYPES, default="uint8")
     parser.add_argument("--method", choices=METHODS, default="minmax")
     parser.add_argument("--per-tensor", action="store_true")
@@ -38,7 +40,11 @@ def parse_arguments():
 class Samples(CalibrationDataReader):
     def __init__(self, arguments):
         shape = tuple(int(n) for n in arguments.sample_shape.split(",") if n)
-        self.samples = np.memmap(arguments.samples, dtype=arguments.sample_type, mode="r").reshape((-1, *shape))
+        wanted = shape if arguments.input_shape is None else [int(n) for n in arguments.input_shape.split(",") if n]
+        self.samples = fitted(np.memmap(arguments.samples, dtype=arguments.sample_type, mode="r").reshape((-1, *shape)), wanted)
+        if self.samples is None:
+            raise Refusal("incompatible", f"a sample of the data set has the shape {list(shape)}, and the model's input takes "
+                          f"{list(wanted)} (-1: any): give the data set that size and layout")
         self.name, self.next = arguments.input_name, 0
         if not len(self.samples):
             raise Refusal("invalid", "there are no samples to calibrate on")

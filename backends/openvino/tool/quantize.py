@@ -11,6 +11,9 @@ import argparse
 import os
 import sys
 
+# The scripts beside this one, also where it is a link.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
 # No word leaves the machine: the package that would send one is not installed, and this keeps its stand-in quiet.
 os.environ["NNCF_CI"] = "1"
 
@@ -18,6 +21,8 @@ import numpy as np
 import openvino
 from openvino._offline_transformations import apply_moc_transformations
 import nncf
+
+from samples import fitted
 
 
 def fail(kind, text):
@@ -28,16 +33,16 @@ def fail(kind, text):
 class Samples:
     """Samples of a raw file in batches as the model takes them."""
 
-    def __init__(self, path, shape, dtype, batch):
-        self.data = np.fromfile(path, dtype=dtype).reshape(-1, *shape)
-        self.batch = batch
+    def __init__(self, path, shape, dtype, wanted):
+        self.data = fitted(np.fromfile(path, dtype=dtype).reshape(-1, *shape), wanted[1:])
+        self.batch = wanted[0]
 
     def __len__(self):
         return len(self.data) // self.batch
 
     def batches(self):
         for i in range(len(self)):
-            yield self.data[i * self.batch:(i + 1) * self.batch]
+            yield np.ascontiguousarray(self.data[i * self.batch:(i + 1) * self.batch])
 
 
 def read_model(path, shape):
@@ -49,13 +54,14 @@ def read_model(path, shape):
         fail("incompatible", f"quantization works with models of one input; this one has {len(model.inputs)}")
     partial = model.inputs[0].get_partial_shape()
     batch = partial[0].get_length() if partial[0].is_static else 1
-    concrete = [batch] + [d.get_length() if d.is_static else s for d, s in zip(list(partial)[1:], shape)]
-    if int(np.prod(concrete[1:])) != int(np.prod(shape)):
-        fail("incompatible", f"a sample of the data set has the shape {shape}, the model's input {partial}")
+    sample = fitted(np.empty((0, *shape)), [d.get_length() if d.is_static else None for d in list(partial)[1:]])
+    if sample is None:
+        fail("incompatible", f"a sample of the data set has the shape {shape}, the model's input {partial} with the batch: "
+                             "give the data set that size and layout")
     # What the engine does to every graph before it runs it, here before places for quantization are chosen. From ONNX come
     # depthwise weights behind a computed shape and normalizations beside their layers: left so, such layers stay float32.
     apply_moc_transformations(model, cf=False)
-    return model, concrete
+    return model, [batch, *sample.shape[1:]]
 
 
 def accuracy(labels, shape):
@@ -95,10 +101,7 @@ def main():
     model, concrete = read_model(arguments.input, shape)
 
     def samples(path):
-        return Samples(path, shape, arguments.sample_type, concrete[0])
-
-    def as_input(batch):
-        return batch.reshape(concrete)
+        return Samples(path, shape, arguments.sample_type, concrete)
 
     calibration = samples(arguments.calibration)
     if not len(calibration):
@@ -108,19 +111,19 @@ def main():
     advanced = nncf.AdvancedQuantizationParameters(overflow_fix=fix)
     settings = {"preset": nncf.QuantizationPreset.MIXED if arguments.mixed else nncf.QuantizationPreset.PERFORMANCE,
                 "subset_size": len(calibration)}
-    items = nncf.Dataset(list(calibration.batches()), as_input)
+    items = nncf.Dataset(list(calibration.batches()))
     if arguments.validation:
         validation = samples(arguments.validation)
         labels = np.fromfile(arguments.validation_labels, dtype=np.int64)
         judge = accuracy(labels, concrete)
         before = judge(openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}),
-                       (as_input(batch) for batch in validation.batches()))
+                       validation.batches())
         quantized = nncf.quantize_with_accuracy_control(
-            model, items, nncf.Dataset(list(validation.batches()), as_input), judge,
+            model, items, nncf.Dataset(list(validation.batches())), judge,
             max_drop=arguments.max_accuracy_drop, drop_type=nncf.DropType.ABSOLUTE,
             advanced_quantization_parameters=advanced, **settings)
         after = judge(openvino.Core().compile_model(quantized, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}),
-                      (as_input(batch) for batch in validation.batches()))
+                      validation.batches())
         print(f"RESULT accuracy_before {before:.6f}")
         print(f"RESULT accuracy_after {after:.6f}")
         if before - after > arguments.max_accuracy_drop + 1e-9:

@@ -63,6 +63,11 @@ def of_state(path, state):
         except (TypeError, ValueError):  # it takes something else
             continue
         if shapes(model.state_dict()) == wanted:
+            if isinstance(model, (torchvision.models.Inception3, torchvision.models.GoogLeNet)):
+                # torchvision's own weights are of networks that change their input first (transform_input).
+                raise Refusal("incompatible", f"{path} holds weights of {type(model).__name__}, and not whether the network "
+                              "scales its input before, which decides about what it computes: save TorchScript, "
+                              "torch.jit.script(model).save(PATH)")
             model = build(classes)
             model.load_state_dict({name: value.float() if value.is_floating_point() else value
                                    for name, value in state.items()}, strict=False)

@@ -63,17 +63,22 @@ def given_shapes(texts):
 
 
 def concrete(entry, position, given, batch):
-    """Free dimensions: the first is the batch, the others are taken from what the scenario says of the model."""
+    """Free dimensions: the first is the batch, where one is asked for, the others are taken from what the scenario says of
+    the model."""
     by_name = [shape for name, shape in given if name == entry.name]
     said = by_name[0] if by_name else given[position][1] if position < len(given) else []
     shape = []
     for k, size in enumerate(entry.shape):
         if size is None or size <= 0:
-            size = said[k] if len(said) == len(entry.shape) and said[k] > 0 else batch if k == 0 else 0
+            told = said[k] if len(said) == len(entry.shape) and said[k] > 0 and (k or batch == 1) else 0
+            size = told or (batch if k == 0 else 0)
         if size <= 0:
             raise Refusal("incompatible", f"dimension {k} of the model's input '{entry.name}' is free: TVM compiles for "
                                           "fixed shapes, so the io specification beside the model must tell it")
         shape.append(size)
+    if batch > 1 and shape and shape[0] != batch:
+        raise Refusal("incompatible", f"batch_size is {batch}, but the model's input '{entry.name}' takes {shape[0]} at a time: "
+                                      f"set batch_size to {shape[0]}, or give TVM a model whose first dimension is free")
     entry.shape = shape
 
 

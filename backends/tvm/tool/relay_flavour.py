@@ -9,6 +9,7 @@ import numpy as np
 import library
 import target as targets
 from report import Refusal, progress
+from samples import fitted
 
 FOREIGN = os.path.join(sys.prefix, "foreign")
 if not os.path.isdir(os.path.join(FOREIGN, "tvm")):
@@ -106,12 +107,18 @@ def quantize(module, model, arguments):
         raise Refusal("incompatible", "use_int8_precision works with models of one input")
     if not arguments.calibration:
         raise Refusal("invalid", "use_int8_precision needs samples to calibrate on")
-    shape = tuple(model.inputs[0].shape)
-    samples = np.memmap(arguments.calibration, dtype=arguments.sample_type, mode="r")
-    size = int(np.prod(shape))
-    if samples.size < size or samples.size % size:
-        raise Refusal("incompatible", f"the samples do not fit the model's input of shape {list(shape)}")
-    samples = samples.reshape((-1, *shape)).astype(np.float32)
+    sample = [int(n) for n in arguments.sample_shape.split(",") if n]
+    samples = np.memmap(arguments.calibration, dtype=arguments.sample_type, mode="r").reshape((-1, *sample))
+    shape = model.inputs[0].shape
+    samples = fitted(samples, shape[1:])
+    if samples is None:
+        raise Refusal("incompatible", f"a sample of the data set has the shape {sample}, the model's input {shape} with the "
+                                      "batch: give the data set that size and layout")
+    batch = shape[0] if shape else 1
+    if len(samples) < batch:
+        raise Refusal("invalid", f"the model takes {batch} samples at a time, and there are {len(samples)} for calibration: "
+                                 "raise dataset_percentage or lower batch_size")
+    samples = samples[:len(samples) // batch * batch].astype(np.float32).reshape((-1, *shape))
     dataset = [{model.inputs[0].name: tvm.nd.array(sample)} for sample in samples]
     # Calibrating runs the model on this machine. The ranges of values by their 99.999th percentile, those of weights by
     # their maximum.

@@ -47,6 +47,34 @@ static void inputs_and_outputs_go_by_name(void **state) {
   kt_runtime_close(&f);
 }
 
+/* Declarations hold few characters; names of the model are others. */
+static void names_that_a_declaration_cannot_hold_are_bound_all_the_same(void **state) {
+  (void)state;
+  kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, NULL, NULL);
+  kn_iospec spec = {0}, told;
+  float a[2] = {10, 20}, b[2] = {1, 2}, difference[2];
+  kt_iolist_add(&spec.input, "gr\u00f6\u00dfe:0", 2, (const int64_t[]){1, 2});
+  kt_iolist_add(&spec.input, "plain", 2, (const int64_t[]){1, 2});
+  kt_iolist_add(&spec.output, "difference:0", 2, (const int64_t[]){1, 2});
+  kt_assert_ok(kt_runtime_load(&f, IREE_DATA "/names.vmfb", 1, &spec));
+  kn_tensor_view inputs[2] = {kt_floats(b, 2), kt_floats(a, 2)}, output = kt_floats(difference, 2);
+  kt_assert_ok(f.ops->set_input(f.self, inputs, 2));
+  kt_assert_ok(f.ops->invoke(f.self));
+  kt_assert_ok(f.ops->output(f.self, &output, 1));
+  assert_true(difference[0] == 9 && difference[1] == 18);
+  kt_assert_ok(f.ops->iospec(f.self, &told));
+  assert_string_equal(told.input.entries[0].name, spec.input.entries[0].name);
+  assert_string_equal(told.output.entries[0].name, "difference:0");
+  kn_iospec_clear(&told);
+  kn_iospec_clear(&spec);
+  kt_iolist_add(&spec.input, "gr??e:0", 2, (const int64_t[]){1, 2});
+  kt_iolist_add(&spec.input, "plainer", 2, (const int64_t[]){1, 2});
+  kt_assert_fault(kt_runtime_load(&f, IREE_DATA "/names.vmfb", 1, &spec), KN_INCOMPATIBLE,
+                  "'plainer', which the model");
+  kn_iospec_clear(&spec);
+  kt_runtime_close(&f);
+}
+
 static void integers_stay_integers(void **state) {
   (void)state;
   kt_runtime f = kt_runtime_open(&kn_iree_runtime_class, "function", "scale");
@@ -140,9 +168,13 @@ static void facts_tell_what_ran(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(inputs_and_outputs_go_by_name), cmocka_unit_test(integers_stay_integers),
-      cmocka_unit_test(several_functions_need_a_name), cmocka_unit_test(other_files_are_refused),
-      cmocka_unit_test(other_libraries_are_refused),   cmocka_unit_test(drivers_are_judged),
+      cmocka_unit_test(inputs_and_outputs_go_by_name),
+      cmocka_unit_test(names_that_a_declaration_cannot_hold_are_bound_all_the_same),
+      cmocka_unit_test(integers_stay_integers),
+      cmocka_unit_test(several_functions_need_a_name),
+      cmocka_unit_test(other_files_are_refused),
+      cmocka_unit_test(other_libraries_are_refused),
+      cmocka_unit_test(drivers_are_judged),
       cmocka_unit_test(facts_tell_what_ran),
   };
   return kt_library_result("iree", cmocka_run_group_tests(tests, NULL, NULL));

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <kenning/services.h>
+
 #include "openvino/ir_file.h"
 #include "openvino/model_file.h"
 #include "support/directory.h"
@@ -159,10 +161,48 @@ static void weights_lie_beside(void **state) {
   kn_free(path);
 }
 
+static void assert_holds(const char *name, const char *text) {
+  char *path = kt_path(directory, name), *data;
+  size_t bytes;
+  kt_assert_ok(kn_file_read(path, 1024, &data, &bytes));
+  assert_string_equal(data, text);
+  kn_free(data);
+  free(path);
+}
+
+static void an_old_model_stays_until_the_new_one_is_there(void **state) {
+  (void)state;
+  char *link = kt_path(directory, "link.xml"), *next = kt_path(directory, "next.xml");
+  free(write_file("real.xml", "old layers", 10));
+  free(write_file("link.bin", "old weights", 11));
+  assert_int_equal(symlink("real.xml", link), 0);
+  free(write_file("next.bin", "weights", 7)); /* without its layers */
+  kt_assert_fault(kn_vino_ir_publish(next, link), KN_NOT_FOUND, "next.xml");
+  assert_holds("real.xml", "old layers");
+  assert_holds("link.bin", "old weights");
+  free(write_file("next.bin", "weights", 7));
+  free(write_file("next.xml", "layers", 6));
+  kt_assert_ok(kn_vino_ir_publish(next, link));
+  assert_holds("real.xml", "layers");
+  assert_holds("link.bin", "weights");
+  struct stat found;
+  assert_int_equal(lstat(link, &found), 0);
+  assert_true(S_ISLNK(found.st_mode));
+  char *aside = kt_path(directory, "real.xml.replaced");
+  assert_int_equal(access(aside, F_OK), -1);
+  free(aside);
+  free(link);
+  free(next);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(formats_are_told_by_content), TEST(an_ir_is_whole_or_refused),
-                                     TEST(other_files_are_refused), TEST(names_are_lent), TEST(weights_lie_beside)};
+  const struct CMUnitTest tests[] = {TEST(an_old_model_stays_until_the_new_one_is_there),
+                                     TEST(formats_are_told_by_content),
+                                     TEST(an_ir_is_whole_or_refused),
+                                     TEST(other_files_are_refused),
+                                     TEST(names_are_lent),
+                                     TEST(weights_lie_beside)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ enum { OPERATORS = 4, PIXELS = 16, CLASSES = 3, MOST_DELEGATES = 8, DELEGATE_COD
 EXPORT extern char fake_tflite_log[4096];
 EXPORT extern const char *fake_tflite_fail;
 char fake_tflite_log[4096];
-const char *fake_tflite_fail; /* "model", "interpreter", "allocate", "invoke", "resize", "xnnpack" or NULL */
+const char *fake_tflite_fail; /* "model", "interpreter", "allocate", "invoke", "resize", "shape", "xnnpack" or NULL */
 
 struct kn_tfl_model {
   const void *data;
@@ -166,6 +166,7 @@ FAKE(int, InterpreterInvoke, (kn_tfl_interpreter * interpreter)) {
     report(interpreter->options->reporter, interpreter->options->user_data, "node %d broke", 7);
     return 1;
   }
+  interpreter->output.dims[1] = fails("shape") ? 1 : CLASSES;
   for (int b = 0; b < interpreter->input.dims[0]; b++) {
     float sum = 0;
     for (int i = 0; i < PIXELS; i++) sum += interpreter->input.data[b * PIXELS + i];

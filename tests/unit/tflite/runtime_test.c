@@ -280,6 +280,23 @@ static void refuses_wrong_tensors(void **state) {
   destroy(&s);
 }
 
+/* Of a size that this input decides: the place for it was made before. */
+static void refuses_outputs_that_change_their_size(void **state) {
+  (void)state;
+  subject s = make("tflite-2.21");
+  float out[3];
+  kn_tensor_view output = view(out, sizeof out, 2, 1);
+  kt_assert_ok(load(&s));
+  *s.fail = "shape";
+  kt_assert_ok(s.inference->invoke(s.instance.self));
+  kt_assert_fault(s.inference->output(s.instance.self, &output, 1), KN_INCOMPATIBLE,
+                  "has 4 bytes for this input and had 12 when the model was loaded");
+  *s.fail = NULL;
+  kt_assert_ok(s.inference->invoke(s.instance.self));
+  kt_assert_ok(s.inference->output(s.instance.self, &output, 1));
+  destroy(&s);
+}
+
 static void refuses_bad_files(void **state) {
   (void)state;
   subject s = make("tflite-2.21");
@@ -301,6 +318,7 @@ int main(void) {
       cmocka_unit_test(refuses_delegates),
       cmocka_unit_test(holds_the_specification_against_the_model),
       cmocka_unit_test(refuses_wrong_tensors),
+      cmocka_unit_test(refuses_outputs_that_change_their_size),
       cmocka_unit_test(refuses_bad_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

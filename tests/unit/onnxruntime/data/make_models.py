@@ -7,6 +7,7 @@ fp32.onnx, int8.onnx, samples.f32, fp32.f32, int8.f32: a classifier [N,1,6,6] ->
 two.onnx: inputs "a" float32 [N,2] and "b" float32 [N,3], outputs "sum" float32 [N,1] and "signs" bool [N,3].
 free.onnx: float32 [N,T,2] -> [N,2], the sum along a free dimension.
 ids.onnx: int64 [N,2] -> float32 [N,2].   empty.onnx: an output without elements.
+planar.onnx: a convolution of images of two channels, 4 high, 3 wide: [N,2,4,3] -> [N,3].
 custom.onnx: an operator that nobody defines.   newer.onnx: an operator set of the future.   text.onnx: a text as input.
 """
 from pathlib import Path
@@ -95,5 +96,17 @@ def others():
          [value("y", ["N", 2], TensorProto.STRING)])
 
 
+def planar():
+    random = np.random.default_rng(2)
+    weights = {"kernel": random.normal(0, 0.5, (3, 2, 2, 2)), "bias": random.normal(0, 0.1, 3)}
+    save("planar", [helper.make_node("Conv", ["x", "kernel", "bias"], ["c"], "conv", kernel_shape=[2, 2]),
+                    helper.make_node("Relu", ["c"], ["r"], "relu"),
+                    helper.make_node("GlobalAveragePool", ["r"], ["p"], "pool"),
+                    helper.make_node("Flatten", ["p"], ["y"], "flatten")],
+         [value("x", ["N", 2, 4, 3])], [value("y", ["N", 3])],
+         [numpy_helper.from_array(w.astype(np.float32), n) for n, w in weights.items()])
+
+
 classifier()
 others()
+planar()
