@@ -119,9 +119,8 @@ static kn_status make_instances(const found_classes *found, kn_scenario *scenari
   kn_status faults = make(found->wrapper, KN_KIND_MODELWRAPPER, &scenario->model_wrapper);
   faults = kn_status_join(faults, make(found->dataset, KN_KIND_DATASET, &scenario->dataset));
   scenario->runtime_auto = scenario->runtime_given = found->runtime && !strcmp(found->runtime, "auto");
-  faults = kn_status_join(faults, scenario->runtime_auto
-                                      ? make_candidates(scenario)
-                                      : make(found->runtime, KN_KIND_RUNTIME, &scenario->runtime));
+  faults = kn_status_join(faults, scenario->runtime_auto ? make_candidates(scenario)
+                                                         : make(found->runtime, KN_KIND_RUNTIME, &scenario->runtime));
   faults = kn_status_join(faults, make(found->protocol, KN_KIND_RUNTIMEPROTOCOL, &scenario->runtime_protocol));
   size_t count = found->optimizers ? found->optimizers->count : 0;
   if (!count) return faults;
@@ -156,8 +155,8 @@ static bool wants_help(const kn_flags_request *request) {
 static kn_status second_pass(const kn_flags_request *request, const found_classes *found, kn_command_line *line) {
   kn_instance_destroy(&line->options); /* `found` is not read below, except for a number */
   KN_TRY(kn_instance_create(&line->command_class, &line->options));
-  kn_instance **instances = kn_alloc_array(
-      5 + line->scenario.optimizer_count + line->scenario.candidate_count, sizeof *instances);
+  kn_instance **instances =
+      kn_alloc_array(5 + line->scenario.optimizer_count + line->scenario.candidate_count, sizeof *instances);
   if (!instances) return kn_status_out_of_memory();
   size_t count = collect(&line->scenario, instances + 1) + 1;
   instances[0] = &line->options;

@@ -123,8 +123,7 @@ static bool nothing_measured(const kn_measurements *measurements) {
 }
 
 /* What was measured; a run that failed before its first sample takes no earlier results away. */
-static kn_status write_results(const kn_measurements *measurements, kn_status run, const char *output,
-                               unsigned steps) {
+static kn_status write_results(const kn_measurements *measurements, kn_status run, const char *output, unsigned steps) {
   struct stat found;
   if (run && nothing_measured(measurements) && stat(output, &found) == 0 && S_ISREG(found.st_mode) && found.st_size) {
     kn_log(KN_LOG_WARNING, "nothing was measured: %s holds what an earlier run measured", output);
@@ -281,11 +280,12 @@ static kn_status check_chain(unsigned steps, const kn_chain_values *values) {
         kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "a run writes one file; --measurements names %zu",
                                               values->measurements.count));
   if (steps == KN_STEP_OPTIMIZE && values->test.run_benchmarks_only)
-    faults = kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT,
-                                                   "--run-benchmarks-only compiles nothing: there is nothing to do"));
+    faults = kn_status_join(
+        faults, kn_status_make(KN_INVALID_ARGUMENT, "--run-benchmarks-only compiles nothing: there is nothing to do"));
   if (!(steps & REPORT) && (values->report.report_path || values->report.to_html))
     faults = kn_status_join(
-        faults, kn_status_make(KN_INVALID_ARGUMENT, "--report-path and --to-html are of the step 'report': name it, too"));
+        faults,
+        kn_status_make(KN_INVALID_ARGUMENT, "--report-path and --to-html are of the step 'report': name it, too"));
   if ((steps & REPORT) && !values->report.report_path && !values->report.to_html)
     faults =
         kn_status_join(faults, kn_status_make(KN_INVALID_ARGUMENT, "report needs --report-path, --to-html, or both"));

@@ -291,9 +291,10 @@ static kn_status add_comparison(const kn_report_model *model, kn_findings *findi
                 "The runs come from different machines: differences in speed are also differences between those.");
   KN_TRY(add(findings, KN_FINDING_WARNING, &text));
   if (batches_differ(model))
-    kn_text_add(&text,
-                "The runs took batches of different sizes: an inference time is of a whole batch, while speed boost and "
-                "accuracy over speed count per sample.");
+    kn_text_add(
+        &text,
+        "The runs took batches of different sizes: an inference time is of a whole batch, while speed boost and "
+        "accuracy over speed count per sample.");
   KN_TRY(add(findings, KN_FINDING_NOTE, &text));
   if (samples_differ(model))
     kn_text_add(&text, "The runs were evaluated on different samples, so they are not compared sample by sample.");

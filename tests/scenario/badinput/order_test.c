@@ -16,10 +16,10 @@ typedef struct model {
   const char *framework, *file;
 } model;
 
-static const model models[] = {
-    {"tensorflow", "two.savedmodel"}, {"tflite", "two.tflite"}, {"litert", "two.tflite"}, {"onnxruntime", "two.onnx"},
-    {"openvino", "two.onnx"},         {"tvm", "two.tar"},       {"tvm", "two-aot.tar"},   {"iree", "two.vmfb"},
-    {"pytorch", "two.pt"},            {"mxnet", "two.params"}};
+static const model models[] = {{"tensorflow", "two.savedmodel"}, {"tflite", "two.tflite"}, {"litert", "two.tflite"},
+                               {"onnxruntime", "two.onnx"},      {"openvino", "two.onnx"}, {"tvm", "two.tar"},
+                               {"tvm", "two-aot.tar"},           {"iree", "two.vmfb"},     {"pytorch", "two.pt"},
+                               {"mxnet", "two.params"}};
 
 typedef struct subject {
   kn_instance instance;

@@ -171,7 +171,8 @@ static void devices_are_written_in_place(void **state) {
   assert_int_equal(run.out[0], '{');
   kt_assert_contains(run.out, "\"kenning_schema\"");
   kt_run_free(&run);
-  const char *between[] = {"sh", "-c", "(echo before; \"$0\" json_inference_tester s.json /dev/stdout; echo after) >all",
+  const char *between[] = {"sh", "-c",
+                           "(echo before; \"$0\" json_inference_tester s.json /dev/stdout; echo after) >all",
                            kt_kenning(), NULL};
   run = kt_run_program(between, &options);
   kt_assert_exit(&run, 0);

@@ -49,8 +49,8 @@ static void an_isolated_crash_is_an_error_of_the_run(void **state) {
 static void a_run_without_an_inference_takes_nothing_away(void **state) {
   (void)state;
   static const char earlier[] = "{\"kenning_schema\": \"1.0\", \"target_inference_step\": [1, 2]}";
-  pair p = make(
-      "{\"type\": \"FaultyRuntime\", \"parameters\": {\"fault\": \"crash\", \"after\": 0, \"isolate\": true}}");
+  pair p =
+      make("{\"type\": \"FaultyRuntime\", \"parameters\": {\"fault\": \"crash\", \"after\": 0, \"isolate\": true}}");
   char *path = kt_path(p.directory, "out.json");
   kt_file_write_text(path, earlier);
   kt_run run = run_client(&p, "out.json");
