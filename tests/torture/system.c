@@ -199,6 +199,13 @@ int __wrap_open(const char *path, int flags, ...) {
   return fails("open") ? -1 : __real_open(path, flags, mode);
 }
 
+/* `read`, as release flags (_FORTIFY_SOURCE) call it where they cannot see how much room there is. */
+ssize_t __real___read_chk(int fd, void *data, size_t bytes, size_t room);
+ssize_t __wrap___read_chk(int fd, void *data, size_t bytes, size_t room);
+ssize_t __wrap___read_chk(int fd, void *data, size_t bytes, size_t room) {
+  return fails("read") ? -1 : __real___read_chk(fd, data, bytes, room);
+}
+
 /* EAI_SYSTEM */
 int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
