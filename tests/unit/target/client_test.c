@@ -5,8 +5,7 @@
 #include "support/unit.h"
 #include "target/client.h"
 #include "target/remote.h"
-#include "target/worker.h"
-#include "unit/target/peer.h"
+#include "unit/target/served.h"
 
 #include <kenning/services.h>
 #include <pthread.h>
@@ -14,49 +13,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static kn_link_config link_of(const kn_wire_config *wire, double timeout_s) {
-  return (kn_link_config){.wire = *wire,
-                          .hello = wire->format != KN_WIRE_2022,
-                          .timeout_s = timeout_s,
-                          .idle_s = timeout_s,
-                          .slowest = 1e9,
-                          .model_limit = 1000,
-                          .tensor_limit = 1000};
-}
-
 /* ---- our target ---- */
-
-typedef struct served {
-  kt_target target;
-  kn_link_config link;
-  kn_connection connection;
-  kn_status status;
-} served;
-
-static void *serve(void *context) {
-  served *s = context;
-  const kn_session_config config = {.wire = s->link.wire, .model_path = s->target.model, .model_limit = 1000};
-  s->status = kn_worker_serve(&s->connection, &s->link, &config, &s->target.engine);
-  kn_connection_close(&s->connection);
-  return NULL;
-}
-
-static void connect_pair(kn_connection *one, kn_connection *other) {
-  int ends[2];
-  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-  kt_assert_ok(kn_connection_adopt(ends[0], one));
-  kt_assert_ok(kn_connection_adopt(ends[1], other));
-}
 
 static void client_and_target_understand_each_other(void **state) {
   (void)state;
   for (size_t i = 0; i < KT_WIRES; i++) {
-    served s = {.link = link_of(&kt_wires[i], 20)};
+    kt_served s = {.link = kt_link_of(&kt_wires[i], 20)};
     kn_connection host;
-    connect_pair(&host, &s.connection);
+    kt_connect_pair(&host, &s.connection);
     kt_target_open(&s.target, &kt_wires[i]);
     pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
+    assert_int_equal(pthread_create(&thread, NULL, kt_serve, &s), 0);
     kn_client client;
     kt_assert_ok(kn_client_open(host, &s.link, &client));
     kt_assert_fault(kn_client_process(&client), KN_BACKEND_FAILED,
@@ -97,11 +64,11 @@ static void client_and_target_understand_each_other(void **state) {
 static kn_status open_scripted(const kn_wire_config *wire, const void *said, size_t count, bool ends, kn_client *client,
                                kn_connection *target) {
   kn_connection host;
-  connect_pair(&host, target);
+  kt_connect_pair(&host, target);
   const kn_piece piece = {said, count};
   if (count) kt_assert_ok(kn_connection_write(target, &piece, 1, KN_NO_DEADLINE));
   if (ends) shutdown(target->fd, SHUT_WR);
-  kn_link_config link = link_of(wire, 0.1);
+  kn_link_config link = kt_link_of(wire, 0.1);
   return kn_client_open(host, &link, client);
 }
 
@@ -267,14 +234,14 @@ static void a_busy_or_foreign_server_is_told_at_once(void **state) {
 static void endless_notices_end(void **state) {
   (void)state;
   kn_connection host, target;
-  connect_pair(&host, &target);
+  kt_connect_pair(&host, &target);
   int room = 1 << 20;
   setsockopt(target.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   static char said[1 + 12 * 12000];
   for (size_t i = 0; i < 12000; i++) memcpy(said + 1 + 12 * i, "\xd\0\0\0\xc0\0\x70\0\0\0\0\0", 12);
   const kn_piece piece = {said, sizeof said};
   kt_assert_ok(kn_connection_write(&target, &piece, 1, kn_now_ns() + 5000000000));
-  kn_link_config link = link_of(&today, 20);
+  kn_link_config link = kt_link_of(&today, 20);
   kn_client client;
   kt_assert_ok(kn_client_open(host, &link, &client));
   kt_assert_fault(kn_client_process(&client), KN_BAD_DATA, "one message after the other");
@@ -302,13 +269,13 @@ static void a_target_that_reads_nothing_is_given_up(void **state) {
 /* ---- clients that are none, against the worker's deadlines ---- */
 
 static kn_status serve_silently(const kn_wire_config *wire, const void *said, size_t count, double timeout_s) {
-  served s = {.link = link_of(wire, timeout_s)};
+  kt_served s = {.link = kt_link_of(wire, timeout_s)};
   kn_connection host;
-  connect_pair(&host, &s.connection);
+  kt_connect_pair(&host, &s.connection);
   kt_target_open(&s.target, wire);
   const kn_piece piece = {said, count};
   if (count) kt_assert_ok(kn_connection_write(&host, &piece, 1, KN_NO_DEADLINE));
-  serve(&s);
+  kt_serve(&s);
   kt_target_close(&s.target);
   kn_connection_close(&host);
   return s.status;
@@ -349,13 +316,13 @@ static void *dribble(void *context) {
 
 static void a_slow_loris_has_no_more_time_than_others(void **state) {
   (void)state;
-  served s = {.link = link_of(&early, 0.2)};
+  kt_served s = {.link = kt_link_of(&early, 0.2)};
   loris l = {0};
-  connect_pair(&l.connection, &s.connection);
+  kt_connect_pair(&l.connection, &s.connection);
   kt_target_open(&s.target, &early);
   pthread_t thread;
   assert_int_equal(pthread_create(&thread, NULL, dribble, &l), 0);
-  serve(&s);
+  kt_serve(&s);
   pthread_join(thread, NULL);
   kt_assert_fault(s.status, KN_TIMEOUT, NULL);
   assert_true(l.sent < 106);

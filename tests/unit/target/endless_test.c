@@ -5,9 +5,8 @@
 #include "support/unit.h"
 #include "target/client.h"
 #include "target/remote.h"
-#include "target/worker.h"
 #include "transport/tcp.h"
-#include "unit/target/peer.h"
+#include "unit/target/served.h"
 
 #include <kenning/services.h>
 #include <pthread.h>
@@ -16,47 +15,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static kn_link_config link_of(const kn_wire_config *wire, double timeout_s) {
-  return (kn_link_config){.wire = *wire,
-                          .hello = wire->format != KN_WIRE_2022,
-                          .timeout_s = timeout_s,
-                          .idle_s = timeout_s,
-                          .slowest = 1e9,
-                          .model_limit = 1000,
-                          .tensor_limit = 1000};
-}
-
-typedef struct served {
-  kt_target target;
-  kn_link_config link;
-  kn_connection connection;
-  kn_status status;
-} served;
-
-static void *serve(void *context) {
-  served *s = context;
-  const kn_session_config config = {.wire = s->link.wire, .model_path = s->target.model, .model_limit = 1000};
-  s->status = kn_worker_serve(&s->connection, &s->link, &config, &s->target.engine);
-  kn_connection_close(&s->connection);
-  return NULL;
-}
-
-static void connect_pair(kn_connection *one, kn_connection *other) {
-  int ends[2];
-  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-  kt_assert_ok(kn_connection_adopt(ends[0], one));
-  kt_assert_ok(kn_connection_adopt(ends[1], other));
-}
-
 /* A client whose target has already said `count` bytes. */
 static kn_status open_scripted(const kn_wire_config *wire, const void *said, size_t count, bool ends, kn_client *client,
                                kn_connection *target) {
   kn_connection host;
-  connect_pair(&host, target);
+  kt_connect_pair(&host, target);
   const kn_piece piece = {said, count};
   if (count) kt_assert_ok(kn_connection_write(target, &piece, 1, KN_NO_DEADLINE));
   if (ends) shutdown(target->fd, SHUT_WR);
-  kn_link_config link = link_of(wire, 0.1);
+  kn_link_config link = kt_link_of(wire, 0.1);
   return kn_client_open(host, &link, client);
 }
 
@@ -86,8 +53,8 @@ static void a_target_that_never_pauses_is_given_up(void **state) {
   memcpy(log, "\xd\0\0\0\xc0\0\x78\0\0\0\1\0", 12);
   talker t = {.said = log, .bytes = sizeof log};
   kn_connection host;
-  connect_pair(&host, &t.connection);
-  kn_link_config link = link_of(&today, 0.2);
+  kt_connect_pair(&host, &t.connection);
+  kn_link_config link = kt_link_of(&today, 0.2);
   link.hello = false;
   kn_client client;
   kt_assert_ok(kn_client_open(host, &link, &client));
@@ -104,16 +71,16 @@ static void a_target_that_never_pauses_is_given_up(void **state) {
 /* A client that never pauses has no more time than others: pieces of a byte, one after the other. */
 static void a_client_that_never_pauses_is_given_up(void **state) {
   (void)state;
-  served s = {.link = link_of(&today, 0.1)};
+  kt_served s = {.link = kt_link_of(&today, 0.1)};
   talker t = {.said = "\7\0\0\0\0\0\x08\0\1\0\0\0x", .bytes = 13};
   s.link.hello = false;
-  connect_pair(&t.connection, &s.connection);
+  kt_connect_pair(&t.connection, &s.connection);
   kt_target_open(&s.target, &today);
   const kn_piece first = {"\7\0\0\0\0\0\x18\0\1\0\0\0x", 13};
   kt_assert_ok(kn_connection_write(&t.connection, &first, 1, KN_NO_DEADLINE));
   pthread_t thread;
   assert_int_equal(pthread_create(&thread, NULL, talk, &t), 0);
-  serve(&s);
+  kt_serve(&s);
   pthread_join(thread, NULL);
   kt_assert_fault(s.status, KN_TIMEOUT, NULL);
   kn_connection_close(&t.connection);
@@ -132,12 +99,12 @@ static void notices_between_pieces_are_counted(void **state) {
     if (!part) at[12 * EACH + 6] = '\x59'; /* the first piece */
   }
   kn_connection host, target;
-  connect_pair(&host, &target);
+  kt_connect_pair(&host, &target);
   int room = 1 << 20;
   setsockopt(target.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   const kn_piece piece = {said, sizeof said};
   kt_assert_ok(kn_connection_write(&target, &piece, 1, kn_now_ns() + 5000000000));
-  kn_link_config link = link_of(&today, 20);
+  kn_link_config link = kt_link_of(&today, 20);
   kn_client client;
   kt_assert_ok(kn_client_open(host, &link, &client));
   char output[4];
@@ -178,7 +145,7 @@ static void what_was_said_before_the_end_is_heard(void **state) {
 static void a_model_that_is_too_large_is_told(void **state) {
   (void)state;
   const kn_wire_config *wire = &today;
-  served s = {.link = link_of(wire, 20)};
+  kt_served s = {.link = kt_link_of(wire, 20)};
   int listener;
   bool loopback;
   int64_t port;
@@ -189,7 +156,7 @@ static void a_model_that_is_too_large_is_told(void **state) {
   kt_target_open(&s.target, wire);
   char *path = make_model(s.target.directory, 32 << 20);
   pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
+  assert_int_equal(pthread_create(&thread, NULL, kt_serve, &s), 0);
   kn_client client;
   kt_assert_ok(kn_client_open(host, &s.link, &client));
   kt_assert_fault(kn_client_upload_file(&client, KN_MESSAGE_MODEL, path), KN_BACKEND_FAILED, "too large");
