@@ -65,10 +65,13 @@ void kn_ring_release(kn_ring *ring, size_t ticket) {
     atomic_store_explicit(&ring->done, done, memory_order_release);
     return;
   }
-  /* A loader sleeps for ticket t only while `done` is what it was when it looked, at most t - slots. From there to t,
-   * when the ticket is wanted, `done` passes two multiples of half the ring, and each time the sleepers are woken. */
+  /* The announcement is taken before `done` moves. Who announced before that has looked at an older `done`: it is
+   * woken, or does not fall asleep any more. Who announces later stays announced, and is woken the next time at the
+   * latest: it sleeps for a ticket t only with `done` at most t - slots, and from there to t, when the ticket is
+   * wanted, `done` passes two multiples of half the ring. */
+  bool asleep = atomic_exchange(&ring->loaders_asleep, 0);
   atomic_store(&ring->done, done);
-  if (atomic_exchange(&ring->loaders_asleep, 0)) wake(&ring->done);
+  if (asleep) wake(&ring->done);
 }
 
 void kn_ring_stop(kn_ring *ring) {
