@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,86 +94,6 @@ bool kn_file_in_place(const char *path) {
   return stat(path, &found) == 0 && S_ISCHR(found.st_mode);
 }
 
-kn_status kn_directory_make(const char *path) {
-  char *partial = kn_strdup(path);
-  if (!partial) return kn_status_out_of_memory();
-  kn_status status = NULL;
-  for (char *p = partial; !status; p++) {
-    if (*p && (*p != '/' || p == partial)) continue;
-    char end = *p;
-    *p = '\0';
-    struct stat found;
-    if (*partial && mkdir(partial, 0777) != 0 && errno != EEXIST) {
-      /* Every parent exists by now: a file system such as /proc that lacks the name refuses to make it. */
-      status = kn_file_fault(partial, "make the directory", errno == ENOENT ? EPERM : errno);
-    } else if (*partial && stat(partial, &found) == 0 && !S_ISDIR(found.st_mode)) {
-      status = kn_file_fault(partial, "make the directory", ENOTDIR);
-    }
-    *p = end;
-    if (!end) break;
-  }
-  kn_free(partial);
-  return status;
-}
-
-/* The directory of a file name: "." for one without '/'. */
-static char *parent_of(const char *path) {
-  const char *slash = strrchr(path, '/');
-  if (!slash) return kn_strdup(".");
-  return kn_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-kn_status kn_directory_make_parent(const char *path) {
-  char *parent = parent_of(path);
-  if (!parent) return kn_status_out_of_memory();
-  kn_status status = kn_directory_make(parent);
-  kn_free(parent);
-  return status;
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where) {
-  (void)status;
-  (void)type;
-  (void)where;
-  return remove(path) != 0 && errno != ENOENT ? -1 : 0;
-}
-
-static kn_status remove_in_place(const char *path) {
-  if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
-    return kn_file_fault(path, "remove", errno);
-  return NULL;
-}
-
-/* A directory loses its name first: whoever is interrupted here leaves nothing that looks whole. Where it cannot be
- * renamed (a mount, a name that is none), and where it has a temporary name, it goes as it is. */
-kn_status kn_directory_remove(const char *path) {
-  struct stat found;
-  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-  bool named = *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strncmp(name, ".tmp-", 5) != 0;
-  if (!named || lstat(path, &found) != 0 || !S_ISDIR(found.st_mode)) return remove_in_place(path);
-  char *temporary = kn_temporary_name(path);
-  if (!temporary) return kn_status_out_of_memory();
-  kn_status status = remove_in_place(rename(path, temporary) == 0 ? temporary : path);
-  kn_free(temporary);
-  return status;
-}
-
-static _Thread_local uint64_t counted_bytes;
-
-static int count_entry(const char *path, const struct stat *status, int type, struct FTW *where) {
-  (void)path;
-  (void)where;
-  if (type == FTW_F && S_ISREG(status->st_mode)) counted_bytes += (uint64_t)status->st_size;
-  return 0;
-}
-
-uint64_t kn_directory_bytes(const char *path) {
-  counted_bytes = 0;
-  /* What vanishes meanwhile ends the walk early: a figure that is late by one look. */
-  if (nftw(path, count_entry, 16, FTW_PHYS) != 0) return counted_bytes;
-  return counted_bytes;
-}
-
 /* What a chain of symbolic links leads to, whether it exists or not: an output is written there and the link stays. The
  * path itself where it is none. */
 static kn_status follow_links(const char *path, char **out_target) {
@@ -211,48 +130,43 @@ static kn_status check_replaceable(const char *path) {
   return kn_status_make(KN_INVALID_ARGUMENT, "%s is not a regular file: nothing is written over it; name a file", path);
 }
 
-/* A name beside `path`, which is no link. */
-static kn_status temporary_beside(const char *path, char **out_temporary) {
+/* Whether `path`, which is no link, can be the name of a file. */
+static kn_status check_name(const char *path) {
   if (!*path) return kn_status_make(KN_INVALID_ARGUMENT, "the name of a file to write is empty");
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return kn_status_make(KN_INVALID_ARGUMENT, "%s is the name of a directory, not of a file to write", path);
+  return check_replaceable(path);
+}
+
+/* What `path` leads to; it can be replaced, or made. */
+static kn_status find_target(const char *path, char **out_target) {
+  *out_target = NULL;
   KN_TRY(check_replaceable(path));
-  KN_TRY(kn_directory_make_parent(path));
-  *out_temporary = kn_temporary_name(path);
-  return *out_temporary ? NULL : kn_status_out_of_memory();
+  KN_TRY(follow_links(path, out_target));
+  kn_status status = check_name(*out_target);
+  if (!status) return NULL;
+  kn_free(*out_target);
+  *out_target = NULL;
+  return status;
 }
 
 kn_status kn_file_temporary(const char *path, char **out_temporary) {
   *out_temporary = NULL;
   char *target;
-  KN_TRY(check_replaceable(path));
-  KN_TRY(follow_links(path, &target));
-  kn_status status = temporary_beside(target, out_temporary);
+  KN_TRY(find_target(path, &target));
+  kn_status status = kn_directory_make_parent(target);
+  if (!status) *out_temporary = kn_temporary_name(target);
   kn_free(target);
-  return status;
+  return !status && !*out_temporary ? kn_status_out_of_memory() : status;
 }
 
-kn_status kn_directory_temporary(const char *beside, const char *name, char **out_directory) {
-  const char *base = getenv("TMPDIR");
-  char *wish = beside ? kn_strdup(beside) : kn_format("%s/%s", base && *base ? base : "/tmp", name), *directory = NULL;
-  *out_directory = NULL;
-  kn_status status = wish ? kn_file_temporary(wish, &directory) : kn_status_out_of_memory();
-  kn_free(wish);
-  if (!status && mkdir(directory, 0700) != 0) status = kn_file_fault(directory, "make", errno);
-  if (status)
-    kn_free(directory);
-  else
-    *out_directory = directory;
-  return status;
-}
-
-void kn_directory_discard(char *directory) {
-  kn_status status = directory ? kn_directory_remove(directory) : NULL;
-  if (status) kn_log(KN_LOG_WARNING, "%s", kn_status_message(status, 0));
-  kn_status_free(status);
-  kn_free(directory);
+/* The directory of a file name: "." for one without '/'. */
+static char *parent_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return kn_strdup(".");
+  return kn_strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
 /* Makes a rename last. Not every file system can; then there is nothing more to do. */
@@ -297,18 +211,22 @@ kn_status kn_file_check_output(const char *path) {
 }
 
 kn_status kn_file_check_replaced(const char *path) {
-  char *temporary;
-  KN_TRY(kn_file_temporary(path, &temporary));
-  kn_status status = NULL;
-  int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) {
+  char *target, *temporary = NULL;
+  bool there;
+  KN_TRY(find_target(path, &target));
+  kn_status status = kn_directory_check_parent(target, &there);
+  if (!status && there && !(temporary = kn_temporary_name(target))) status = kn_status_out_of_memory();
+  if (temporary) {
+    int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     /* The directory exists: a file system that lacks the name refuses to make it. */
-    status = kn_file_fault(path, "write", errno == ENOENT ? EPERM : errno);
-  } else {
-    close(file);
-    (void)unlink(temporary);
+    if (file < 0)
+      status = kn_file_fault(path, "write", errno == ENOENT ? EPERM : errno);
+    else
+      (void)unlink(temporary);
+    if (file >= 0) close(file);
   }
   kn_free(temporary);
+  kn_free(target);
   return status;
 }
 

@@ -19,7 +19,8 @@ kn_status kn_file_check_input(const char *path, bool directory) KN_MUST_USE;
 kn_status kn_file_open(const char *path, int *out_file) KN_MUST_USE;
 /* One file under two names, links followed; false when either does not exist or is NULL. */
 bool kn_file_same(const char *one, const char *other);
-/* Whether `path` can be written with kn_file_write, tried with a temporary file beside it; makes its directory. */
+/* Whether `path` can be written with kn_file_write, tried with a temporary file or directory that is removed
+ * at once. Directories that are missing on the way are not made: kn_file_write does that. */
 kn_status kn_file_check_output(const char *path) KN_MUST_USE;
 
 /* The same for what appears by renaming (models): no device either. */
@@ -29,6 +30,8 @@ kn_status kn_file_check_replaced(const char *path) KN_MUST_USE;
 kn_status kn_directory_make(const char *path) KN_MUST_USE;
 /* Makes the directory that `path` lies in. */
 kn_status kn_directory_make_parent(const char *path) KN_MUST_USE;
+/* Whether the directory that `path` lies in is there (*out_there) or could be made, which is tried and undone. */
+kn_status kn_directory_check_parent(const char *path, bool *out_there) KN_MUST_USE;
 /* Removes `path` with all that is in it; does not follow symbolic links. A missing one is fine. A directory is gone
  * under its name at once, so that one that is there is whole; what an interruption leaves has a temporary name. */
 kn_status kn_directory_remove(const char *path) KN_MUST_USE;

@@ -85,6 +85,21 @@ static void writes_beside_nothing_that_is_no_file(void **state) {
   assert_int_equal(kt_directory_entries(directory), 3);
 }
 
+/* What is asked before a long run leaves nothing behind, as the run may be refused for another reason. */
+static void asking_makes_nothing(void **state) {
+  (void)state;
+  kt_assert_ok(kn_file_check_output(at("not/yet/there")));
+  kt_assert_ok(kn_file_check_output(at("file")));
+  kt_assert_fault(kn_file_check_output("/proc/no-such/file"), KN_IO_ERROR, "/proc/no-such: cannot make the directory");
+  kt_assert_fault(kn_file_check_output("/proc/file"), KN_IO_ERROR, "/proc/file: cannot write");
+  assert_int_equal(kt_directory_entries(directory), 0);
+  assert_int_equal(symlink("nowhere", at("link")), 0);
+  kt_assert_fault(kn_file_check_output(at("link/file")), KN_NOT_FOUND, "link: cannot make the directory");
+  kt_assert_ok(kn_file_write(at("plain"), "x", 1));
+  kt_assert_fault(kn_file_check_output(at("plain/file")), KN_IO_ERROR, "Not a directory");
+  assert_int_equal(kt_directory_entries(directory), 2);
+}
+
 static void devices_are_written_through(void **state) {
   (void)state;
   kt_assert_ok(kn_file_write("/dev/null", "x", 1));
@@ -375,6 +390,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test(writes_whole_files),
       test(writes_beside_nothing_that_is_no_file),
+      test(asking_makes_nothing),
       test(devices_are_written_through),
       test(links_are_written_through),
       test(what_is_no_file_is_not_read),
