@@ -64,8 +64,8 @@ KN_API kn_status kn_iolist_bind(const kn_iolist *given, const kn_iolist *found, 
                                 size_t *out_places) KN_MUST_USE;
 
 /* Fills in `list`, inputs or outputs of a result, what the list `before` of the model that it was made of says beyond
- * that: names of classes, and dimensions but the first that are free (-1) in it. Entries find each other by name, else
- * by position. */
+ * that: names of classes, dimensions but the first that are free (-1) in it, and what integers of the same type mean.
+ * Entries find each other by name, else by position. */
 KN_API kn_status kn_iolist_inherit(kn_iolist *list, const kn_iolist *before) KN_MUST_USE;
 
 /* For runtimes: whether as many tensors are handed over as there are. `what` as above. KN_INVALID_ARGUMENT. */

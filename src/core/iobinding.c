@@ -96,6 +96,12 @@ kn_status kn_iolist_inherit(kn_iolist *list, const kn_iolist *before) {
     if (place >= before->count) continue;
     const kn_ioentry *origin = &before->entries[place];
     fill_shape(entry, origin);
+    if (origin->quantized && !entry->quantized && origin->dtype == entry->dtype) {
+      entry->quantized = true;
+      entry->scale = origin->scale;
+      entry->zero_point = origin->zero_point;
+      entry->prequantized_dtype = origin->prequantized_dtype;
+    }
     if (entry->class_name || !origin->class_name) continue;
     entry->class_name = kn_strdup(origin->class_name);
     if (!entry->class_name) return kn_status_out_of_memory();

@@ -178,24 +178,41 @@ static void shares_are_rounded_and_never_none(void **state) {
   assert_int_equal(kn_samples_share(&samples, 7), 10);
 }
 
-static void names_of_classes_go_on_by_name(void **state) {
+static void what_a_result_does_not_tell_goes_on_by_name(void **state) {
   (void)state;
   char a[] = "a", b[] = "b", c[] = "c", cats[] = "cats", dogs[] = "dogs";
   kn_ioentry before[] = {{.name = a, .rank = 3, .shape = {1, 4, 5}, .class_name = cats},
-                         {.name = b, .rank = 2, .shape = {1, 6}, .class_name = dogs}};
+                         {.name = b,
+                          .rank = 2,
+                          .shape = {1, 6},
+                          .class_name = dogs,
+                          .dtype = KN_INT8,
+                          .quantized = true,
+                          .scale = 0.5,
+                          .zero_point = -3,
+                          .prequantized_dtype = KN_FLOAT32}};
   const kn_iolist given = {before, 2};
   kn_iolist list = {0};
-  kt_assert_ok(kn_iolist_add(&list, &(kn_ioentry){.name = b, .rank = 2, .shape = {-1, -1}}));
+  kt_assert_ok(kn_iolist_add(&list, &(kn_ioentry){.name = b, .rank = 2, .shape = {-1, -1}, .dtype = KN_INT8}));
   kt_assert_ok(kn_iolist_add(&list, &(kn_ioentry){.name = a, .rank = 3, .shape = {2, -1, 9}}));
   kt_assert_ok(kn_iolist_add(&list, &(kn_ioentry){.name = c, .rank = 1, .shape = {-1}}));
   kt_assert_ok(kn_iolist_inherit(&list, &given));
   assert_string_equal(list.entries[0].class_name, "dogs");
+  assert_true(list.entries[0].quantized && list.entries[0].scale == 0.5 && list.entries[0].zero_point == -3);
+  assert_int_equal(list.entries[0].prequantized_dtype, KN_FLOAT32);
+  assert_false(list.entries[1].quantized);
   assert_int_equal(list.entries[0].shape[0], -1);
   assert_int_equal(list.entries[0].shape[1], 6);
   assert_string_equal(list.entries[1].class_name, "cats");
   assert_int_equal(list.entries[1].shape[1], 4);
   assert_int_equal(list.entries[1].shape[2], 9);
   assert_null(list.entries[2].class_name);
+  kn_iospec_clear(&(kn_iospec){.input = list});
+  /* Other integers mean something else. */
+  list = (kn_iolist){0};
+  kt_assert_ok(kn_iolist_add(&list, &(kn_ioentry){.name = b, .rank = 1, .shape = {6}, .dtype = KN_UINT8}));
+  kt_assert_ok(kn_iolist_inherit(&list, &given));
+  assert_false(list.entries[0].quantized);
   kn_iospec_clear(&(kn_iospec){.input = list});
 }
 
@@ -243,7 +260,7 @@ int main(void) {
       cmocka_unit_test(a_companion_is_kept_with_its_result),
       cmocka_unit_test(places_that_cannot_be_written_are_told),
       cmocka_unit_test(shares_are_rounded_and_never_none),
-      cmocka_unit_test(names_of_classes_go_on_by_name),
+      cmocka_unit_test(what_a_result_does_not_tell_goes_on_by_name),
       cmocka_unit_test(a_directory_has_a_hash_of_names_and_contents),
   };
   return cmocka_run_group_tests(tests, make_places, remove_places);

@@ -25,11 +25,30 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def calibration_data(arguments):
+def with_signature(path):
+    """The model's bytes. Calibration runs signatures: a model that has none is given that of its main graph."""
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    with open(path, "rb") as file:
+        content = file.read()
+    model = flatbuffer_utils.read_model(path)
+    if model.signatureDefs:
+        return content
+    graph = model.subgraphs[0]
+
+    def named(tensors):
+        return [schema.TensorMapT(graph.tensors[i].name, int(i)) for i in tensors]
+
+    model.signatureDefs = [schema.SignatureDefT(named(graph.inputs), named(graph.outputs), "serving_default", 0)]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def calibration_data(model, arguments):
     """Every sample under the name of the first signature's only input."""
     from ai_edge_litert.interpreter import Interpreter
 
-    signatures = Interpreter(arguments.input).get_signature_list()
+    signatures = Interpreter(model_content=model).get_signature_list()
     if len(signatures) != 1:
         raise Refusal("incompatible", f"calibration takes models with one signature; this one has {len(signatures)}")
     key, signature = next(iter(signatures.items()))
@@ -56,9 +75,10 @@ def main():
     try:
         # The package prints to stdout.
         with contextlib.redirect_stdout(sys.stderr):
-            work = quantizer.Quantizer(arguments.input)
+            model = with_signature(arguments.input)
+            work = quantizer.Quantizer(model)
             work.load_quantization_recipe(recipes[arguments.quantization]())
-            data = calibration_data(arguments) if arguments.quantization == "static" else None
+            data = calibration_data(model, arguments) if arguments.quantization == "static" else None
             quantized = work.quantize(work.calibrate(data) if data else None).quantized_model
     except (ValueError, RuntimeError, TypeError) as fault:
         raise Refusal("incompatible", f"AI Edge Quantizer cannot work on this model: {fault}") from fault
