@@ -113,6 +113,11 @@ kn_status kn_model_file_recognize(const char *path, const char *const *formats, 
     *out_format = content.format;
     return NULL;
   }
+  /* Archives of PyTorch look alike at their beginning. */
+  if (content.format && !strcmp(content.format, "torch") && has(formats, "torchscript")) {
+    *out_format = "torchscript";
+    return NULL;
+  }
   /* A model of any of the formats would have been known, or this is what none of them ever is. */
   static const char *const loose[] = {"tvm", "c_sources", "torch", "darknet"};
   bool other = content.words && !content.archive, told = !content.archive;

@@ -1,4 +1,5 @@
 """Models from files, as modules of PyTorch."""
+import operator
 import re
 import zipfile
 from pathlib import Path
@@ -62,6 +63,24 @@ def with_own_constants(model):
     return model
 
 
+def with_fixed_shapes(module):
+    """onnx2torch computes with the shapes that Reshape is given; of those that are constants PyTorch's exporters are told the
+    numbers, as they cannot follow conditions on them."""
+    from onnx2torch.node_converters.reshape import OnnxReshape
+
+    for node in [node for node in module.graph.nodes if node.op == "call_module"]:
+        if not isinstance(module.get_submodule(node.target), OnnxReshape) or node.args[1].op != "get_attr":
+            continue
+        shape = operator.attrgetter(node.args[1].target)(module).tolist()
+        if 0 in shape:  # as many as the input has
+            continue
+        with module.graph.inserting_before(node):
+            node.replace_all_uses_with(module.graph.call_function(torch.reshape, (node.args[0], tuple(shape))))
+        module.graph.erase_node(node)
+    module.recompile()
+    return module
+
+
 def load_onnx(path):
     import onnx
     import onnx2torch
@@ -72,7 +91,7 @@ def load_onnx(path):
     except Exception as fault:
         raise Refusal("baddata", f"{path} is no ONNX model that can be read: {fault}") from fault
     try:
-        return onnx2torch.convert(with_own_constants(model)).eval()
+        return with_fixed_shapes(onnx2torch.convert(with_own_constants(model))).eval()
     except Exception as fault:
         raise Refusal("incompatible", f"onnx2torch cannot convert {path}: {type(fault).__name__}: {fault}") from fault
 

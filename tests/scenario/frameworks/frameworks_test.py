@@ -71,11 +71,18 @@ ROWS = {
     "iree-int8": (["tflite", "iree"], [INT8, block("IREECompiler", compiled_model_path="int8.vmfb")],
                   block("IREERuntime", save_model_path="int8.vmfb", driver="local-sync")),
     "pytorch-fp32": (["pytorch"], [], block("PyTorchRuntime", save_model_path="model.pt")),
+    "pytorch-script": (["onnx", "pytorch", "pytorch-tools"], [block("TorchScriptCompiler", compiled_model_path="script.pt")],
+                       block("PyTorchRuntime", save_model_path="script.pt")),
+    "pytorch-inductor": (["onnx", "pytorch", "pytorch-tools"], [block("AOTInductorCompiler", compiled_model_path="model.pt2")],
+                         block("PyTorchRuntime", save_model_path="model.pt2")),
+    "tvm-script": (["onnx", "pytorch-tools", "tvm"], [block("TorchScriptCompiler", compiled_model_path="script.pt"),
+                                                      block("TVMCompiler", compiled_model_path="script.tar")],
+                   block("TVMRuntime", save_model_path="script.tar")),
     "mxnet-fp32": (["mxnet"], [], block("MXNetRuntime", save_model_path="model.params")),
 }
 
 
-SLOW = {"iree-saved_model", "iree-int8"}
+SLOW = {"iree-saved_model", "iree-int8", "pytorch-script", "pytorch-inductor", "tvm-script"}
 
 
 def kenning(directory, *arguments, **variables):

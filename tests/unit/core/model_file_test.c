@@ -95,6 +95,13 @@ static void formats_are_judged_where_content_tells(void **state) {
   assert_string_equal(format, "tflite");
   kt_assert_fault(kn_model_file_recognize(path, (const char *const[]){"tvm", NULL}, &format), KN_BAD_DATA,
                   "is a TensorFlow Lite model, whatever its name says, where a model of format tvm is wanted");
+  /* PyTorch's archives begin alike */
+  static const char script[] = "PK\x03\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0e\0\0\0model/data.pkl";
+  kt_file_write(path, script, sizeof script - 1);
+  kt_assert_ok(kn_model_file_recognize(path, (const char *const[]){"torchscript", NULL}, &format));
+  assert_string_equal(format, "torchscript");
+  kt_assert_ok(kn_model_file_recognize(path, (const char *const[]){"torchscript", "torch", NULL}, &format));
+  assert_string_equal(format, "torch");
   /* what no model of these formats begins like, also where not all of theirs begin alike */
   kt_file_write_text(path, "%PDF-1.7");
   kt_assert_fault(kn_model_file_recognize(path, (const char *const[]){"onnx", "mxnet", NULL}, &format), KN_BAD_DATA,
