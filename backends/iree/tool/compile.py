@@ -19,6 +19,7 @@ LIBRARIES = Path(iree.compiler.__file__).parent / "_mlir_libs"
 ONNX_FLAGS = ["--iree-opt-level=O3", "--iree-opt-data-tiling=true",
               "--iree-preprocessing-pass-pipeline=builtin.module(util.func("
               "iree-preprocessing-convert-conv-to-channels-last))"]
+OPERATOR_SET = 17  # of ONNX
 DEVICE_FLAGS = ["--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu"]
 TINY = "func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> { %0 = arith.addf %a, %a : tensor<4xf32> return %0 : tensor<4xf32> }"
 
@@ -110,6 +111,20 @@ def check_versions(model, onnx):
                              "that is known: export it with an older ONNX")
 
 
+def with_known_operators(model, onnx):
+    """The compiler knows some operators, such as BatchNormalization, in their newer forms only."""
+    import onnx.version_converter
+
+    versions = [opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
+    if not versions or max(versions) >= OPERATOR_SET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, OPERATOR_SET)
+    except Exception as error:  # most operators are the same in all versions
+        print(f"the model stays in operator set {max(versions)}: {error}", file=sys.stderr)
+        return model
+
+
 def layers_of(model, text):
     """The names of the layers whose operator the compiler complains about."""
     found = re.search(r'"onnx\.(\w+)"', text)
@@ -127,6 +142,7 @@ def import_onnx(path, shapes, work):
     except Exception as error:
         fail("baddata", f"{path} is no ONNX model: {error}")
     check_versions(model, onnx)
+    model = with_known_operators(model, onnx)
     set_shapes(model, shapes)
     model.graph.name = re.sub(r"[^A-Za-z0-9_.$]", "_", model.graph.name) or "main"  # becomes the name of a function
     concrete, mlir = work / "model.onnx", work / "model.mlir"
