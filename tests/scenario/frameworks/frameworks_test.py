@@ -79,10 +79,19 @@ ROWS = {
                                                       block("TVMCompiler", compiled_model_path="script.tar")],
                    block("TVMRuntime", save_model_path="script.tar")),
     "mxnet-fp32": (["mxnet"], [], block("MXNetRuntime", save_model_path="model.params")),
+    "mxnet-tvm": (["mxnet", "onnx-mxnet", "tvm"], [block("TVMCompiler", compiled_model_path="mxnet.tar")],
+                  block("TVMRuntime", save_model_path="mxnet.tar"), "model.params"),
+    "mxnet-iree": (["mxnet", "onnx-mxnet", "iree"], [block("IREECompiler", compiled_model_path="mxnet.vmfb")],
+                   block("IREERuntime", save_model_path="mxnet.vmfb", driver="local-sync"), "model.params"),
+    "mxnet-inductor": (["mxnet", "onnx-mxnet", "pytorch", "pytorch-tools"],
+                       [block("AOTInductorCompiler", compiled_model_path="mxnet.pt2")],
+                       block("PyTorchRuntime", save_model_path="mxnet.pt2"), "model.params"),
 }
 
 
-SLOW = {"iree-saved_model", "iree-int8", "pytorch-script", "pytorch-inductor", "tvm-script"}
+WRAPPERS = {".params": "MXNetFashionMNISTCNN"}  # of the model's file; others are Keras's
+SLOW = {"iree-saved_model", "iree-int8", "pytorch-script", "pytorch-inductor", "tvm-script", "mxnet-tvm", "mxnet-iree",
+        "mxnet-inductor"}
 
 
 def kenning(directory, *arguments, **variables):
@@ -104,7 +113,8 @@ def check(condition, message):
 
 def scenario(row):
     _, optimizers, runtime, *model = ROWS[row]
-    whole = {"model_wrapper": block("TensorFlowFashionMNISTCNN", model_path=model[0] if model else "model.h5", num_threads=1),
+    path = model[0] if model else "model.h5"
+    whole = {"model_wrapper": block(WRAPPERS.get(Path(path).suffix, "TensorFlowFashionMNISTCNN"), model_path=path, num_threads=1),
              "dataset": block("FashionMNISTDataset", dataset_root="fashion-mnist", download_dataset=True),
              "optimizers": optimizers}
     if runtime:
