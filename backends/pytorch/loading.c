@@ -245,10 +245,10 @@ static kn_status load(const kn_load_request *request, const inference_options *o
   return turn(sample, loaded);
 }
 
-/* A package brings an OpenMP library of its own beside libtorch's. Each knows only of its own threads and lets them spin
- * for long, in the way of the other's: with as many threads as processors one inference of a small network took 24 ms
- * instead of 0.6. libgomp spins this briefly by itself where it knows of more threads than processors. It reads the
- * variable when it is opened. */
+/* A package brings an OpenMP library of its own beside libtorch's. Each knows only of its own threads and lets them
+ * spin for long, in the way of the other's, which with as many threads as processors takes most of the time of a small
+ * network. libgomp spins this briefly by itself where it knows of more threads than processors. It reads the variable
+ * when it is opened. */
 static void spin_briefly(void) { (void)setenv("GOMP_SPINCOUNT", "1000", 0); }
 
 kn_status inference_load(const kn_load_request *request, const inference_options *options, inference *out_inference) {

@@ -55,8 +55,8 @@ static kn_status check_precision(const kn_tvm_compiler *compiler, const kn_tvm_m
   if (kn_tvm_compiler_precision(compiler) == KN_TVM_FLOAT16 && features && strstr(features, "sse") &&
       !strstr(features, "f16c"))
     kn_log(KN_LOG_WARNING,
-           "the target (%s) has no instructions for float16: a function converts every value, which takes a hundred "
-           "times as long; name a processor that has them, such as -mcpu=core-avx2",
+           "the target (%s) has no instructions for float16: a function converts every value, which is slower than "
+           "float32 by far; name a processor that has them, such as -mcpu=core-avx2",
            kn_tvm_model_file_fact(file, "target"));
   if (kn_tvm_compiler_precision(compiler) == KN_TVM_INT8 && !integers) return wrong("layers of integers:", "none");
   if (integers && features && strstr(features, "avx2") && !number(file, "int8_instructions"))

@@ -1,6 +1,7 @@
 /* The ring under chosen schedules. Its code is compiled into this test with atomic operations and futexes that first
  * hand on to the thread that a seeded choice names, so that one thread runs at a time and each schedule can be had
- * again. A lost wake-up, which takes a preemption between two given instructions, shows as threads that all sleep. */
+ * again; the one store of release order goes with what stands before it. A lost wake-up, which takes a preemption
+ * between two given instructions, shows as threads that all sleep. */
 #include <kenning/random.h>
 #include <kenning/services.h>
 #include <linux/futex.h>

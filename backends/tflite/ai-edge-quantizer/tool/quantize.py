@@ -32,7 +32,7 @@ def with_signature(path):
 
     with open(path, "rb") as file:
         content = file.read()
-    model = flatbuffer_utils.read_model(path)
+    model = flatbuffer_utils.read_model_from_bytearray(content)
     if model.signatureDefs:
         return content
     graph = model.subgraphs[0]
